@@ -1,0 +1,21 @@
+/*
+ * base/clock.h: the time of day and the time that only goes forward.
+ *
+ * Tests set the clock (`clock_simulate`); everything that schedules asks here and nowhere else.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds of a clock that never goes back (CLOCK_BOOTTIME); only for differences. */
+uint64_t clock_ms(void);
+
+/* Milliseconds and seconds since 1970-01-01 UTC. */
+uint64_t clock_wall_ms(void);
+uint64_t clock_wall(void);
+
+/* From now on both clocks stand still at `ms`; 0 lets them run again. For tests. */
+void clock_simulate(uint64_t ms);
+
+#endif
