@@ -1,0 +1,75 @@
+/*
+ * ipc/loop.h: the one small event loop of the shared services: channels, plain descriptors, timers.
+ *
+ * Handlers run to completion and never wait; what takes long goes to a forked worker, whose channel
+ * is one more entry. One loop per process. It does not know roles.
+ */
+#ifndef IPC_LOOP_H
+#define IPC_LOOP_H
+
+#include "ipc/channel.h"
+
+struct loop;
+struct loop_entry; /* a descriptor in the loop */
+
+/*
+ * What a channel's owner accepts. `handler` gets the decoded message; it may take descriptors out
+ * of it (and set them to -1). Return 0, or -EPROTO when the message is not allowed now: the channel
+ * is then ended like one with garbage.
+ */
+struct ipc_receiver {
+	uint16_t type;
+	int (*handler)(struct loop_entry *from, void *msg, void *ctx);
+};
+
+struct ipc_receivers {
+	const struct ipc_receiver *v;
+	size_t n;
+	/*
+	 * The channel ended: `error` 0 for an orderly end, -EBADMSG or -EPROTO when the peer broke
+	 * the rules (the alarm is the handler's to raise), other -errno. The entry is removed, and
+	 * its descriptor closed, when this returns.
+	 */
+	void (*closed)(struct loop_entry *from, int error, void *ctx);
+};
+
+MUST_USE int loop_new(struct loop **ret_loop);
+void loop_free(struct loop *l);
+
+/* Takes `channel` (made non-blocking). `receivers` must stay valid. NULL when the loop is full
+ * (LOOP_ENTRIES_MAX). */
+struct loop_entry *loop_add_channel(
+    struct loop *l, int channel, const struct ipc_receivers *receivers, void *ctx);
+
+/* Takes `fd`; `ready` is called when it can be read. It removes the entry itself with loop_remove.
+ */
+struct loop_entry *loop_add_fd(
+    struct loop *l, int fd, void (*ready)(struct loop_entry *e, void *ctx), void *ctx);
+
+/* Removes and closes; safe inside the entry's own handler. */
+void loop_remove(struct loop_entry *e);
+
+int loop_entry_fd(const struct loop_entry *e);
+void *loop_entry_ctx(const struct loop_entry *e);
+struct loop *loop_entry_loop(const struct loop_entry *e);
+
+/*
+ * Sends on an entry's channel without waiting; what the socket does not take now is kept, at most
+ * LOOP_PENDING_MAX bytes, and sent when it can. A peer that does not read beyond that is ended with
+ * -EAGAIN. Descriptors in `msg` are duplicated.
+ */
+int loop_send(struct loop_entry *to, uint16_t type, const void *msg);
+
+/* Calls `fn` once after `ms`; repeating ones set themselves again. Bounded number
+ * (LOOP_TIMERS_MAX). */
+MUST_USE int loop_after(struct loop *l, uint64_t ms, void (*fn)(void *ctx), void *ctx);
+
+/* Runs until loop_stop. 0, or -errno when the loop itself fails. */
+MUST_USE int loop_run(struct loop *l);
+void loop_stop(struct loop *l);
+
+/* One round: waits at most `ms` (-1: for ever) and handles what is there. For delivery, which
+ * gathers a batch. */
+MUST_USE int loop_once(struct loop *l, int ms);
+
+#endif

@@ -1,0 +1,300 @@
+/*
+ * ipc/messages.h: every message that goes between roles, with its struct, direction and meaning.
+ *
+ * The tables with the fields and their maxima stand in messages.c in the same order. Who may send
+ * what in which state is the receiver's table (struct ipc_receiver in ipc/channel.h).
+ *
+ * Identity is never in a message from a less privileged role: a service knows which connection a
+ * gate channel belongs to from its gatekeeper (GATE), and which account a session is from the
+ * registry.
+ */
+#ifndef IPC_MESSAGES_H
+#define IPC_MESSAGES_H
+
+#include <stdint.h>
+
+#include "ipc/message.h"
+
+enum role {
+	ROLE_SUPERVISOR,
+	ROLE_GATEKEEPER_SMTP,
+	ROLE_GATEKEEPER_IMAP,
+	ROLE_GATE_SMTP,
+	ROLE_GATE_IMAP,
+	ROLE_KEYHOLDER,
+	ROLE_DIRECTORY,
+	ROLE_REGISTRY,
+	ROLE_SESSION,
+	ROLE_DELIVERY,
+	ROLE_LEDGER,
+	N_ROLES
+};
+
+enum ipc_type {
+	/* supervisor → any role */
+	IPC_PEER =
+	    1, /* here is your channel to another role (again, when that role was started anew) */
+	IPC_LISTENER, /* to a gatekeeper: a listening socket */
+	IPC_DRAIN,    /* take nothing new, finish what is under way, exit within `ms` */
+	/* any role → supervisor */
+	IPC_READY,      /* sandboxed, in its loop */
+	IPC_REPLACE_ME, /* gatekeeper: a gate of mine crashed; execute me anew while I watch my last
+	                   gates */
+
+	/* gatekeeper → directory, keyholder, delivery: a new gate and its channel */
+	IPC_GATE = 20,
+	/* gate ⇄ gatekeeper */
+	IPC_BUDGET,        /* may I hold `bytes` of message data in all? */
+	IPC_BUDGET_ANSWER, /* `granted` 1 or 0 */
+
+	/* gate ⇄ directory */
+	IPC_RCPT = 30, /* does this address take mail? */
+	IPC_RCPT_ANSWER,
+	IPC_AUTH, /* a credential, and the stream that the session will speak on */
+	IPC_AUTH_ANSWER,
+
+	/* gate ⇄ keyholder */
+	IPC_SIGN = 40,
+	IPC_SIGNED,
+
+	/* gate ⇄ delivery */
+	IPC_DELIVER = 50,
+	IPC_DELIVERED,
+
+	/* directory ⇄ registry */
+	IPC_OPEN = 60, /* fork a session for this account */
+	IPC_ACCOUNT_CREATE,
+	IPC_ACCOUNT_REMOVE,
+	IPC_REGISTRY_DONE, /* the answer to each of the three */
+
+	/* delivery → registry, registry → session, session → registry */
+	IPC_CHANGED = 70,
+
+	/* any role → ledger */
+	IPC_LEDGER_EVENT = 80,
+
+	/* command line ⇄ directory, over the control socket */
+	IPC_CONTROL = 90,
+	IPC_CONTROL_ROW,  /* zero or more rows of the answer */
+	IPC_CONTROL_DONE, /* the end of the answer */
+};
+
+enum {
+	IPC_ADDRESS_MAX = 320,
+	IPC_PASSWORD_MAX = 1024,
+	IPC_RECIPIENTS_MAX = 200,
+	IPC_TEXT_MAX = 512
+};
+
+struct ipc_peer {
+	uint8_t role;   /* enum role */
+	uint16_t index; /* which of several workers */
+	int channel;
+};
+
+struct ipc_listener {
+	uint8_t implicit_tls; /* 1: TLS before the first word (993) */
+	uint16_t port;
+	int socket;
+};
+
+struct ipc_drain {
+	uint32_t ms;
+};
+
+struct ipc_ready {
+	uint8_t unused; /* 0 */
+};
+
+struct ipc_replace_me {
+	uint8_t unused; /* 0 */
+};
+
+struct ipc_gate {
+	uint64_t connection; /* unique while the server runs; in every log line about it */
+	struct str peer;     /* "192.0.2.1" or "2001:db8::1", at most 64 bytes */
+	int channel;
+};
+
+struct ipc_budget {
+	uint64_t bytes;
+};
+
+struct ipc_budget_answer {
+	uint8_t granted;
+};
+
+enum rcpt_result {
+	RCPT_OK,
+	RCPT_UNKNOWN,   /* the domain is ours, the mailbox does not exist: 550 5.1.1 */
+	RCPT_NOT_LOCAL, /* not our domain: 550 5.7.1, we do not relay */
+	RCPT_TEMPORARY, /* cannot say now: 451 4.3.0 */
+};
+
+struct ipc_rcpt {
+	struct str address; /* local-part@domain, unquoted, U-labels or A-labels */
+};
+
+struct ipc_rcpt_answer {
+	uint8_t result;           /* enum rcpt_result */
+	struct ipc_u64s accounts; /* who gets it: several for an alias; empty unless RCPT_OK */
+};
+
+enum auth_result {
+	AUTH_OK,
+	AUTH_WRONG,     /* unknown user and wrong password look and last alike */
+	AUTH_SLOW_DOWN, /* too many failures from this network or for this account */
+	AUTH_TEMPORARY, /* the registry or the folder is not there: try again */
+};
+
+struct ipc_auth {
+	struct str user; /* the address, or its local part when there is one domain */
+	struct str password;
+	uint8_t protocol; /* enum session_protocol */
+	int stream; /* one end of a stream pair: the session will speak on it, after AUTH_OK */
+};
+
+struct ipc_auth_answer {
+	uint8_t result; /* enum auth_result */
+	uint64_t account;
+};
+
+enum sign_scheme {
+	SIGN_TLS13, /* `input` is the content of RFC 8446 §4.4.3: 64 spaces, context, 0, hash */
+	SIGN_TLS12, /* `input` is client_random, server_random, ServerECDHParams (RFC 8422 §5.4) */
+};
+
+struct ipc_sign {
+	uint8_t scheme; /* enum sign_scheme */
+	uint8_t hash;   /* 0 SHA-256, 1 SHA-384, 2 SHA-512 */
+	uint8_t pss;    /* RSA keys: 1 PSS, 0 PKCS#1 v1.5; EC keys: 0 */
+	struct str
+	    key; /* SHA-256 of the certificate's public key (SubjectPublicKeyInfo), 32 bytes */
+	struct str input; /* at most 1024 bytes */
+};
+
+struct ipc_signed {
+	uint8_t ok;           /* 0: refused */
+	struct str signature; /* at most 1024 bytes */
+};
+
+struct ipc_deliver {
+	struct ipc_u64s accounts;   /* account ids, one copy each however often it is named */
+	struct ipc_strs recipients; /* the RCPT address that led to accounts[i]; same length */
+	struct str reverse_path;    /* "" for the null sender */
+	struct str
+	    trace; /* Received: field(s) to stand on top, CRLF lines; delivery adds Return-Path: */
+	struct str envelope_id; /* ENVID (RFC 3461), decoded; may be empty */
+	uint8_t body;           /* 0 7BIT, 1 8BITMIME, 2 BINARYMIME */
+	uint8_t smtputf8;
+	int message; /* sealed memfd: the message as received, CRLF lines */
+};
+
+enum deliver_result {
+	DELIVER_OK,        /* durable in every letterbox: 250 */
+	DELIVER_FULL,      /* disk full: 452 4.3.1; nothing was kept */
+	DELIVER_QUOTA,     /* a mailbox is full: 452 4.2.2; nothing was kept */
+	DELIVER_TEMPORARY, /* sync or write failed, folder not there: 451 4.3.0 */
+};
+
+struct ipc_delivered {
+	uint8_t result;    /* enum deliver_result */
+	uint64_t account;  /* for DELIVER_QUOTA: whose */
+	struct str detail; /* for the log, at most IPC_TEXT_MAX */
+};
+
+enum session_protocol { SESSION_IMAP };
+
+struct ipc_open {
+	uint64_t request;
+	uint64_t account;
+	uint64_t connection;
+	uint8_t protocol; /* enum session_protocol */
+	struct str peer;
+	struct str
+	    user;       /* the address signed in with, for the session's own use (never in a log) */
+	int master_key; /* sealed memfd of 32 bytes; the registry passes it on unread */
+	int stream;
+};
+
+struct ipc_account_create {
+	uint64_t request;
+	uint64_t account;
+	struct str
+	    keys; /* content of the account's `keys` file (docs/formats.md), at most 4096 bytes */
+};
+
+struct ipc_account_remove {
+	uint64_t request;
+	uint64_t account;
+};
+
+struct ipc_registry_done {
+	uint64_t request;
+	uint32_t error; /* 0 or an errno value */
+};
+
+struct ipc_changed {
+	struct ipc_u64s
+	    accounts; /* registry → session and session → registry: empty, the session's own */
+};
+
+enum ledger_kind {
+	LEDGER_START,
+	LEDGER_STOP,
+	LEDGER_ALARM_GATE_CRASH,
+	LEDGER_ALARM_ROLE_CRASH,
+	LEDGER_ALARM_BAD_MESSAGE,
+	LEDGER_ALARM_DAMAGE,
+	LEDGER_ACCOUNT_ADD,
+	LEDGER_ACCOUNT_REMOVE,
+	LEDGER_ACCOUNT_PASSWORD,
+	LEDGER_DOMAIN_ADD,
+	LEDGER_DOMAIN_REMOVE,
+	LEDGER_ALIAS_ADD,
+	LEDGER_ALIAS_REMOVE,
+	N_LEDGER_KINDS
+};
+
+struct ipc_ledger_event {
+	uint8_t kind;      /* enum ledger_kind; each sender may raise only the kinds of its role */
+	uint64_t account;  /* 0: none. Accounts are named by id: the ledger holds no addresses */
+	struct str peer;   /* the network address it is about, or empty */
+	struct str detail; /* at most IPC_TEXT_MAX; no addresses of users, no message contents */
+};
+
+enum control_verb {
+	CONTROL_DOMAIN_ADD,
+	CONTROL_DOMAIN_LIST,
+	CONTROL_DOMAIN_REMOVE,
+	CONTROL_ACCOUNT_ADD,
+	CONTROL_ACCOUNT_LIST,
+	CONTROL_ACCOUNT_SHOW,
+	CONTROL_ACCOUNT_PASSWORD,
+	CONTROL_ACCOUNT_REMOVE,
+	CONTROL_ALIAS_ADD,
+	CONTROL_ALIAS_LIST,
+	CONTROL_ALIAS_REMOVE,
+	N_CONTROL_VERBS
+};
+
+struct ipc_control {
+	uint8_t verb;            /* enum control_verb */
+	struct str name;         /* domain, address or alias */
+	struct ipc_strs targets; /* of an alias; at most 100 */
+	struct str password;     /* new one, for ACCOUNT_ADD and ACCOUNT_PASSWORD */
+	struct str credential; /* ACCOUNT_PASSWORD: old password or recovery key, to open a slot */
+	uint64_t quota_bytes;  /* ACCOUNT_ADD; 0: none */
+};
+
+struct ipc_control_row {
+	struct ipc_strs names;  /* column names */
+	struct ipc_strs values; /* the same number */
+};
+
+struct ipc_control_done {
+	uint32_t error;    /* 0, or an errno value */
+	struct str reason; /* one sentence for the person: what, where, what to do */
+};
+
+#endif
