@@ -1,0 +1,41 @@
+/*
+ * mail/summary.h: everything that taking a message in needs, in one call.
+ *
+ * The texts are those that the mailbox database keeps and IMAP sends. Any bytes have a summary;
+ * only the limits can be in the way, and they are generous: an envelope or structure that
+ * would be longer than SUMMARY_TEXT_MAX is replaced by that of an empty message of one text part.
+ */
+#ifndef MAIL_SUMMARY_H
+#define MAIL_SUMMARY_H
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/str.h"
+#include "mail/date.h"
+#include "mail/mime.h"
+
+enum { SUMMARY_TEXT_MAX = 4 * 1024 * 1024, SUMMARY_SUBJECT_MAX = 64 * 1024 };
+/* An arena with this ceiling holds the summary of every message. */
+enum { SUMMARY_ARENA_MAX = 128 * 1024 * 1024 };
+
+struct summary {
+	struct mime_part *root;   /* see mail/mime.h */
+	struct str header;        /* of the message, with the empty line, borrowed from it */
+	struct str envelope;      /* IMAP's ENVELOPE, "(…)" */
+	struct str body;          /* IMAP's BODY, "(…)" */
+	struct str bodystructure; /* IMAP's BODYSTRUCTURE, "(…)" */
+	struct str subject;       /* decoded, UTF-8 */
+	bool has_date;
+	struct date date; /* of the Date field */
+	/* Without angle brackets; empty where there is none. */
+	struct str message_id;
+	/* Identifiers of References, then of In-Reply-To, in order and without repeats of the last.
+	 */
+	const struct str *references;
+	size_t n_references;
+};
+
+/* 0 with everything in `a` or borrowed from `message`; -E2BIG at the arena's ceiling. */
+MUST_USE int summary_make(struct str message, struct arena *a, struct summary *ret_summary);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * mail/transfer.h: content transfer encodings (RFC 2045 §6), lenient in reading.
+ *
+ * Decoders take every input: base64 steps over bytes outside its alphabet and takes up again after
+ * padding in the middle; quoted-printable leaves what is no code as it stands; uuencode reads from
+ * `begin` to `end`. 7bit, 8bit, binary and unknown encodings are the bytes themselves.
+ *
+ * It does not know charsets, and it does not change line ends.
+ */
+#ifndef MAIL_TRANSFER_H
+#define MAIL_TRANSFER_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/str.h"
+
+enum transfer_encoding {
+	TRANSFER_7BIT,
+	TRANSFER_8BIT,
+	TRANSFER_BINARY,
+	TRANSFER_BASE64,
+	TRANSFER_QUOTED_PRINTABLE,
+	TRANSFER_UUENCODE,
+	TRANSFER_UNKNOWN, /* IMAP's BINARY answers UNKNOWN-CTE (RFC 9051 §6.4.5) */
+};
+
+enum { TRANSFER_LINE_LEN = 76 }; /* longest line the encoders make, RFC 2045 §6.7 and §6.8 */
+
+/* The encoding that a Content-Transfer-Encoding value names; TRANSFER_UNKNOWN for another word. */
+enum transfer_encoding transfer_encoding_of(struct str name);
+
+/* True where decoding is the identity. */
+bool transfer_is_identity(enum transfer_encoding encoding);
+
+/* Appends all of `body` decoded. False when it does not fit: what fits is there. */
+bool transfer_decode(enum transfer_encoding encoding, struct str body, struct buf *out);
+
+/*
+ * Decodes from the front of `*rest` until at least `least` bytes were added, or the end, and moves
+ * `*rest` behind what it used. False when it did not fit. For uuencode, `*rest` must start where
+ * the body starts or where an earlier call left it.
+ */
+bool transfer_decode_some(
+    enum transfer_encoding encoding, struct str *rest, size_t least, struct buf *out);
+
+/* How many bytes `transfer_decode` would add. */
+size_t transfer_decoded_len(enum transfer_encoding encoding, struct str body);
+
+/* Appends lines of base64 that end with CRLF; false when they do not fit. */
+bool transfer_encode_base64(struct str bytes, struct buf *out);
+/* Appends quoted-printable of text whose lines end with CRLF or LF; CRLF comes out. */
+bool transfer_encode_quoted_printable(struct str text, struct buf *out);
+
+#endif
