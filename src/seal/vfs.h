@@ -1,0 +1,80 @@
+/*
+ * seal/vfs.h: SQLite databases whose every page is sealed.
+ *
+ * A VFS that stands on SQLite's own "unix" one. Each page of the database and each frame of its
+ * write-ahead log is encrypted and authenticated with its page number, its role (database or log),
+ * the file's random id and, in the log, its place: a page that was changed, moved, or taken from
+ * another file or another time of the log is an error, never wrong content. WAL only, several
+ * processes at once; no rollback journal, no temporary file, no memory mapping is ever opened (an
+ * attempt fails with SQLITE_CANTOPEN). The -shm file holds page numbers and sums, no content, and
+ * is not sealed.
+ *
+ * What it cannot see: the whole folder put back to an earlier state; the last transactions of the
+ * log cut off cleanly.
+ *
+ * Names are used as they are, relative to the current folder; no path is canonicalised, no parent
+ * looked at. System calls: openat, close, pread64, pwrite64, fcntl (locks), fstat, newfstatat,
+ * fdatasync, fsync, ftruncate, unlink, link, access, mmap and munmap (of -shm), fchmod, fchown and
+ * geteuid (-shm when root), getpid, getrandom, nanosleep, and those of seal/secret.h.
+ */
+#ifndef SEAL_VFS_H
+#define SEAL_VFS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "seal/secret.h"
+
+struct sqlite3;
+
+enum {
+	VFS_PAGE_LEN = 16384,
+	VFS_RESERVE_LEN = 64, /* of each page, for nonce, tag, id */
+	VFS_NAME_MAX = 128,
+	VFS_CACHE_KIB = 4096,
+	VFS_CHECKPOINT_PAGES = 256,
+};
+
+enum seal_damage_kind {
+	SEAL_DAMAGE_PAGE,     /* a page of the database is not authentic */
+	SEAL_DAMAGE_LOG,      /* the log is damaged before its end: committed work is unreadable */
+	SEAL_DAMAGE_LOG_TAIL, /* the log's last frames do not open: an interrupted write, or damage
+	                       */
+	SEAL_DAMAGE_FOREIGN,  /* not such a file, of another version, or of a build without sealing
+	                       */
+};
+
+struct seal_damage {
+	enum seal_damage_kind kind;
+	const char *file; /* its name, borrowed during the call */
+	uint32_t page; /* of the database, or the frame of the log, from 1; 0: the file's header */
+};
+
+/* Calls `report` for every damage found from now on in this process. NULL ends it. */
+void seal_vfs_on_damage(
+    void (*report)(void *context, const struct seal_damage *damage), void *context);
+
+enum sealed_db_flags {
+	SEALED_DB_CREATE = 1, /* make it when it is not there */
+	SEALED_DB_READONLY =
+	    2, /* no statement may change it (the files are still opened for writing) */
+};
+
+/*
+ * Opens the database `name` with a key of its own (keys_derive; copied): 0 and a handle (given:
+ * sqlite3_close_v2), or
+ *   -ENOENT it is not there, -EBADMSG damaged or another key, -EPROTONOSUPPORT another version or a
+ *   build without sealing, -ENAMETOOLONG, -EBUSY, -EIO and other -errno of the machine.
+ *
+ * The handle is set up: WAL, synchronous=FULL, temporary things in memory, foreign keys on, cell
+ * sizes checked, schema not trusted, cache of VFS_CACHE_KIB, busy time-out 10 s. A database is made
+ * in one step: after a crash it is there as a whole or not at all.
+ */
+MUST_USE int sealed_db_open(
+    const char *name, const struct secret *key, unsigned flags, struct sqlite3 **ret_db);
+
+/* Registers the VFS (idempotent); roles call it before their sandbox, with cipher_init. */
+void seal_vfs_init(void);
+
+#endif
