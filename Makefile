@@ -116,9 +116,9 @@ $(BUILD)/fuzz/$1/%: $(BUILD)/src/$1/%.o $(call libs,$1) $(if $(filter fuzz,$(MOD
 .PHONY: lib-$1 test-$1 replay-$1
 lib-$1: $(call libs,$1)
 test-$1: $(patsubst src/%.c,$(BUILD)/test/%,$(call tests,$1))
-	@for t in $$^; do echo "  test  $$$$t"; ./$$$$t || exit 1; done
+	@for t in $$^; do echo "  test  $$$$t"; $$$$t || exit 1; done
 replay-$1: $(patsubst src/%.c,$(BUILD)/fuzz/%,$(call fuzzers,$1))
-	@for t in $$^; do ./$$$$t $$$$(echo $$$$t | sed 's|.*/fuzz/|src/|; s|_fuzz$$$$|.corpus|') || exit 1; done
+	@for t in $$^; do $$$$t $$$$(echo $$$$t | sed 's|.*/fuzz/|src/|; s|_fuzz$$$$|.corpus|') || exit 1; done
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rules,$l)))
 
