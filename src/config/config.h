@@ -1,0 +1,93 @@
+/*
+ * config/config.h: gatepost.conf, read into one flat struct.
+ *
+ * The file is INI: sections, `key = value`, comments behind `;` or `#` at the start of a line. One
+ * table (config.c) says for each key its section, type, default, range and a line of help; the
+ * parser, the defaults and `docs/` come from that table, so a key exists there or not at all.
+ *
+ * It does not open what the values name, and does not reload: each role gets the text that the
+ * supervisor read at its start.
+ *
+ * An unknown section or key, a key given twice and a value out of its range are errors: a typing
+ * error in a limit must not silently be the default. An error says file, line, what is wrong and
+ * what would be right.
+ *
+ * Limits: CONFIG_FILE_MAX bytes, CONFIG_LINE_MAX a line, CONFIG_STR_MAX - 1 a string.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/str.h"
+
+enum { CONFIG_FILE_MAX = 65536, CONFIG_LINE_MAX = 1024, CONFIG_STR_MAX = 512 };
+
+struct config {
+	/* [server] */
+	char hostname[CONFIG_STR_MAX]; /* the name in greetings, Received: and the certificate */
+	char data[CONFIG_STR_MAX];     /* the data folder; as written (config_load resolves it) */
+	uint64_t delivery_workers;
+
+	/* [listen] port 0: not listening */
+	char address[CONFIG_STR_MAX]; /* one IPv4 or IPv6 address */
+	uint64_t smtp, imap, imaps;
+
+	/* [tls] paths, relative to the data folder unless absolute */
+	char certificate[CONFIG_STR_MAX];
+	char key[CONFIG_STR_MAX];
+
+	/* [limits] */
+	uint64_t message_size;            /* bytes; the SIZE and APPENDLIMIT that we announce */
+	uint64_t message_memory;          /* bytes of messages under way, all connections of SMTP */
+	uint64_t recipients;              /* per message */
+	uint64_t connections;             /* per gatekeeper */
+	uint64_t connections_per_network; /* per IPv4 address or IPv6 /64, per gatekeeper */
+	uint64_t smtp_errors;             /* bad commands before a connection is ended */
+	uint64_t smtp_timeout;            /* seconds to wait for a command or for data */
+	uint64_t smtp_duration;           /* seconds a connection may last */
+	uint64_t imap_timeout;            /* seconds without a command after sign-in */
+	uint64_t sign_in_timeout;         /* seconds a connection may last without sign-in */
+	uint64_t sign_in_failures; /* per network or account in ten minutes: then slow down */
+	uint64_t key_cache;        /* seconds an unlocked key stays after its last use */
+	uint64_t quota;            /* bytes of a new account, 0: none */
+};
+
+enum config_type { CONFIG_TEXT, CONFIG_NUMBER };
+
+struct config_key {
+	const char *section, *name;
+	enum config_type type;
+	size_t offset;        /* in struct config */
+	const char *text;     /* default of a text; NULL: must be given */
+	uint64_t number;      /* default of a number */
+	uint64_t least, most; /* of a number */
+	const char *help;
+};
+
+/* The table, for documentation and `gatepost init`; `*ret_n` entries. */
+const struct config_key *config_keys(size_t *ret_n);
+
+struct config_error {
+	char text[1024]; /* "gatepost.conf:7: limits.recipients: … ; write …" */
+};
+
+/*
+ * Parses a whole file's text; `name` is what errors call it. 0, or -EINVAL with the first error in
+ * `*ret_error`.
+ */
+MUST_USE int config_parse(
+    struct str text, const char *name, struct config *ret_config, struct config_error *ret_error);
+
+/*
+ * Reads and parses the file `path` and makes `data` absolute or relative to the working folder: a
+ * relative `data` counts from the file's folder (default ".": the file stands in its data folder).
+ * 0, -EINVAL (*ret_error says what), or -errno of reading (*ret_error too). The text is given in
+ * `*ret_text` (free) when `ret_text` is not NULL.
+ */
+MUST_USE int config_load(const char *path, struct config *ret_config,
+    struct config_error *ret_error, char **ret_text, size_t *ret_text_len);
+
+#endif

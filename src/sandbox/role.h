@@ -1,0 +1,104 @@
+/*
+ * sandbox/role.h: what each role is, and what it may do: one table, in role.c.
+ *
+ * The table is the policy. `gatepost roles` prints it, the supervisor starts roles from it,
+ * sandbox.c makes landlock rules, the seccomp filter and the limits from it, and the drills expect
+ * from it what must fail. Nothing else in the tree grants a right.
+ *
+ * How a role starts (a role's main function is a checklist whose last line before its loop is
+ * `sandbox_enter`):
+ *
+ *   1. supervisor: fork, exec /proc/self/exe `role NAME INDEX`, with the descriptors of
+ *      role_start.
+ *   2. role_enter (here): reads the configuration, goes to the role's own folder, becomes the
+ *      role's user (as root; not yet where the row says `reads_as_root`).
+ *   3. <role>_main(start): opens what it needs, prepares the sandboxes of its children
+ *      (sandbox_prepare_child), then sandbox_enter(start), then role_ready(start), then its loop.
+ *
+ * What sandbox_enter and sandbox_enter_child do, and in which order, is in sandbox.h.
+ */
+#ifndef SANDBOX_ROLE_H
+#define SANDBOX_ROLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "config/config.h"
+#include "ipc/messages.h"
+
+/* What a role's main function is given. Valid for the life of the process. */
+struct role_start {
+	enum role role;
+	uint16_t index;              /* which of several workers, 0 … */
+	int supervisor;              /* the channel to the supervisor; the role takes it */
+	int control;                 /* directory: the listening control socket; others: -1 */
+	int data_fd;                 /* the data folder (O_PATH), until sandbox_enter closes it */
+	const struct config *config; /* parsed; `data` is not for opening: the working folder is
+	                                the role's own already */
+	bool own_user;               /* started as root: every role has its own user */
+	bool without_landlock;       /* --allow-no-landlock was given and the kernel has none */
+};
+
+/* Families of system calls (sandbox/filter.c says exactly which calls, with which arguments). */
+enum sandbox_calls {
+	CALLS_BASE = 1 << 0,       /* memory without PROT_EXEC, descriptors held, time, exit */
+	CALLS_CHANNEL = 1 << 1,    /* messages over sockets that are there; poll, epoll */
+	CALLS_CONNECTION = 1 << 2, /* options and addresses of a TCP connection that is there */
+	CALLS_ACCEPT = 1 << 3,     /* accept4 */
+	CALLS_PAIR = 1 << 4,       /* socketpair(AF_UNIX) */
+	CALLS_MEMFD = 1 << 5,      /* memory files: make, size, seal */
+	CALLS_APPEND = 1 << 6,     /* fsync, fdatasync */
+	CALLS_FILES = 1 << 7,  /* open by path (landlock says where), make, remove, lock, sync */
+	CALLS_FORK = 1 << 8,   /* fork without namespaces or threads; wait */
+	CALLS_BECOME = 1 << 9, /* a child's way into its own stricter sandbox */
+	CALLS_LOCK_MEMORY = 1 << 10, /* mlock for keys */
+	CALLS_START = 1 << 11,       /* supervisor only: exec (landlock: its own binary), kill */
+};
+
+/* Rights below the role's own folder, as landlock knows them; none: no file can be opened. */
+enum sandbox_files {
+	FILES_READ = 1 << 0,
+	FILES_WRITE = 1 << 1, /* write into files that are there (and truncate) */
+	FILES_LIST = 1 << 2,
+	FILES_MAKE = 1 << 3,   /* regular files and folders */
+	FILES_REMOVE = 1 << 4, /* files and folders */
+	FILES_LINK = 1 << 5,   /* link and rename from one folder to another */
+};
+
+enum { ROLE_MEMORY_UNLIMITED = 0, ROLE_PROCESSES_UNLIMITED = -1 };
+
+struct role_row {
+	enum role role;
+	const char *name;   /* "gate-smtp": argv, log, comm, table */
+	const char *user;   /* "gatepost-gate" */
+	const char *groups; /* "gatepost-store", or NULL */
+	enum role parent;   /* who forks it */
+	const char *folder; /* below the data folder; NULL: none (it stands in run/empty) */
+	unsigned files;     /* enum sandbox_files, below `folder` */
+	unsigned calls;     /* enum sandbox_calls */
+	uint64_t memory;    /* RLIMIT_AS, bytes */
+	uint64_t cpu; /* RLIMIT_CPU, seconds; 0: none (roles that live as long as the server) */
+	uint64_t descriptors; /* RLIMIT_NOFILE */
+	int processes;        /* RLIMIT_NPROC: further processes it may fork; 0 none */
+	bool reads_as_root;   /* keeps root until sandbox_enter, to read what only root may */
+	bool becomes;         /* keeps CAP_SETUID and CAP_SETGID for its children's one user */
+	const char *holds;    /* one line: what somebody has who controls it */
+};
+
+/* The row of a role; never NULL for a role below N_ROLES. */
+const struct role_row *role_row(enum role role);
+
+/* The role of that name; false when there is none. */
+MUST_USE bool role_by_name(struct str name, enum role *ret_role);
+
+/*
+ * The start of a role's process, from main: `argv` behind "role". Fills `*ret_start` (static
+ * storage behind its pointers). 0, or -errno after an error line in the log.
+ */
+MUST_USE int role_enter(int argc, char **argv, struct role_start *ret_start);
+
+/* Tells the supervisor that the role is sandboxed and in its loop (IPC_READY). 0 or -errno. */
+MUST_USE int role_ready(const struct role_start *start);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * sandbox/sandbox.h: the way into a role's sandbox. No way leads out.
+ *
+ * sandbox_enter does, in this order, and ends the process when any step fails (fail closed):
+ *
+ *   limits (setrlimit) · descriptors not on the list closed · the role's user and groups for good ·
+ *   no_new_privs · not dumpable, dies with its parent, its name in `ps` · capabilities dropped ·
+ *   landlock · seccomp
+ *
+ * It does not open, log to files, or know what a role is for: it reads the table in role.h.
+ *
+ * Children. A gate or session is forked from a process that is sandboxed already, and adds its own
+ * stricter rules on top of the inherited ones: both hold. Building a filter takes milliseconds, so
+ * the parent builds it once (sandbox_prepare_child, before its own sandbox_enter) and the child
+ * only loads it (sandbox_enter_child, tens of microseconds).
+ *
+ * Debugging: in the sanitizer build GATEPOST_SANDBOX_TRACE=1 in the environment prints the refused
+ * system call before the process dies. Refused calls elsewhere end the process by SIGSYS.
+ */
+#ifndef SANDBOX_SANDBOX_H
+#define SANDBOX_SANDBOX_H
+
+#include <stddef.h>
+
+#include "sandbox/role.h"
+
+/* The highest landlock version that this kernel has, 0 when it has none. */
+int sandbox_landlock_version(void);
+
+/* The lowest version that will do: 2 (Linux 5.19), the first that can allow links between
+ * folders. */
+enum { SANDBOX_LANDLOCK_LEAST = 2 };
+
+/* Enters the sandbox of `start->role`, whose working folder is the role's own. All descriptors stay
+ * open but start->data_fd (they were opened by the role itself: the supervisor gave it only those
+ * of role_start). Exits with a log line when a step fails. */
+void sandbox_enter(const struct role_start *start);
+
+struct sandbox_child;
+
+/* Builds what a child of `role` (a gate, a session) needs, before the parent's own sandbox_enter.
+ * Exits with a log line on failure. Given; lives as long as the process. */
+struct sandbox_child *sandbox_prepare_child(const struct role_start *start, enum role role);
+
+/*
+ * In the forked child, as its first act: closes every descriptor but 0, 1, 2 and `keep` (n ≤ 16),
+ * becomes the child's user, drops every capability, sets its limits, and enters its landlock rules
+ * and filter. A session's working folder must be its account's folder already: its landlock rule is
+ * for the working folder. Exits when a step fails.
+ */
+void sandbox_enter_child(const struct sandbox_child *child, const int *keep, size_t n);
+
+enum { SANDBOX_KEEP_MAX = 16 };
+
+#endif
