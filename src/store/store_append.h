@@ -1,0 +1,50 @@
+/*
+ * store/store_append.h: new messages from a signed-in client (APPEND, MULTIAPPEND RFC 3502).
+ *
+ * Messages are gathered one by one, then stored all or none, durably. They go through the letterbox
+ * like delivered ones, sealed, so that the database can be rebuilt from it; after a crash in the
+ * middle they are there once or not at all.
+ *
+ *     store_append_begin → store_append_add … → store_append_commit → store_append_free
+ *
+ * Limits: STORE_APPEND_MESSAGES_MAX, STORE_APPEND_SMALL_MAX bytes of small messages (large ones go
+ * to a file at once). What goes beyond is -E2BIG.
+ */
+#ifndef STORE_STORE_APPEND_H
+#define STORE_STORE_APPEND_H
+
+#include "base/arena.h"
+#include "store/store_change.h"
+
+enum {
+	STORE_APPEND_MESSAGES_MAX = 1000,
+	STORE_APPEND_SMALL_MAX = 64 << 20,
+};
+
+struct store_append;
+
+struct store_append_message {
+	struct str bytes; /* CRLF lines; NULs allowed (BINARY) */
+	uint64_t flags;   /* STORE_FLAGS_MASK */
+	bool has_date;    /* else: now */
+	int64_t internal_at;
+	int internal_zone; /* minutes east */
+};
+
+/* Given: store_append_free. -ENOENT: there is no such mailbox. */
+MUST_USE int store_append_begin(
+    struct store *s, uint64_t mailbox, struct store_append **ret_append);
+/* Takes a copy. -EFBIG above STORE_MESSAGE_LEN_MAX, -E2BIG, -EDQUOT. */
+MUST_USE int store_append_add(struct store_append *append, const struct store_append_message *m);
+
+/*
+ * Stores them. Other new mail is taken in on the way. The UIDs, in the arena, in the order of
+ * adding. -ENOENT: the mailbox was deleted meanwhile (nothing is stored). -EINPROGRESS: they are
+ * stored durably, but the database could not be brought up to date now; they will appear.
+ */
+MUST_USE int store_append_commit(struct store_append *append, struct arena *a,
+    uint32_t *ret_uidvalidity, struct store_uids *ret_uids);
+/* Nothing for NULL. What was not committed leaves nothing behind. */
+void store_append_free(struct store_append *append);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * store/store_ingest.h: taking in what delivery put into the letterbox.
+ *
+ * Whoever holds the database's write lock takes in; the position in the letterbox is saved in the
+ * same transaction as the messages, so each gets its UID exactly once whatever crashes when.
+ * A session calls it when it is opened and at each CHANGED.
+ */
+#ifndef STORE_STORE_INGEST_H
+#define STORE_STORE_INGEST_H
+
+#include "store/store.h"
+
+enum { STORE_INGEST_BATCH = 200 }; /* records of one transaction (groups of APPEND are not split) */
+
+/*
+ * Takes in all that is there. `*ret_n_taken` says how many messages this call took (0 when another
+ * process did): when it is not 0, the caller tells the registry. Damaged records are reported and
+ * stepped over.
+ */
+MUST_USE int store_ingest(struct store *s, size_t *ret_n_taken);
+
+#endif

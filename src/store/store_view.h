@@ -1,0 +1,77 @@
+/*
+ * store/store_view.h: a selected mailbox as one client sees it.
+ *
+ * A view is the list of the mailbox's messages at one moment, in UID order: entry i has the message
+ * sequence number i + 1. It stands still until `store_view_refresh`, so that a client's numbers
+ * mean the same messages to both sides, whatever other processes do. 24 bytes a message.
+ *
+ * The fields of a view are for reading only.
+ */
+#ifndef STORE_STORE_VIEW_H
+#define STORE_STORE_VIEW_H
+
+#include "base/arena.h"
+#include "store/store.h"
+
+struct store_entry {
+	uint32_t uid;
+	uint32_t message; /* the message itself: the same in all mailboxes that hold it */
+	uint64_t flags;   /* STORE_RECENT and STORE_GONE too */
+	uint64_t modseq;
+};
+
+struct store_view {
+	struct store *store;
+	uint64_t mailbox;
+	struct store_entry *entries;
+	size_t n;
+	size_t n_gone; /* of these, how many are only kept for their number */
+	/* As of the last refresh. */
+	uint32_t uidvalidity, uidnext;
+	uint64_t highest_modseq;
+	uint32_t n_recent;
+	size_t cap;
+	bool examined;
+};
+
+/*
+ * Opens a mailbox (given: store_view_close). With `examine` \Recent is shown but not used up.
+ * -ENOENT when it is not there.
+ */
+MUST_USE int store_view_open(
+    struct store *s, uint64_t mailbox, bool examine, struct store_view **ret_view);
+/* Nothing for NULL. */
+void store_view_close(struct store_view *v);
+
+/* Positions are of entries, from 0, ascending; all in the arena. */
+struct store_changes {
+	const uint32_t *gone; /* positions before the refresh */
+	size_t n_gone;
+	const uint32_t *gone_uids; /* the same messages' UIDs */
+	const uint32_t *changed;   /* positions after it: flags or modseq differ; new ones not in */
+	size_t n_changed;
+	size_t n_new;  /* at the end of the view */
+	bool keywords; /* the account has keywords that it had not at the last refresh */
+};
+
+/*
+ * Brings the view up to date and says what is different. While `keep_gone`, expunged entries stay
+ * in place with STORE_GONE (RFC 9051 §7.5.1: EXPUNGE must not be sent during FETCH, STORE,
+ * SEARCH); the next refresh without it takes them out and reports them. -ENOENT: the mailbox was
+ * deleted (the view stays as it is).
+ */
+MUST_USE int store_view_refresh(
+    struct store_view *v, bool keep_gone, struct arena *a, struct store_changes *ret_changes);
+
+/* Position of the entry with this UID, or with the next higher one; n when there is none. */
+size_t store_view_at(const struct store_view *v, uint32_t uid);
+
+/*
+ * UIDs expunged after `modseq` (QRESYNC, RFC 7162 §3.2.5.1), ascending. False in `*ret_complete`
+ * when the record does not reach back so far: then every UID below uidnext that is not in the view
+ * may count as expunged.
+ */
+MUST_USE int store_view_vanished(struct store_view *v, uint64_t modseq, struct arena *a,
+    const uint32_t **ret_uids, size_t *ret_n, bool *ret_complete);
+
+#endif
