@@ -36,6 +36,9 @@ OSSL_LIB_CTX *keyprovider_context(void);
  * is of no kind we take. */
 MUST_USE EVP_PKEY *keyprovider_key(EVP_PKEY *public_key);
 
+/* True for a key of a kind and size that we take. */
+bool keyprovider_takes(const EVP_PKEY *key);
+
 /* SHA-256 of the SubjectPublicKeyInfo: the key's name in IPC_SIGN. False only out of memory. */
 MUST_USE bool keyprovider_key_id(EVP_PKEY *public_key, unsigned char ret_id[static 32]);
 
