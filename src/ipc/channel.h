@@ -26,6 +26,12 @@ MUST_USE int ipc_pair(int ret_ends[static 2]);
  */
 MUST_USE int ipc_send(int channel, uint16_t type, const void *msg);
 
+/* The same for bytes that are encoded already (ipc_encode); for the loop's queue and for tests. */
+MUST_USE int ipc_send_bytes(int channel, struct str bytes, const int *fds, size_t n_fds);
+
+/* Overwrites the content of a buffer with an encoded secret (one that never had to grow). */
+void ipc_wipe(struct buf *b);
+
 /* A received message; release with ipc_received_done, which also closes descriptors nobody took
  * (set to -1). */
 struct ipc_received {

@@ -9,6 +9,8 @@
 
 #include "ipc/channel.h"
 
+enum { LOOP_ENTRIES_MAX = 65536, LOOP_TIMERS_MAX = 65536, LOOP_PENDING_MAX = 1 << 20 };
+
 struct loop;
 struct loop_entry; /* a descriptor in the loop */
 
@@ -60,6 +62,10 @@ struct loop *loop_entry_loop(const struct loop_entry *e);
  */
 int loop_send(struct loop_entry *to, uint16_t type, const void *msg);
 
+/* Hands the entry's channel out (given) and removes the entry, its `closed` not called: for a
+ * channel that goes to a forked child. Unsent messages are dropped. */
+int loop_release(struct loop_entry *e);
+
 /* Calls `fn` once after `ms`; repeating ones set themselves again. Bounded number
  * (LOOP_TIMERS_MAX). */
 MUST_USE int loop_after(struct loop *l, uint64_t ms, void (*fn)(void *ctx), void *ctx);
@@ -67,6 +73,9 @@ MUST_USE int loop_after(struct loop *l, uint64_t ms, void (*fn)(void *ctx), void
 /* Runs until loop_stop. 0, or -errno when the loop itself fails. */
 MUST_USE int loop_run(struct loop *l);
 void loop_stop(struct loop *l);
+
+/* Forgets the timers that `loop_after` set for `ctx`; for what is released before its time. */
+void loop_forget(struct loop *l, const void *ctx);
 
 /* One round: waits at most `ms` (-1: for ever) and handles what is there. For delivery, which
  * gathers a batch. */

@@ -71,10 +71,16 @@ struct ipc_message {
 /* The declaration of a type, NULL for a type that no message has. */
 const struct ipc_message *ipc_message_of(uint16_t type);
 
+/* All declarations, sorted by type; for tests and documentation. */
+const struct ipc_message *ipc_messages(size_t *ret_n);
+
 /* Appends the encoding of `msg` (the struct of `type`). False when a field is above its maximum:
  * ours, a bug. */
 MUST_USE bool ipc_encode(uint16_t type, const void *msg, struct buf *out,
     int fds[static IPC_FDS_MAX], size_t *ret_n_fds);
+
+/* True when a message of that type has a SECRET field: its bytes are wiped after use. */
+bool ipc_has_secret(uint16_t type);
 
 /*
  * Decodes a whole message. `*ret_msg` (in `a`) borrows strings from `bytes` and holds the

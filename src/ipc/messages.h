@@ -103,7 +103,8 @@ struct ipc_drain {
 };
 
 struct ipc_ready {
-	uint8_t unused; /* 0 */
+	uint8_t unused;   /* 0 */
+	uint8_t landlock; /* the landlock version in force, 0 none; for `gatepost roles` */
 };
 
 struct ipc_replace_me {

@@ -1,0 +1,231 @@
+#include "ipc/messages.h"
+
+#include <stddef.h>
+
+/*
+ * The fields of every message, in the order in which they stand on the wire, with their maxima.
+ * A line reads: name in the struct, kind, maximum (0: what the kind can hold).
+ */
+#define FIELD(in, member, what, most)                                                              \
+	{                                                                                          \
+		.name = #member, .kind = (what), .offset = offsetof(struct in, member),            \
+		.max = (most)                                                                      \
+	}
+
+enum {
+	PEER_TEXT_MAX = 64,
+	ACCOUNT_KEYS_MAX = 4096,
+	ALIAS_TARGETS_MAX = 100,
+	SIGN_INPUT_MAX = 1024,
+	SIGNATURE_MAX = 1024,
+	KEY_HASH_LEN = 32,
+	TRACE_MAX = 2048,
+	ENVELOPE_ID_MAX = 100, /* RFC 3461 §4.4 */
+	CHANGED_ACCOUNTS_MAX = 4096,
+	ROW_COLUMNS_MAX = 32,
+	ALIAS_ACCOUNTS_MAX = 200,
+};
+
+static const struct ipc_field peer_fields[] = {
+    FIELD(ipc_peer, role, IPC_U8, N_ROLES - 1),
+    FIELD(ipc_peer, index, IPC_U16, 0),
+    FIELD(ipc_peer, channel, IPC_FD, 0),
+};
+
+static const struct ipc_field listener_fields[] = {
+    FIELD(ipc_listener, implicit_tls, IPC_U8, 1),
+    FIELD(ipc_listener, port, IPC_U16, 0),
+    FIELD(ipc_listener, socket, IPC_FD, 0),
+};
+
+static const struct ipc_field drain_fields[] = {
+    FIELD(ipc_drain, ms, IPC_U32, 0),
+};
+
+static const struct ipc_field ready_fields[] = {
+    FIELD(ipc_ready, unused, IPC_U8, 0),
+    FIELD(ipc_ready, landlock, IPC_U8, 0),
+};
+
+static const struct ipc_field replace_me_fields[] = {
+    FIELD(ipc_replace_me, unused, IPC_U8, 0),
+};
+
+static const struct ipc_field gate_fields[] = {
+    FIELD(ipc_gate, connection, IPC_U64, 0),
+    FIELD(ipc_gate, peer, IPC_STR, PEER_TEXT_MAX),
+    FIELD(ipc_gate, channel, IPC_FD, 0),
+};
+
+static const struct ipc_field budget_fields[] = {
+    FIELD(ipc_budget, bytes, IPC_U64, 0),
+};
+
+static const struct ipc_field budget_answer_fields[] = {
+    FIELD(ipc_budget_answer, granted, IPC_U8, 1),
+};
+
+static const struct ipc_field rcpt_fields[] = {
+    FIELD(ipc_rcpt, address, IPC_STR, IPC_ADDRESS_MAX),
+};
+
+static const struct ipc_field rcpt_answer_fields[] = {
+    FIELD(ipc_rcpt_answer, result, IPC_U8, RCPT_TEMPORARY),
+    FIELD(ipc_rcpt_answer, accounts, IPC_U64S, ALIAS_ACCOUNTS_MAX),
+};
+
+static const struct ipc_field auth_fields[] = {
+    FIELD(ipc_auth, user, IPC_STR, IPC_ADDRESS_MAX),
+    FIELD(ipc_auth, password, IPC_SECRET, IPC_PASSWORD_MAX),
+    FIELD(ipc_auth, protocol, IPC_U8, SESSION_IMAP),
+    FIELD(ipc_auth, stream, IPC_FD, 0),
+};
+
+static const struct ipc_field auth_answer_fields[] = {
+    FIELD(ipc_auth_answer, result, IPC_U8, AUTH_TEMPORARY),
+    FIELD(ipc_auth_answer, account, IPC_U64, 0),
+};
+
+static const struct ipc_field sign_fields[] = {
+    FIELD(ipc_sign, scheme, IPC_U8, SIGN_TLS12),
+    FIELD(ipc_sign, hash, IPC_U8, 2),
+    FIELD(ipc_sign, pss, IPC_U8, 1),
+    FIELD(ipc_sign, key, IPC_STR, KEY_HASH_LEN),
+    FIELD(ipc_sign, input, IPC_STR, SIGN_INPUT_MAX),
+};
+
+static const struct ipc_field signed_fields[] = {
+    FIELD(ipc_signed, ok, IPC_U8, 1),
+    FIELD(ipc_signed, signature, IPC_STR, SIGNATURE_MAX),
+};
+
+static const struct ipc_field deliver_fields[] = {
+    FIELD(ipc_deliver, accounts, IPC_U64S, IPC_RECIPIENTS_MAX),
+    FIELD(ipc_deliver, recipients, IPC_STRS, IPC_RECIPIENTS_MAX),
+    FIELD(ipc_deliver, reverse_path, IPC_STR, IPC_ADDRESS_MAX),
+    FIELD(ipc_deliver, trace, IPC_STR, TRACE_MAX),
+    FIELD(ipc_deliver, envelope_id, IPC_STR, ENVELOPE_ID_MAX),
+    FIELD(ipc_deliver, body, IPC_U8, 2),
+    FIELD(ipc_deliver, smtputf8, IPC_U8, 1),
+    FIELD(ipc_deliver, message, IPC_FD, 0),
+};
+
+static const struct ipc_field delivered_fields[] = {
+    FIELD(ipc_delivered, result, IPC_U8, DELIVER_TEMPORARY),
+    FIELD(ipc_delivered, account, IPC_U64, 0),
+    FIELD(ipc_delivered, detail, IPC_STR, IPC_TEXT_MAX),
+};
+
+static const struct ipc_field open_fields[] = {
+    FIELD(ipc_open, request, IPC_U64, 0),
+    FIELD(ipc_open, account, IPC_U64, 0),
+    FIELD(ipc_open, connection, IPC_U64, 0),
+    FIELD(ipc_open, protocol, IPC_U8, SESSION_IMAP),
+    FIELD(ipc_open, peer, IPC_STR, PEER_TEXT_MAX),
+    FIELD(ipc_open, user, IPC_STR, IPC_ADDRESS_MAX),
+    FIELD(ipc_open, master_key, IPC_FD, 0),
+    FIELD(ipc_open, stream, IPC_FD, 0),
+};
+
+static const struct ipc_field account_create_fields[] = {
+    FIELD(ipc_account_create, request, IPC_U64, 0),
+    FIELD(ipc_account_create, account, IPC_U64, 0),
+    FIELD(ipc_account_create, keys, IPC_STR, ACCOUNT_KEYS_MAX),
+};
+
+static const struct ipc_field account_remove_fields[] = {
+    FIELD(ipc_account_remove, request, IPC_U64, 0),
+    FIELD(ipc_account_remove, account, IPC_U64, 0),
+};
+
+static const struct ipc_field registry_done_fields[] = {
+    FIELD(ipc_registry_done, request, IPC_U64, 0),
+    FIELD(ipc_registry_done, error, IPC_U32, 0),
+};
+
+static const struct ipc_field changed_fields[] = {
+    FIELD(ipc_changed, accounts, IPC_U64S, CHANGED_ACCOUNTS_MAX),
+};
+
+static const struct ipc_field ledger_event_fields[] = {
+    FIELD(ipc_ledger_event, kind, IPC_U8, N_LEDGER_KINDS - 1),
+    FIELD(ipc_ledger_event, account, IPC_U64, 0),
+    FIELD(ipc_ledger_event, peer, IPC_STR, PEER_TEXT_MAX),
+    FIELD(ipc_ledger_event, detail, IPC_STR, IPC_TEXT_MAX),
+};
+
+static const struct ipc_field control_fields[] = {
+    FIELD(ipc_control, verb, IPC_U8, N_CONTROL_VERBS - 1),
+    FIELD(ipc_control, name, IPC_STR, IPC_ADDRESS_MAX),
+    FIELD(ipc_control, targets, IPC_STRS, ALIAS_TARGETS_MAX),
+    FIELD(ipc_control, password, IPC_SECRET, IPC_PASSWORD_MAX),
+    FIELD(ipc_control, credential, IPC_SECRET, IPC_PASSWORD_MAX),
+    FIELD(ipc_control, quota_bytes, IPC_U64, 0),
+};
+
+static const struct ipc_field control_row_fields[] = {
+    FIELD(ipc_control_row, names, IPC_STRS, ROW_COLUMNS_MAX),
+    FIELD(ipc_control_row, values, IPC_STRS, ROW_COLUMNS_MAX),
+};
+
+static const struct ipc_field control_done_fields[] = {
+    FIELD(ipc_control_done, error, IPC_U32, 0),
+    FIELD(ipc_control_done, reason, IPC_STR, IPC_TEXT_MAX),
+};
+
+#define MESSAGE(number, base)                                                                      \
+	{                                                                                          \
+		.type = (number), .name = #base, .struct_len = sizeof(struct ipc_##base),          \
+		.fields = base##_fields, .n_fields = ARRAY_LEN(base##_fields)                      \
+	}
+
+/* Sorted by type: ipc_message_of looks in the middle. */
+static const struct ipc_message messages[] = {
+    MESSAGE(IPC_PEER, peer),
+    MESSAGE(IPC_LISTENER, listener),
+    MESSAGE(IPC_DRAIN, drain),
+    MESSAGE(IPC_READY, ready),
+    MESSAGE(IPC_REPLACE_ME, replace_me),
+    MESSAGE(IPC_GATE, gate),
+    MESSAGE(IPC_BUDGET, budget),
+    MESSAGE(IPC_BUDGET_ANSWER, budget_answer),
+    MESSAGE(IPC_RCPT, rcpt),
+    MESSAGE(IPC_RCPT_ANSWER, rcpt_answer),
+    MESSAGE(IPC_AUTH, auth),
+    MESSAGE(IPC_AUTH_ANSWER, auth_answer),
+    MESSAGE(IPC_SIGN, sign),
+    MESSAGE(IPC_SIGNED, signed),
+    MESSAGE(IPC_DELIVER, deliver),
+    MESSAGE(IPC_DELIVERED, delivered),
+    MESSAGE(IPC_OPEN, open),
+    MESSAGE(IPC_ACCOUNT_CREATE, account_create),
+    MESSAGE(IPC_ACCOUNT_REMOVE, account_remove),
+    MESSAGE(IPC_REGISTRY_DONE, registry_done),
+    MESSAGE(IPC_CHANGED, changed),
+    MESSAGE(IPC_LEDGER_EVENT, ledger_event),
+    MESSAGE(IPC_CONTROL, control),
+    MESSAGE(IPC_CONTROL_ROW, control_row),
+    MESSAGE(IPC_CONTROL_DONE, control_done),
+};
+
+const struct ipc_message *ipc_message_of(uint16_t type)
+{
+	size_t low = 0, high = ARRAY_LEN(messages);
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (messages[middle].type == type)
+			return &messages[middle];
+		if (messages[middle].type < type)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const struct ipc_message *ipc_messages(size_t *ret_n)
+{
+	*ret_n = ARRAY_LEN(messages);
+	return messages;
+}
