@@ -1,17 +1,17 @@
 /*
  * seal/body.h: a message's bytes, compressed and sealed once for all who receive it.
  *
- * zstd (where it shrinks), then ChaCha20-Poly1305 in chunks of BODY_CHUNK_LEN under a key of the
+ * zstd, then ChaCha20-Poly1305 in chunks of BODY_CHUNK_LEN under a key of the
  * message's own, counted, the last chunk marked (the STREAM construction): no chunk can be changed,
  * left out, doubled, moved or cut off unseen. The sealed bytes stand in a record (seal/record.h) or
  * in a blob (seal/blob.h). What is needed to open them again is `struct body`; it travels in the
  * sealed header of each recipient's record, and the session keeps it in its sealed database.
  *
- * Pure over bytes; readers pull theirs through a callback. Readers and sealing reuse zstd contexts
- * per process (about 1 MB).
+ * Pure over bytes; readers pull theirs through a callback. Messages up to BODY_SMALL_LEN
+ * reuse one zstd context per process (about 300 KB); larger ones make theirs.
  *
  * Errors: -EBADMSG not authentic or cut off, -EFBIG above BODY_LEN_MAX or what `out` takes,
- * -EPROTONOSUPPORT an unknown encoding, and what the callback returns.
+ * -EPROTONOSUPPORT an unknown compression, and what the callback returns.
  */
 #ifndef SEAL_BODY_H
 #define SEAL_BODY_H
@@ -28,19 +28,18 @@
 
 enum {
 	BODY_CHUNK_LEN = 65536,
+	BODY_SMALL_LEN = 131072,
 	BODY_BLOB_ID_LEN = 16,
 	BODY_DIGEST_LEN = 32,
-	BODY_ENCODED_LEN = 80, /* what body_encode writes */
+	BODY_ENCODED_LEN = 72, /* what body_encode writes */
+	BODY_LEVEL = 1,        /* of zstd */
 };
-
-enum body_encoding { BODY_PLAIN = 0, BODY_ZSTD = 1 };
 
 /* Secret: it opens the message. Wiped with body_wipe. */
 struct body {
 	uint8_t content_key[CIPHER_KEY_LEN];
 	uint64_t plain_len;  /* of the message */
 	uint64_t sealed_len; /* of the chunks */
-	enum body_encoding encoding;
 	bool in_blob;
 	uint8_t blob_id[BODY_BLOB_ID_LEN]; /* of the blob; zero in a record */
 	uint8_t digest[BODY_DIGEST_LEN];   /* BLAKE2b-256 of the sealed bytes; not encoded */

@@ -85,7 +85,7 @@ MUST_USE bool cipher_agree(const uint8_t private_key[static CIPHER_KEY_LEN],
 void cipher_derive(const uint8_t key[static CIPHER_KEY_LEN], const char *label, struct str context,
     uint8_t ret_key[static CIPHER_KEY_LEN]);
 
-/* BLAKE2b with 8 bytes of output, no key: finds damage where there is no key, not forgery. */
+/* The first 8 bytes of BLAKE2b-128, no key: finds damage where there is no key, not forgery. */
 void cipher_checksum(
     const struct str *parts, size_t n_parts, uint8_t ret_sum[static CIPHER_CHECKSUM_LEN]);
 

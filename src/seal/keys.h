@@ -8,7 +8,7 @@
  * delivery seal to a wrong key until the owner signs in. Encoding and decoding are pure functions.
  *
  * Errors: -EBADMSG damaged or not authentic, -EPROTONOSUPPORT another version or a build without
- * sealing, -EACCES authentic but of another account or another master key.
+ * sealing, -EACCES whole, but not of this account and master key (or forged).
  */
 #ifndef SEAL_KEYS_H
 #define SEAL_KEYS_H

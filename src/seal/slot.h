@@ -28,7 +28,7 @@
 #include "seal/secret.h"
 
 enum {
-	SLOT_LEN = 176,
+	SLOT_LEN = 152,
 	SLOT_PASSWORD_MAX = 1024,
 	SLOT_TOKEN_LEN = 32,
 };

@@ -30,7 +30,7 @@ struct sqlite3;
 
 enum {
 	VFS_PAGE_LEN = 16384,
-	VFS_RESERVE_LEN = 64, /* of each page, for nonce, tag, id */
+	VFS_RESERVE_LEN = 80, /* of each page, for nonce, tag, id */
 	VFS_NAME_MAX = 128,
 	VFS_CACHE_KIB = 4096,
 	VFS_CHECKPOINT_PAGES = 256,
