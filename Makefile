@@ -81,7 +81,7 @@ ALL_FUZZERS := $(foreach l,$(LAYERS),$(patsubst src/%.c,$(BUILD)/fuzz/%,$(call f
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: gatepost test replay fuzzers
+.PHONY: gatepost test tests replay fuzzers
 
 gatepost: $(BUILD)/gatepost
 
@@ -125,5 +125,6 @@ $(foreach l,$(LAYERS),$(eval $(call layer_rules,$l)))
 test: $(foreach l,$(LAYERS),test-$l)
 replay: $(foreach l,$(LAYERS),replay-$l)
 fuzzers: $(ALL_FUZZERS)
+tests: $(ALL_TESTS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

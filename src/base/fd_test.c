@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -100,6 +101,7 @@ static void fd_reads_a_pipe_piece_by_piece(void **state)
 	assert_memory_equal(got, "abcdef", 6);
 	assert_int_equal(fd_read_all(ends[0], got, 1), -ENODATA);
 	close(ends[0]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 static void fd_read_file_holds_its_limit(void **state)
