@@ -8,7 +8,6 @@
 #ifndef MAIL_BODYSTRUCTURE_H
 #define MAIL_BODYSTRUCTURE_H
 
-#include "base/arena.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -19,8 +18,8 @@ enum bodystructure_form {
 	BODYSTRUCTURE_EXTENDED, /* FETCH BODYSTRUCTURE */
 };
 
-/* Appends it. -E2BIG at a ceiling (of the arena, of `out`), else 0. */
+/* Appends it. -E2BIG at the ceiling of `out`, else 0. */
 MUST_USE int bodystructure_write(struct str message, const struct mime_part *root,
-    enum bodystructure_form form, struct arena *scratch, struct buf *out);
+    enum bodystructure_form form, struct buf *out);
 
 #endif

@@ -10,12 +10,11 @@
 #ifndef MAIL_ENVELOPE_H
 #define MAIL_ENVELOPE_H
 
-#include "base/arena.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/str.h"
 
-/* Appends "(date subject from …)". -E2BIG at a ceiling (of the arena, of `out`), else 0. */
-MUST_USE int envelope_write(struct str header, struct arena *scratch, struct buf *out);
+/* Appends "(date subject from …)". -E2BIG at the ceiling of `out`, else 0. */
+MUST_USE int envelope_write(struct str header, struct buf *out);
 
 #endif

@@ -16,8 +16,8 @@
  *
  * It does not decode bodies (mail/transfer.h, mail/charset.h) and does not judge.
  *
- * Limits: MIME_DEPTH_MAX, MIME_PARTS_MAX, MIME_PARAMS_MAX of one field. Time grows linearly with
- * the message whatever its boundaries are.
+ * Limits: MIME_DEPTH_MAX, MIME_PARTS_MAX, MIME_PARAMS_MAX of one field, MIME_PARAMS_TOTAL_MAX. Time
+ * grows linearly with the message whatever its boundaries are.
  */
 #ifndef MAIL_MIME_H
 #define MAIL_MIME_H
@@ -31,8 +31,10 @@
 #include "mail/transfer.h"
 
 enum { MIME_DEPTH_MAX = 100, MIME_PARTS_MAX = 10000, MIME_PARAMS_MAX = 100 };
-/* An arena with this ceiling holds the tree of every message of up to 1 GB. */
-enum { MIME_ARENA_MAX = 64 * 1024 * 1024 };
+/* Parameters of all parts together; later ones are not seen. */
+enum { MIME_PARAMS_TOTAL_MAX = 100 * 1000 };
+/* An arena with this ceiling holds the tree of every message of up to MIME_MESSAGE_LEN bytes. */
+enum { MIME_MESSAGE_LEN = 64 * 1024 * 1024, MIME_ARENA_MAX = 144 * 1024 * 1024 };
 
 struct mime_param {
 	struct str name;  /* as written: "filename", "filename*0*" */
@@ -68,7 +70,7 @@ struct mime_part {
 };
 
 /*
- * Parses a whole message (`is_digest_part` no) into a tree. 0, or -E2BIG at the arena's ceiling.
+ * Parses a whole message into a tree. 0, or -E2BIG at the arena's ceiling.
  * The offsets count from `message.p`.
  */
 MUST_USE int mime_parse(struct str message, struct arena *a, struct mime_part **ret_root);
@@ -102,9 +104,14 @@ const struct mime_part *mime_next(const struct mime_part *part);
 
 /*
  * Parses a Content-Type or Content-Disposition value's parameters from behind the first ';'.
- * Bounded by MIME_PARAMS_MAX; nonsense is stepped over. -E2BIG at the arena's ceiling.
+ * At most `n_max` of them (and MIME_PARAMS_MAX); nonsense is stepped over. -E2BIG at the arena's
+ * ceiling.
  */
-MUST_USE int mime_params_parse(struct str text, struct arena *a, struct mime_params *ret_params);
+MUST_USE int mime_params_parse(
+    struct str text, struct arena *a, size_t n_max, struct mime_params *ret_params);
+
+/* Steps over white space, folds and comments (RFC 5322 §3.2.2), which may stand between tokens. */
+void mime_skip_cfws(struct str *rest);
 
 /* The raw value of the parameter called exactly `name` (any case); false where there is none. */
 bool mime_param_raw(const struct mime_params *params, struct str name, struct str *ret_value);

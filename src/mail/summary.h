@@ -15,8 +15,8 @@
 #include "mail/mime.h"
 
 enum { SUMMARY_TEXT_MAX = 4 * 1024 * 1024, SUMMARY_SUBJECT_MAX = 64 * 1024 };
-/* An arena with this ceiling holds the summary of every message. */
-enum { SUMMARY_ARENA_MAX = 128 * 1024 * 1024 };
+/* An arena with this ceiling holds the summary of every message of up to MIME_MESSAGE_LEN bytes. */
+enum { SUMMARY_ARENA_MAX = MIME_ARENA_MAX + 32 * 1024 * 1024 };
 
 struct summary {
 	struct mime_part *root;   /* see mail/mime.h */

@@ -1,0 +1,45 @@
+/*
+ * mail/mime_scan.h: the lines of a message and the multipart delimiters among them; a part of
+ * mail/mime.c, of no use elsewhere.
+ *
+ * RFC 2046 §5.1.1:
+ *   delimiter          = CRLF "--" boundary       close-delimiter = delimiter "--"
+ *   encapsulation      = delimiter transport-padding CRLF body-part
+ * A delimiter is a whole line: a boundary that begins with another one is not mistaken for it. The
+ * innermost multipart whose boundary stands there has it; so parts that were never closed end.
+ */
+#ifndef MAIL_MIME_SCAN_H
+#define MAIL_MIME_SCAN_H
+
+#include "base/str.h"
+#include "mail/mime.h"
+
+enum { SCAN_NO_LEVEL = -1 };
+
+struct mime_scan {
+	struct str all;
+	size_t at;      /* start of the next line */
+	size_t n_lines; /* line ends before `at` */
+
+	struct str boundaries[MIME_DEPTH_MAX]; /* of the multiparts that are open */
+	size_t n_boundaries;
+
+	/* The delimiter that stands at `at`: whose it is (SCAN_NO_LEVEL at the end of it all). */
+	int level;
+	bool closes;
+};
+
+/* Goes on to the next delimiter of an open multipart, or the end. */
+void mime_scan_to_delimiter(struct mime_scan *scan);
+
+/* Passes the lines of a header with its empty line; false when a delimiter or the end came first.
+ */
+bool mime_scan_header(struct mime_scan *scan);
+
+/* Steps over the delimiter's line. */
+void mime_scan_pass_line(struct mime_scan *scan);
+
+/* Length of the line end that stands before `at`, not reaching before `from`. */
+size_t mime_scan_line_end_before(const struct mime_scan *scan, size_t from);
+
+#endif
