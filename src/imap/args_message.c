@@ -1,0 +1,167 @@
+/* Arguments of the commands on messages. */
+#include "imap/command_args.h"
+
+/* date-time = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE */
+static bool parse_date_time(struct imap_parser *p, struct date *ret_date)
+{
+	struct str text;
+
+	if (!imap_parse_string(p, &text))
+		return false;
+	if (!date_parse_internal(text, ret_date))
+		return imap_fail(p, "a date such as \"17-Jul-1996 02:44:25 -0700\" before this");
+	return true;
+}
+
+/* append-message = [SP flag-list] [SP date-time] SP (literal / literal8) */
+static bool parse_append_message(struct imap_parser *p, struct imap_append_message **ret_message)
+{
+	struct imap_append_message *m = ARENA_NEW(p->arena, struct imap_append_message);
+
+	if (m == NULL)
+		return imap_fail_size(p);
+	if (!imap_parse_space(p))
+		return false;
+	if (imap_peek(p) == '(' && (!imap_parse_flag_list(p, &m->flags) || !imap_parse_space(p)))
+		return false;
+	if (imap_peek(p) == '"') {
+		m->has_date = true;
+		if (!parse_date_time(p, &m->date) || !imap_parse_space(p))
+			return false;
+	}
+	if (!imap_parse_literal(p, &m->message, &m->binary))
+		return false;
+	*ret_message = m;
+	return true;
+}
+
+/* append = "APPEND" SP mailbox 1*append-message (RFC 3502 §6.3.11) */
+bool imap_parse_append(struct imap_parser *p, struct imap_command *c)
+{
+	struct imap_append_message **to = &c->messages;
+
+	if (!imap_parse_name(p, c))
+		return false;
+	do {
+		if (!parse_append_message(p, to))
+			return false;
+		to = &(*to)->next;
+	} while (imap_peek(p) == ' ');
+	return true;
+}
+
+/* EXPUNGE alone, or UID EXPUNGE with a set (RFC 9051 §6.4.9) */
+bool imap_parse_expunge(struct imap_parser *p, struct imap_command *c)
+{
+	return !c->uid || (imap_parse_space(p) && imap_parse_set(p, &c->set));
+}
+
+bool imap_parse_set_and_name(struct imap_parser *p, struct imap_command *c)
+{
+	return imap_parse_space(p) && imap_parse_set(p, &c->set) && imap_parse_name(p, c);
+}
+
+/* search-return-opts = "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")" */
+static bool parse_search_return(struct imap_parser *p, struct imap_search *search)
+{
+	static const struct {
+		struct str word;
+		enum imap_search_return option;
+	} options[] = {
+	    {STR_INIT("MIN"), RETURN_MIN},
+	    {STR_INIT("MAX"), RETURN_MAX},
+	    {STR_INIT("ALL"), RETURN_ALL},
+	    {STR_INIT("COUNT"), RETURN_COUNT},
+	    {STR_INIT("SAVE"), RETURN_SAVE},
+	};
+
+	if (!imap_parse_space(p) || !imap_parse_char(p, '('))
+		return false;
+	if (imap_skip(p, ')')) {
+		search->return_options = RETURN_ALL; /* RFC 9051 §6.4.4 */
+		return true;
+	}
+	do {
+		size_t i = 0;
+		while (i < ARRAY_LEN(options) && !imap_skip_word(p, options[i].word))
+			i++;
+		if (i == ARRAY_LEN(options))
+			return imap_fail(p, "MIN, MAX, ALL, COUNT or SAVE");
+		search->return_options |= options[i].option;
+	} while (imap_skip(p, ' '));
+	return imap_parse_char(p, ')');
+}
+
+/* search = "SEARCH" [SP search-return-opts] SP ["CHARSET" SP charset SP] search-keys */
+bool imap_parse_search(struct imap_parser *p, struct imap_command *c)
+{
+	struct imap_search *search = &c->search;
+
+	if (!imap_parse_space(p))
+		return false;
+	if (imap_skip_word(p, STR("RETURN"))) {
+		search->extended = true;
+		if (!parse_search_return(p, search) || !imap_parse_space(p))
+			return false;
+	}
+	if (imap_skip_word(p, STR("CHARSET"))) {
+		if (!imap_parse_space(p) || !imap_parse_astring(p, &search->charset) ||
+		    !imap_parse_space(p))
+			return false;
+	}
+	return imap_parse_search_keys(p, &search->key);
+}
+
+/* "(" word SP mod-sequence-value ")" (RFC 7162 §7) */
+static bool parse_modifier(struct imap_parser *p, struct str word, uint64_t *ret_modseq)
+{
+	if (!imap_parse_char(p, '('))
+		return false;
+	if (!imap_skip_word(p, word))
+		return imap_fail(p, "a modifier that is known here");
+	return imap_parse_space(p) && imap_parse_number(p, 0, INT64_MAX, ret_modseq) &&
+	       imap_parse_char(p, ')');
+}
+
+/* fetch = "FETCH" SP sequence-set SP fetch-atts [SP "(" "CHANGEDSINCE" SP modseq ")"] */
+bool imap_parse_fetch(struct imap_parser *p, struct imap_command *c)
+{
+	struct imap_fetch *fetch = &c->fetch;
+
+	if (!imap_parse_space(p) || !imap_parse_set(p, &fetch->set) || !imap_parse_space(p) ||
+	    !imap_parse_fetch_items(p, &fetch->items))
+		return false;
+	if (!imap_skip(p, ' '))
+		return true;
+	fetch->has_changed_since = true;
+	return parse_modifier(p, STR("CHANGEDSINCE"), &fetch->changed_since);
+}
+
+/* store-att-flags = ([("+" / "-")] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag))) */
+static bool parse_store_flags(struct imap_parser *p, struct imap_store *store)
+{
+	if (imap_skip(p, '+'))
+		store->mode = STORE_ADD;
+	else if (imap_skip(p, '-'))
+		store->mode = STORE_REMOVE;
+	store->silent = imap_skip_word(p, STR("FLAGS.SILENT"));
+	if (!store->silent && !imap_skip_word(p, STR("FLAGS")))
+		return imap_fail(p, "FLAGS or FLAGS.SILENT");
+	return imap_parse_space(p) && imap_parse_store_flags(p, &store->flags);
+}
+
+/* store = "STORE" SP sequence-set [SP "(" "UNCHANGEDSINCE" SP modseq ")"] SP store-att-flags */
+bool imap_parse_store(struct imap_parser *p, struct imap_command *c)
+{
+	struct imap_store *store = &c->store;
+
+	if (!imap_parse_space(p) || !imap_parse_set(p, &store->set) || !imap_parse_space(p))
+		return false;
+	if (imap_peek(p) == '(') {
+		store->has_unchanged_since = true;
+		if (!parse_modifier(p, STR("UNCHANGEDSINCE"), &store->unchanged_since) ||
+		    !imap_parse_space(p))
+			return false;
+	}
+	return parse_store_flags(p, store);
+}

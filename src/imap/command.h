@@ -1,0 +1,170 @@
+/*
+ * imap/command.h: one IMAP command as a tree (RFC 9051 §6, RFC 3501 §6, and the extensions of
+ * imap/capability.h).
+ *
+ * Names of mailboxes and search strings stay as the client wrote them. Strings are borrowed from
+ * the command's text or lie in the arena.
+ *
+ * It does not know states: which command is allowed when is said in the tables of the gate and of
+ * the session.
+ */
+#ifndef IMAP_COMMAND_H
+#define IMAP_COMMAND_H
+
+#include "imap/fetch_item.h"
+#include "imap/flags.h"
+#include "imap/parse.h"
+#include "imap/search_key.h"
+#include "imap/set.h"
+#include "mail/date.h"
+
+enum {
+	IMAP_PATTERNS_MAX = 100,
+	IMAP_ENABLE_MAX = 20,
+	IMAP_ID_PAIRS_MAX = 30,
+	IMAP_MECHANISM_LEN_MAX = 20,
+	/* A ceiling that holds the tree of every command that keeps the other limits. */
+	IMAP_COMMAND_ARENA_MAX = 4 * 1024 * 1024,
+};
+
+enum imap_command_id {
+	IMAP_CAPABILITY,
+	IMAP_NOOP,
+	IMAP_LOGOUT,
+	IMAP_ID,
+	IMAP_STARTTLS,
+	IMAP_LOGIN,
+	IMAP_AUTHENTICATE,
+	IMAP_ENABLE,
+	IMAP_SELECT,
+	IMAP_EXAMINE,
+	IMAP_CREATE,
+	IMAP_DELETE,
+	IMAP_RENAME,
+	IMAP_SUBSCRIBE,
+	IMAP_UNSUBSCRIBE,
+	IMAP_LIST,
+	IMAP_LSUB,
+	IMAP_NAMESPACE,
+	IMAP_STATUS,
+	IMAP_APPEND,
+	IMAP_IDLE,
+	IMAP_CHECK,
+	IMAP_CLOSE,
+	IMAP_UNSELECT,
+	IMAP_EXPUNGE,
+	IMAP_SEARCH,
+	IMAP_FETCH,
+	IMAP_STORE,
+	IMAP_COPY,
+	IMAP_MOVE,
+	N_IMAP_COMMANDS
+};
+
+enum imap_status_item {
+	STATUS_MESSAGES = 1,
+	STATUS_RECENT = 2,
+	STATUS_UIDNEXT = 4,
+	STATUS_UIDVALIDITY = 8,
+	STATUS_UNSEEN = 16,
+	STATUS_DELETED = 32,
+	STATUS_SIZE = 64,
+	STATUS_HIGHESTMODSEQ = 128,
+	STATUS_APPENDLIMIT = 256,
+};
+
+enum imap_list_option {
+	LIST_SUBSCRIBED = 1, /* selection */
+	LIST_REMOTE = 2,
+	LIST_RECURSIVEMATCH = 4,
+	LIST_SPECIAL_USE = 8,
+	LIST_RETURN_SUBSCRIBED = 16, /* return */
+	LIST_RETURN_CHILDREN = 32,
+	LIST_RETURN_SPECIAL_USE = 64,
+	LIST_RETURN_STATUS = 128,
+};
+
+enum imap_search_return {
+	RETURN_MIN = 1,
+	RETURN_MAX = 2,
+	RETURN_ALL = 4,
+	RETURN_COUNT = 8,
+	RETURN_SAVE = 16
+};
+
+enum imap_store_mode { STORE_REPLACE, STORE_ADD, STORE_REMOVE };
+
+struct imap_list {
+	bool extended; /* options or several patterns were given (RFC 9051 §6.3.9.1) */
+	unsigned options;
+	unsigned status; /* items of RETURN (STATUS …) */
+	struct str reference;
+	struct str *patterns;
+	size_t n_patterns;
+};
+
+struct imap_append_message {
+	struct imap_append_message *next;
+	struct imap_flags flags;
+	bool has_date;
+	struct date date;
+	struct str message;
+	bool binary; /* literal8: may hold NUL */
+};
+
+struct imap_search {
+	bool extended; /* RETURN stands there */
+	unsigned return_options;
+	struct str charset; /* empty: UTF-8 */
+	struct imap_search_key *key;
+};
+
+struct imap_fetch {
+	struct imap_set set;
+	struct imap_fetch_items items;
+	bool has_changed_since;
+	uint64_t changed_since;
+};
+
+struct imap_store {
+	struct imap_set set;
+	bool has_unchanged_since;
+	uint64_t unchanged_since;
+	enum imap_store_mode mode;
+	bool silent;
+	struct imap_flags flags;
+};
+
+struct imap_command {
+	struct str tag;
+	enum imap_command_id id;
+	bool uid;               /* UID FETCH, … */
+	struct str name, name2; /* mailbox; RENAME: from, to; LOGIN: user, password */
+	struct str mechanism;   /* AUTHENTICATE */
+	bool has_initial;
+	struct str initial; /* its initial response, still base64, "=" for an empty one */
+	bool condstore;     /* SELECT … (CONDSTORE) */
+	unsigned status;    /* STATUS: bits of enum imap_status_item */
+	struct str *words;  /* ENABLE */
+	size_t n_words;
+	struct imap_set set; /* COPY, MOVE, UID EXPUNGE */
+	struct imap_list list;
+	struct imap_append_message *messages;
+	struct imap_search search;
+	struct imap_fetch fetch;
+	struct imap_store store;
+};
+
+/*
+ * Parses a whole command into `*ret_command`. False: what was expected and where is in `p`
+ * (imap_error_write), and `ret_command->tag` is the tag or, where that fails, "*".
+ */
+MUST_USE bool imap_command_parse(struct imap_parser *p, struct imap_command *ret_command);
+
+/* Appends "FETCH: expected a FETCH item at column 12"; for the text of a BAD. */
+void imap_error_write(const struct imap_parser *p, struct buf *out);
+
+struct str imap_command_name(enum imap_command_id id);
+struct str imap_status_item_name(enum imap_status_item item);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * imap/command_args.h: the arguments of each command, for imap/command.c alone. Each starts behind
+ * the command's name and leaves the end of the command to its caller.
+ */
+#ifndef IMAP_COMMAND_ARGS_H
+#define IMAP_COMMAND_ARGS_H
+
+#include "imap/command.h"
+
+MUST_USE bool imap_parse_id(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_authenticate(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_enable(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_select(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_name(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_two_names(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_list(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_lsub(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_status(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_append(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_expunge(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_search(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_fetch(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_store(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_set_and_name(struct imap_parser *p, struct imap_command *c);
+
+#endif

@@ -1,0 +1,215 @@
+#include "imap/search_key.h"
+
+#include "imap/flags.h"
+#include "mail/date.h"
+
+/* What follows a key's word. */
+enum argument {
+	NONE,
+	KEYWORD,
+	STRING,
+	NUMBER,
+	DAY,
+	SET,
+	FIELD_AND_STRING,
+	ONE_KEY,
+	TWO_KEYS,
+	VALUE
+};
+
+struct key_word {
+	struct str word;
+	enum imap_search_op op;
+	enum argument argument;
+	unsigned flag;
+	struct str field;
+};
+
+/* search-key, RFC 9051 §9; NEW, OLD, RECENT from RFC 3501; MODSEQ from RFC 7162 §7. */
+static const struct key_word key_words[] = {
+    {STR_INIT("ALL"), SEARCH_ALL, NONE, 0, {0}},
+    {STR_INIT("ANSWERED"), SEARCH_FLAG, NONE, IMAP_ANSWERED, {0}},
+    {STR_INIT("BCC"), SEARCH_HEADER, STRING, 0, STR_INIT("Bcc")},
+    {STR_INIT("BEFORE"), SEARCH_BEFORE, DAY, 0, {0}},
+    {STR_INIT("BODY"), SEARCH_BODY, STRING, 0, {0}},
+    {STR_INIT("CC"), SEARCH_HEADER, STRING, 0, STR_INIT("Cc")},
+    {STR_INIT("DELETED"), SEARCH_FLAG, NONE, IMAP_DELETED, {0}},
+    {STR_INIT("DRAFT"), SEARCH_FLAG, NONE, IMAP_DRAFT, {0}},
+    {STR_INIT("FLAGGED"), SEARCH_FLAG, NONE, IMAP_FLAGGED, {0}},
+    {STR_INIT("FROM"), SEARCH_HEADER, STRING, 0, STR_INIT("From")},
+    {STR_INIT("HEADER"), SEARCH_HEADER, FIELD_AND_STRING, 0, {0}},
+    {STR_INIT("KEYWORD"), SEARCH_KEYWORD, KEYWORD, 0, {0}},
+    {STR_INIT("LARGER"), SEARCH_LARGER, NUMBER, 0, {0}},
+    {STR_INIT("MODSEQ"), SEARCH_MODSEQ, VALUE, 0, {0}},
+    {STR_INIT("NEW"), SEARCH_NEW, NONE, 0, {0}},
+    {STR_INIT("NOT"), SEARCH_NOT, ONE_KEY, 0, {0}},
+    {STR_INIT("OLD"), SEARCH_OLD, NONE, 0, {0}},
+    {STR_INIT("ON"), SEARCH_ON, DAY, 0, {0}},
+    {STR_INIT("OR"), SEARCH_OR, TWO_KEYS, 0, {0}},
+    {STR_INIT("RECENT"), SEARCH_RECENT, NONE, 0, {0}},
+    {STR_INIT("SEEN"), SEARCH_FLAG, NONE, IMAP_SEEN, {0}},
+    {STR_INIT("SENTBEFORE"), SEARCH_SENT_BEFORE, DAY, 0, {0}},
+    {STR_INIT("SENTON"), SEARCH_SENT_ON, DAY, 0, {0}},
+    {STR_INIT("SENTSINCE"), SEARCH_SENT_SINCE, DAY, 0, {0}},
+    {STR_INIT("SINCE"), SEARCH_SINCE, DAY, 0, {0}},
+    {STR_INIT("SMALLER"), SEARCH_SMALLER, NUMBER, 0, {0}},
+    {STR_INIT("SUBJECT"), SEARCH_HEADER, STRING, 0, STR_INIT("Subject")},
+    {STR_INIT("TEXT"), SEARCH_TEXT, STRING, 0, {0}},
+    {STR_INIT("TO"), SEARCH_HEADER, STRING, 0, STR_INIT("To")},
+    {STR_INIT("UID"), SEARCH_UID, SET, 0, {0}},
+    {STR_INIT("UNANSWERED"), SEARCH_UNFLAG, NONE, IMAP_ANSWERED, {0}},
+    {STR_INIT("UNDELETED"), SEARCH_UNFLAG, NONE, IMAP_DELETED, {0}},
+    {STR_INIT("UNDRAFT"), SEARCH_UNFLAG, NONE, IMAP_DRAFT, {0}},
+    {STR_INIT("UNFLAGGED"), SEARCH_UNFLAG, NONE, IMAP_FLAGGED, {0}},
+    {STR_INIT("UNKEYWORD"), SEARCH_UNKEYWORD, KEYWORD, 0, {0}},
+    {STR_INIT("UNSEEN"), SEARCH_UNFLAG, NONE, IMAP_SEEN, {0}},
+};
+
+struct key_reader {
+	struct imap_parser *p;
+	unsigned depth;
+	unsigned n_keys;
+};
+
+static bool parse_key(struct key_reader *r, struct imap_search_key **ret_key);
+
+/* date = date-text / DQUOTE date-text DQUOTE */
+static bool parse_day(struct imap_parser *p, int32_t *ret_day)
+{
+	struct str text;
+
+	if (imap_peek(p) == '"' ? !imap_parse_string(p, &text) : !imap_parse_atom(p, &text))
+		return false;
+	if (!date_parse_day(text, ret_day))
+		return imap_fail(p, "a date such as 1-Feb-1994 before this");
+	return true;
+}
+
+/*
+ * search-modsequence = "MODSEQ" [search-modseq-ext] SP mod-sequence-valzer
+ * search-modseq-ext = SP entry-name SP entry-type-req
+ */
+static bool parse_modseq(struct imap_parser *p, uint64_t *ret_modseq)
+{
+	struct str entry;
+
+	if (imap_peek(p) == '"') {
+		if (!imap_parse_string(p, &entry) || !imap_parse_space(p))
+			return false;
+		if (!imap_skip_word(p, STR("all")) && !imap_skip_word(p, STR("priv")) &&
+		    !imap_skip_word(p, STR("shared")))
+			return imap_fail(p, "all, priv or shared");
+		if (!imap_parse_space(p))
+			return false;
+	}
+	return imap_parse_number(p, 0, INT64_MAX, ret_modseq);
+}
+
+static bool parse_two_keys(struct key_reader *r, struct imap_search_key *key)
+{
+	return parse_key(r, &key->child) && imap_parse_space(r->p) &&
+	       parse_key(r, &key->child->next);
+}
+
+static bool parse_argument(
+    struct key_reader *r, enum argument argument, struct imap_search_key *key)
+{
+	struct imap_parser *p = r->p;
+
+	if (argument == NONE)
+		return true;
+	if (!imap_parse_space(p))
+		return false;
+	switch (argument) {
+	case KEYWORD:
+		return imap_parse_keyword(p, &key->text);
+	case STRING:
+		return imap_parse_astring(p, &key->text);
+	case NUMBER:
+		return imap_parse_number(p, 0, INT64_MAX, &key->number);
+	case DAY:
+		return parse_day(p, &key->day);
+	case SET:
+		return imap_parse_set(p, &key->set);
+	case FIELD_AND_STRING:
+		return imap_parse_astring(p, &key->field) && imap_parse_space(p) &&
+		       imap_parse_astring(p, &key->text);
+	case ONE_KEY:
+		return parse_key(r, &key->child);
+	case TWO_KEYS:
+		return parse_two_keys(r, key);
+	default:
+		return parse_modseq(p, &key->number);
+	}
+}
+
+static bool parse_list(struct key_reader *r, char end, struct imap_search_key **ret_first)
+{
+	struct imap_search_key **to = ret_first;
+
+	do {
+		if (!parse_key(r, to))
+			return false;
+		to = &(*to)->next;
+	} while (imap_skip(r->p, ' '));
+	return end == '\0' ? imap_parse_end(r->p) : imap_parse_char(r->p, end);
+}
+
+static bool parse_word_key(struct key_reader *r, struct imap_search_key *key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(key_words); i++) {
+		const struct key_word *word = &key_words[i];
+		if (!imap_skip_word(r->p, word->word))
+			continue;
+		key->op = word->op;
+		key->number = word->flag;
+		key->field = word->field;
+		return parse_argument(r, word->argument, key);
+	}
+	return imap_fail(r->p, "a search key");
+}
+
+static bool parse_key_inside(struct key_reader *r, struct imap_search_key *key)
+{
+	char c = imap_peek(r->p);
+
+	if (imap_skip(r->p, '(')) {
+		key->op = SEARCH_AND;
+		return parse_list(r, ')', &key->child);
+	}
+	if (ascii_is_digit(c) || c == '*' || c == '$') {
+		key->op = SEARCH_SEQUENCE;
+		return imap_parse_set(r->p, &key->set);
+	}
+	return parse_word_key(r, key);
+}
+
+static bool parse_key(struct key_reader *r, struct imap_search_key **ret_key)
+{
+	struct imap_search_key *key = ARENA_NEW(r->p->arena, struct imap_search_key);
+
+	if (key == NULL)
+		return imap_fail_size(r->p);
+	if (++r->n_keys > IMAP_SEARCH_KEYS_MAX || r->depth == IMAP_SEARCH_DEPTH_MAX)
+		return imap_fail(r->p, "a simpler search");
+	r->depth++;
+	bool good = parse_key_inside(r, key);
+	r->depth--;
+	if (good)
+		*ret_key = key;
+	return good;
+}
+
+bool imap_parse_search_keys(struct imap_parser *p, struct imap_search_key **ret_key)
+{
+	struct imap_search_key *key = ARENA_NEW(p->arena, struct imap_search_key);
+	struct key_reader r = {.p = p};
+
+	if (key == NULL)
+		return imap_fail_size(p);
+	key->op = SEARCH_AND;
+	if (!parse_list(&r, '\0', &key->child))
+		return false;
+	*ret_key = key;
+	return true;
+}
