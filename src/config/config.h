@@ -23,7 +23,7 @@
 #include "base/attr.h"
 #include "base/str.h"
 
-enum { CONFIG_FILE_MAX = 65536, CONFIG_LINE_MAX = 1024, CONFIG_STR_MAX = 512 };
+enum { CONFIG_FILE_MAX = 65536, CONFIG_LINE_MAX = 198, CONFIG_STR_MAX = 512 };
 
 struct config {
 	/* [server] */

@@ -1,0 +1,312 @@
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/num.h"
+
+#define TEXT(s, member, standard, words)                                                           \
+	{                                                                                          \
+		.section = (s), .name = #member, .type = CONFIG_TEXT,                              \
+		.offset = offsetof(struct config, member), .text = (standard), .help = (words)     \
+	}
+#define NUMBER(s, member, standard, low, high, words)                                              \
+	{                                                                                          \
+		.section = (s), .name = #member, .type = CONFIG_NUMBER,                            \
+		.offset = offsetof(struct config, member), .number = (standard), .least = (low),   \
+		.most = (high), .help = (words)                                                    \
+	}
+
+enum { MIB = 1 << 20 };
+#define GIB ((uint64_t)1 << 30)
+
+/* clang-format off */
+static const struct config_key keys[] = {
+	TEXT("server", hostname, NULL,
+	    "the server's own name, as other servers find it in DNS"),
+	TEXT("server", data, ".",
+	    "the folder with everything the server keeps; relative to this file"),
+	NUMBER("server", delivery_workers, 4, 1, 64,
+	    "processes that write incoming mail"),
+
+	TEXT("listen", address, "127.0.0.1",
+	    "the IPv4 or IPv6 address to listen on; 0.0.0.0 or :: for all"),
+	NUMBER("listen", smtp, 25, 0, 65535, "port of SMTP; 0: do not listen"),
+	NUMBER("listen", imap, 143, 0, 65535, "port of IMAP with STARTTLS; 0: do not listen"),
+	NUMBER("listen", imaps, 993, 0, 65535, "port of IMAP inside TLS; 0: do not listen"),
+
+	TEXT("tls", certificate, "tls/cert.pem",
+	    "certificate chain (PEM); relative to the data folder"),
+	TEXT("tls", key, "tls/key.pem", "its private key (PEM); relative to the data folder"),
+
+	NUMBER("limits", message_size, 50 * MIB, 64 * 1024, 2 * GIB,
+	    "bytes of the largest message"),
+	NUMBER("limits", message_memory, 512 * MIB, MIB, 1024 * GIB,
+	    "bytes of all messages being received at once"),
+	NUMBER("limits", recipients, 100, 1, 200, "recipients of one message"),
+	NUMBER("limits", connections, 2000, 1, 60000, "connections at once, of each protocol"),
+	NUMBER("limits", connections_per_network, 100, 1, 60000,
+	    "of them from one IPv4 address or one IPv6 /64"),
+	NUMBER("limits", smtp_errors, 10, 1, 1000, "wrong commands before a connection is ended"),
+	NUMBER("limits", smtp_timeout, 300, 1, 3600, "seconds to wait for a command or for data"),
+	NUMBER("limits", smtp_duration, 3600, 1, 86400, "seconds that a connection may last"),
+	NUMBER("limits", imap_timeout, 1860, 1, 86400,
+	    "seconds without a command after sign-in (RFC 9051: at least 1800)"),
+	NUMBER("limits", sign_in_timeout, 120, 1, 3600,
+	    "seconds that a connection may last without signing in"),
+	NUMBER("limits", sign_in_failures, 20, 1, 100000,
+	    "failed sign-ins of a network or an account in ten minutes before they are slowed"),
+	NUMBER("limits", key_cache, 300, 0, 86400,
+	    "seconds that an account's unlocked key is kept after its last use"),
+	NUMBER("limits", quota, 0, 0, UINT64_MAX, "bytes of a new account; 0: no limit"),
+};
+/* clang-format on */
+
+const struct config_key *config_keys(size_t *ret_n)
+{
+	*ret_n = ARRAY_LEN(keys);
+	return keys;
+}
+
+struct parsing {
+	struct config *config;
+	const char *name;
+	struct str rest; /* lines that inih has not asked for yet */
+	int line;        /* the one it works on */
+	struct config_error *error;
+	bool failed;
+	bool seen[ARRAY_LEN(keys)];
+};
+
+static void PRINTF(3, 4) fail(struct parsing *p, int line, const char *fmt, ...)
+{
+	va_list args;
+	size_t room = sizeof(p->error->text);
+	int len = line > 0 ? snprintf(p->error->text, room, "%s:%d: ", p->name, line)
+	                   : snprintf(p->error->text, room, "%s: ", p->name);
+
+	p->failed = true;
+	if (len < 0 || (size_t)len >= room)
+		return;
+	va_start(args, fmt);
+	(void)vsnprintf(p->error->text + len, room - (size_t)len, fmt, args);
+	va_end(args);
+}
+
+static const struct config_key *find(const char *section, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+/* Where a key that nobody knows may have been meant to stand. */
+static void fail_unknown(struct parsing *p, int line, const char *section, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (strcmp(keys[i].name, name) == 0) {
+			fail(p, line, "`%s` does not belong into [%.64s]; write it below [%s]",
+			    name, section, keys[i].section);
+			return;
+		}
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (strcmp(keys[i].section, section) == 0) {
+			fail(p, line,
+			    "[%s] has no key `%.64s`; remove the line or correct the name "
+			    "(docs/configuration.md lists them)",
+			    section, name);
+			return;
+		}
+	fail(p, line,
+	    "there is no section [%.64s]; the sections are [server], [listen], [tls] and [limits]",
+	    section);
+}
+
+static bool set_text(struct parsing *p, int line, const struct config_key *key, const char *value)
+{
+	char *to = (char *)p->config + key->offset;
+	struct str text = str_of_cstr(value);
+
+	if (text.len == 0) {
+		fail(p, line, "%s.%s is empty; write %s", key->section, key->name, key->help);
+		return false;
+	}
+	if (str_to_cstr(text, to, CONFIG_STR_MAX) < 0) {
+		fail(p, line, "%s.%s is longer than %d bytes; shorten it", key->section, key->name,
+		    CONFIG_STR_MAX - 1);
+		return false;
+	}
+	return true;
+}
+
+static bool set_number(struct parsing *p, int line, const struct config_key *key, const char *value)
+{
+	uint64_t number;
+
+	if (!num_parse(str_of_cstr(value), key->most, &number) || number < key->least) {
+		fail(p, line,
+		    "%s.%s: `%.64s` is not a number from %llu to %llu; write %s, for example %llu",
+		    key->section, key->name, value, (unsigned long long)key->least,
+		    (unsigned long long)key->most, key->help, (unsigned long long)key->number);
+		return false;
+	}
+	memcpy((char *)p->config + key->offset, &number, sizeof(number));
+	return true;
+}
+
+/* inih calls this for each pair; 0 makes it remember the line and go on. */
+static int take_pair(void *user, const char *section, const char *name, const char *value)
+{
+	struct parsing *p = user;
+	int line = p->line;
+
+	if (p->failed)
+		return 0;
+	const struct config_key *key = find(section, name);
+	if (key == NULL) {
+		fail_unknown(p, line, section, name);
+		return 0;
+	}
+	if (p->seen[key - keys]) {
+		fail(p, line, "%s.%s stands here a second time; remove one", section, name);
+		return 0;
+	}
+	p->seen[key - keys] = true;
+	return key->type == CONFIG_TEXT ? set_text(p, line, key, value)
+	                                : set_number(p, line, key, value);
+}
+
+static void set_defaults(struct config *config)
+{
+	*config = (struct config){0};
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		char *to = (char *)config + keys[i].offset;
+		if (keys[i].type == CONFIG_NUMBER)
+			memcpy(to, &keys[i].number, sizeof(keys[i].number));
+		else if (keys[i].text != NULL)
+			memcpy(to, keys[i].text, strlen(keys[i].text));
+	}
+}
+
+/*
+ * What inih would take in silence: it cuts lines longer than its own buffer (200 bytes in Debian)
+ * into two, stops at a NUL, and joins indented lines to the value before. Such lines are refused.
+ */
+static bool check_line(struct parsing *p, struct str l)
+{
+	if (str_index(l, '\0') < l.len)
+		fail(p, p->line, "there is a NUL byte in this line; remove it");
+	else if (l.len > CONFIG_LINE_MAX)
+		fail(p, p->line, "the line is longer than %d bytes; shorten it", CONFIG_LINE_MAX);
+	else if (l.len > 0 && (l.p[0] == ' ' || l.p[0] == '\t') && str_trim(l).len > 0)
+		fail(p, p->line, "the line begins with a space; remove the space");
+	return !p->failed;
+}
+
+/* inih asks for the next line, as of fgets. This way the line's number is known here: Debian's inih
+ * does not tell its handler. */
+static char *next_line(char *to, int room, void *stream)
+{
+	struct parsing *p = stream;
+
+	if (p->failed || p->rest.len == 0)
+		return NULL;
+	p->line++;
+	struct str line = str_cut_line(&p->rest);
+	if (!check_line(p, line) || str_to_cstr(line, to, (size_t)room) < 0)
+		return NULL;
+	return to;
+}
+
+static bool check_given(struct parsing *p)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (keys[i].type == CONFIG_TEXT && keys[i].text == NULL && !p->seen[i]) {
+			fail(p, 0, "%s.%s is missing; add `%s = …` below [%s]: %s", keys[i].section,
+			    keys[i].name, keys[i].name, keys[i].section, keys[i].help);
+			return false;
+		}
+	return true;
+}
+
+/* The stream's and the handler's context are one, but inih names them apart. */
+static int parse(struct parsing *p)
+{
+	return ini_parse_stream(next_line, p, take_pair, p);
+}
+
+int config_parse(
+    struct str text, const char *name, struct config *ret_config, struct config_error *ret_error)
+{
+	struct config config;
+	struct parsing p = {.config = &config, .name = name, .error = ret_error};
+
+	set_defaults(&config);
+	if (text.len > CONFIG_FILE_MAX) {
+		fail(&p, 0, "the file is larger than %d bytes; shorten it", CONFIG_FILE_MAX);
+		return -EINVAL;
+	}
+	p.rest = text;
+	int bad_line = parse(&p);
+	if (!p.failed && bad_line != 0)
+		fail(&p, bad_line,
+		    "this is neither `[section]`, `key = value`, nor a comment; correct the line");
+	if (p.failed || !check_given(&p))
+		return -EINVAL;
+	*ret_config = config;
+	return 0;
+}
+
+/* A relative `data` counts from the folder of the file. */
+static int resolve_data(struct config *config, const char *path)
+{
+	char resolved[2 * CONFIG_STR_MAX];
+	const char *slash = strrchr(path, '/');
+
+	if (config->data[0] == '/' || slash == NULL)
+		return 0;
+	int len = snprintf(resolved, sizeof(resolved), "%.*s/%s", (int)(slash - path), path,
+	    strcmp(config->data, ".") == 0 ? "" : config->data);
+	if (len < 0 || len >= CONFIG_STR_MAX)
+		return -ENAMETOOLONG;
+	memcpy(config->data, resolved, (size_t)len + 1);
+	return 0;
+}
+
+int config_load(const char *path, struct config *ret_config, struct config_error *ret_error,
+    char **ret_text, size_t *ret_text_len)
+{
+	struct parsing p = {.name = path, .error = ret_error};
+	struct config config;
+	char *text;
+	size_t len;
+	int r = fd_read_file(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &len);
+
+	if (r < 0) {
+		fail(&p, 0, "cannot be read (%s); name the configuration with -c FILE",
+		    strerror(-r));
+		return r;
+	}
+	r = config_parse(str_of(text, len), path, &config, ret_error);
+	if (r == 0 && (r = resolve_data(&config, path)) < 0)
+		fail(&p, 0, "server.data: the path of the data folder is too long; shorten it");
+	if (r < 0) {
+		free(text);
+		return r;
+	}
+	*ret_config = config;
+	if (ret_text != NULL) {
+		*ret_text = text;
+		*ret_text_len = len;
+		return 0;
+	}
+	free(text);
+	return 0;
+}

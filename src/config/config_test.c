@@ -1,0 +1,175 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#define LEAST "[server]\nhostname = mail.example.test\n"
+
+static struct config config;
+static struct config_error error;
+
+static int parse(const char *text)
+{
+	error.text[0] = '\0';
+	return config_parse(str_of_cstr(text), "gatepost.conf", &config, &error);
+}
+
+static void least_gives_all_defaults(void **state UNUSED)
+{
+	size_t n;
+	const struct config_key *keys = config_keys(&n);
+
+	assert_int_equal(parse(LEAST), 0);
+	assert_string_equal(config.hostname, "mail.example.test");
+	assert_string_equal(config.data, ".");
+	assert_int_equal(config.smtp, 25);
+	for (size_t i = 0; i < n; i++) {
+		const char *at = (const char *)&config + keys[i].offset;
+		if (keys[i].type == CONFIG_NUMBER)
+			assert_memory_equal(at, &keys[i].number, sizeof(uint64_t));
+		else if (keys[i].text != NULL)
+			assert_string_equal(at, keys[i].text);
+		assert_true(strlen(keys[i].help) > 0);
+	}
+}
+
+static void every_key_is_taken_and_bounded(void **state UNUSED)
+{
+	size_t n;
+	const struct config_key *keys = config_keys(&n);
+	char text[512];
+
+	for (size_t i = 0; i < n; i++) {
+		const struct config_key *k = &keys[i];
+		if (k->type != CONFIG_NUMBER)
+			continue;
+		snprintf(text, sizeof(text), LEAST "[%s]\n%s = %llu\n", k->section, k->name,
+		    (unsigned long long)k->most);
+		assert_int_equal(parse(text), 0);
+		assert_memory_equal((const char *)&config + k->offset, &k->most, sizeof(k->most));
+		snprintf(text, sizeof(text), LEAST "[%s]\n%s = %llu0\n", k->section, k->name,
+		    (unsigned long long)k->most);
+		assert_int_equal(parse(text), -EINVAL);
+		if (k->least == 0)
+			continue;
+		snprintf(text, sizeof(text), LEAST "[%s]\n%s = %llu\n", k->section, k->name,
+		    (unsigned long long)k->least - 1);
+		assert_int_equal(parse(text), -EINVAL);
+		assert_non_null(strstr(error.text, k->name));
+	}
+}
+
+static void errors_name_file_line_and_remedy(void **state UNUSED)
+{
+	static const struct {
+		const char *text, *expect;
+	} cases[] = {
+	    {"", "gatepost.conf: server.hostname is missing"},
+	    {LEAST "[limits]\nrecipients = many\n", "gatepost.conf:4: limits.recipients: `many`"},
+	    {LEAST "[limits]\nrecipients = -1\n", "gatepost.conf:4: limits.recipients"},
+	    {LEAST "[limits]\nrecipents = 5\n", "gatepost.conf:4: [limits] has no key `recipents`"},
+	    {LEAST "[limit]\nrecipent = 5\n", "gatepost.conf:4: there is no section [limit]"},
+	    {LEAST "smtp = 5\n", "gatepost.conf:3: `smtp` does not belong into [server]; write it "
+	                         "below [listen]"},
+	    {LEAST "hostname = b\n", "gatepost.conf:3: server.hostname stands here a second time"},
+	    {LEAST "what is this\n", "gatepost.conf:3: this is neither"},
+	    {LEAST "data =\n", "gatepost.conf:3: server.data is empty"},
+	    {"[server]\nhostname = a\n  b\n", "gatepost.conf:3: the line begins with a space"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(parse(cases[i].text), -EINVAL);
+		if (strstr(error.text, cases[i].expect) != error.text)
+			fail_msg("case %zu: %s", i, error.text);
+	}
+}
+
+static void long_lines_and_nul_are_refused(void **state UNUSED)
+{
+	char text[CONFIG_LINE_MAX + 64];
+	size_t head = sizeof("[server]\nhostname = ") - 1;
+
+	memset(text, 'a', sizeof(text));
+	memcpy(text, "[server]\nhostname = ", head);
+	size_t longest = sizeof("[server]\n") - 1 + CONFIG_LINE_MAX;
+	assert_int_equal(config_parse(str_of(text, longest), "c", &config, &error), 0);
+	assert_int_equal(strlen(config.hostname), longest - head);
+	assert_int_equal(config_parse(str_of(text, longest + 1), "c", &config, &error), -EINVAL);
+	text[head + 3] = '\0';
+	assert_int_equal(config_parse(str_of(text, longest), "c", &config, &error), -EINVAL);
+	assert_string_equal(error.text, "c:2: there is a NUL byte in this line; remove it");
+}
+
+static void too_large_a_file_is_refused(void **state UNUSED)
+{
+	char *text = malloc(CONFIG_FILE_MAX + 1);
+
+	assert_non_null(text);
+	memset(text, '\n', CONFIG_FILE_MAX + 1);
+	assert_int_equal(
+	    config_parse(str_of(text, CONFIG_FILE_MAX + 1), "c", &config, &error), -EINVAL);
+	free(text);
+}
+
+static void failure_leaves_the_result_alone(void **state UNUSED)
+{
+	assert_int_equal(parse(LEAST), 0);
+	assert_int_equal(parse("[server]\nhostname = other\n[x]\ny = 1\n"), -EINVAL);
+	assert_string_equal(config.hostname, "mail.example.test");
+}
+
+static void comments_and_crlf_are_read(void **state UNUSED)
+{
+	assert_int_equal(
+	    parse("; a comment\r\n# another\r\n[server]\r\nhostname = a.b ; here\r\n\r\n"), 0);
+	assert_string_equal(config.hostname, "a.b");
+}
+
+static void load_resolves_the_data_folder(void **state UNUSED)
+{
+	char folder[] = "/tmp/config-test-XXXXXX", path[64], *text;
+	size_t len;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/gatepost.conf", folder);
+	assert_int_equal(config_load(path, &config, &error, NULL, NULL), -ENOENT);
+	assert_non_null(strstr(error.text, "cannot be read"));
+	assert_int_equal(fd_write_file(AT_FDCWD, path, STR(LEAST), 0600), 0);
+	assert_int_equal(config_load(path, &config, &error, &text, &len), 0);
+	assert_memory_equal(config.data, folder, strlen(folder));
+	assert_int_equal(len, strlen(LEAST));
+	free(text);
+	assert_int_equal(fd_write_file(AT_FDCWD, path, STR(LEAST "data = mail\n"), 0600), 0);
+	assert_int_equal(config_load(path, &config, &error, NULL, NULL), 0);
+	assert_non_null(strstr(config.data, "/mail"));
+	assert_int_equal(fd_write_file(AT_FDCWD, path, STR(LEAST "data = /srv/mail\n"), 0600), 0);
+	assert_int_equal(config_load(path, &config, &error, NULL, NULL), 0);
+	assert_string_equal(config.data, "/srv/mail");
+	unlink(path);
+	rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(least_gives_all_defaults),
+	    cmocka_unit_test(every_key_is_taken_and_bounded),
+	    cmocka_unit_test(errors_name_file_line_and_remedy),
+	    cmocka_unit_test(long_lines_and_nul_are_refused),
+	    cmocka_unit_test(too_large_a_file_is_refused),
+	    cmocka_unit_test(failure_leaves_the_result_alone),
+	    cmocka_unit_test(comments_and_crlf_are_read),
+	    cmocka_unit_test(load_resolves_the_data_folder),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
