@@ -41,6 +41,7 @@ enum {
 	GATE_IN_MAX = 65536,
 	GATE_OUT_MAX = 65536,
 	GATE_PEER_MAX = 64,
+	GATE_TLS_NAME_MAX = 96,
 	GATE_SEND_MS = 60 * 1000,
 	GATE_HANDSHAKE_MS = 60 * 1000,
 	GATE_DRAIN_MS = 5 * 1000,
@@ -73,6 +74,7 @@ struct gate {
 	uint64_t drains_at_ms;         /* 0: not draining */
 	bool implicit_tls;             /* TLS before the first word */
 	bool interruptible;
+	char tls_name[GATE_TLS_NAME_MAX];
 	char *in; /* received, from in_start to in_end; GATE_IN_MAX bytes once used */
 	size_t in_start;
 	size_t in_end;
@@ -109,8 +111,9 @@ MUST_USE int gate_fill(struct gate *g);
  * (remembered: gate_flush then gives -ENOBUFS). */
 bool gate_say(struct gate *g, struct str text);
 
-/* Sends all that was said. */
+/* Sends all that was said; gate_send sends `s` at once, without the buffer. */
 MUST_USE int gate_flush(struct gate *g);
+MUST_USE int gate_send(struct gate *g, struct str s);
 
 /*
  * Sends what was said and takes the TLS handshake, with the key held by the keyholder. What the
@@ -124,8 +127,9 @@ struct str gate_tls_name(const struct gate *g);
 
 /*
  * After sign-in: copies bytes between the peer and `stream` (taken) until either side ends, both
- * ways at once. What is pending goes to the stream first. It gives back the gate's memory. No
- * deadline: idle time is the session's matter. 0 for an orderly end, else an error as above.
+ * ways at once. What is pending goes to the stream first, and before anything else the channels are
+ * closed: nothing is left to ask. No deadline: idle time is the session's matter; a peer that does
+ * not read for GATE_SEND_MS is left. 0 for an orderly end, else an error as above.
  */
 int gate_pump(struct gate *g, int stream);
 
