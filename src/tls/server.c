@@ -70,7 +70,7 @@ static X509 *next_certificate(BIO *bio, OSSL_LIB_CTX *context)
 {
 	X509 *certificate = X509_new_ex(context, KEYPROVIDER_PROPERTIES);
 	if (certificate && !PEM_read_bio_X509(bio, &certificate, NULL, NULL)) {
-		/* a failed read has freed it */
+		X509_free(certificate); /* NULL where the reader has freed it */
 		return NULL;
 	}
 	return certificate;
