@@ -237,17 +237,22 @@ static bool read_domain_atom(struct parser *p, struct buf *out)
 	return n > 0;
 }
 
-/* Appends a domain: atoms and dots with CFWS about them, or a literal. */
+/*
+ * Appends a domain: atoms and dots with CFWS about them, or a literal. Only a comment behind it can
+ * be a name.
+ */
 static void read_domain(struct parser *p, struct buf *out)
 {
 	skip_cfws(p);
 	if (peek(p) == '[') {
 		read_literal(p, out);
+		p->comment.len = 0;
 		skip_cfws(p);
 		return;
 	}
 	(void)read_domain_atom(p, out);
 	for (;;) {
+		p->comment.len = 0;
 		skip_cfws(p);
 		if (peek(p) != '.')
 			return;
@@ -321,6 +326,7 @@ static void read_angle(struct parser *p, struct address *entry)
 		advance(p, 1);
 	if (peek(p) == '>')
 		advance(p, 1);
+	p->comment.len = 0;
 }
 
 /* A bare addr-spec, whose local part was read, from its "@" on. `start` is where it began. */
