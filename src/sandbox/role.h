@@ -27,6 +27,8 @@
 #include "config/config.h"
 #include "ipc/messages.h"
 
+struct identity; /* sandbox/identity.h */
+
 /* What a role's main function is given. Valid for the life of the process. */
 struct role_start {
 	enum role role;
@@ -69,34 +71,58 @@ enum sandbox_files {
 enum { ROLE_MEMORY_UNLIMITED = 0, ROLE_PROCESSES_UNLIMITED = -1 };
 
 struct role_row {
-	enum role role;
 	const char *name;   /* "gate-smtp": argv, log, comm, table */
 	const char *user;   /* "gatepost-gate" */
 	const char *groups; /* "gatepost-store", or NULL */
 	enum role parent;   /* who forks it */
-	const char *folder; /* below the data folder; NULL: none (it stands in run/empty) */
+	const char *folder; /* its working folder, below the data folder; NULL: none ("/") */
 	unsigned files;     /* enum sandbox_files, below `folder` */
 	unsigned calls;     /* enum sandbox_calls */
 	uint64_t memory;    /* RLIMIT_AS, bytes */
 	uint64_t cpu; /* RLIMIT_CPU, seconds; 0: none (roles that live as long as the server) */
-	uint64_t descriptors; /* RLIMIT_NOFILE */
-	int processes;        /* RLIMIT_NPROC: further processes it may fork; 0 none */
-	bool reads_as_root;   /* keeps root until sandbox_enter, to read what only root may */
-	bool becomes;         /* keeps CAP_SETUID and CAP_SETGID for its children's one user */
-	const char *holds;    /* one line: what somebody has who controls it */
+	uint64_t descriptors;      /* RLIMIT_NOFILE: so many … */
+	uint64_t descriptors_each; /* … and so many for each connection of the configuration */
+	int processes;             /* RLIMIT_NPROC: further processes it may fork; 0: none */
+	bool reads_as_root;        /* keeps root until sandbox_enter, to read what only root may */
+	bool becomes;              /* keeps CAP_SETUID and CAP_SETGID for its children's one user */
+	enum role child;           /* whose: for a row that `becomes` */
+	const char *holds;         /* one line: what somebody has who controls it */
 };
 
 /* The row of a role; never NULL for a role below N_ROLES. */
 const struct role_row *role_row(enum role role);
 
+/* What is in force for a role: its row, and for a parent whose children `become` theirs too,
+ * because rules only get stricter from parent to child. */
+unsigned role_calls_in_force(enum role role);
+unsigned role_files_in_force(enum role role);
+
 /* The role of that name; false when there is none. */
 MUST_USE bool role_by_name(struct str name, enum role *ret_role);
+
+/* Descriptors that a role's process is started with, beside 0, 1 and 2. */
+enum {
+	ROLE_FD_SUPERVISOR = 3,
+	ROLE_FD_CONFIG = 4,  /* sealed memfd: the text of gatepost.conf; closed once parsed */
+	ROLE_FD_DATA = 5,    /* O_PATH */
+	ROLE_FD_CONTROL = 6, /* directory only */
+	ROLE_FD_END
+};
+
+/* What the supervisor tells a role through the environment, which it makes from nothing. */
+#define ROLE_ENV_IDENTITIES                                                                        \
+	"GATEPOST_IDENTITIES" /* sandbox/identity.h; unset: one user for all                       \
+	                       */
+#define ROLE_ENV_NO_LANDLOCK "GATEPOST_NO_LANDLOCK"
 
 /*
  * The start of a role's process, from main: `argv` behind "role". Fills `*ret_start` (static
  * storage behind its pointers). 0, or -errno after an error line in the log.
  */
 MUST_USE int role_enter(int argc, char **argv, struct role_start *ret_start);
+
+/* The user of a role, as the supervisor told; only where start->own_user. */
+const struct identity *role_identity(enum role role);
 
 /* Tells the supervisor that the role is sandboxed and in its loop (IPC_READY). 0 or -errno. */
 MUST_USE int role_ready(const struct role_start *start);

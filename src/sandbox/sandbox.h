@@ -24,8 +24,13 @@
 
 #include "sandbox/role.h"
 
+enum { SANDBOX_KEEP_MAX = 16 };
+
 /* The highest landlock version that this kernel has, 0 when it has none. */
 int sandbox_landlock_version(void);
+
+/* The version that this process is under, 0 none. */
+int sandbox_landlock_in_force(void);
 
 /* The lowest version that will do: 2 (Linux 5.19), the first that can allow links between
  * folders. */
@@ -50,6 +55,12 @@ struct sandbox_child *sandbox_prepare_child(const struct role_start *start, enum
  */
 void sandbox_enter_child(const struct sandbox_child *child, const int *keep, size_t n);
 
-enum { SANDBOX_KEEP_MAX = 16 };
+/*
+ * What the supervisor can be held to, and all processes of the server with it: it executes its own
+ * binary and nothing else, changes nothing outside the data folder (its working folder), opens no
+ * port any more, and does without what no mail server needs (filter.c: `never`). As root it keeps
+ * the few capabilities that starting roles takes. Exits when a step fails.
+ */
+void sandbox_enter_supervisor(bool own_users, bool without_landlock);
 
 #endif

@@ -1,0 +1,358 @@
+#include "sandbox/sandbox.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <link.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "sandbox/drill.h"
+#include "sandbox/filter.h"
+#include "sandbox/identity.h"
+#include "sandbox/landlock.h"
+
+#ifdef GATEPOST_ASAN
+#include <sys/syscall.h>
+#include <ucontext.h>
+/* The sanitizers reserve terabytes of addresses for their shadow: no limit of memory there. */
+enum { LIMIT_MEMORY = 0 };
+#else
+enum { LIMIT_MEMORY = 1 };
+#endif
+
+/* A step that did not succeed: the process must not go on without it. */
+static void must(const char *role, const char *step, int r)
+{
+	if (r >= 0)
+		return;
+	log_event(LOG_ERROR, "sandbox.failed", "of=%s step=%s error=%s", role, step, strerror(-r));
+	_exit(1);
+}
+
+int sandbox_landlock_version(void)
+{
+	return landlock_version();
+}
+
+/* Known from the time before the filter, which does not allow to ask. */
+static int version_in_force;
+
+int sandbox_landlock_in_force(void)
+{
+	return version_in_force;
+}
+
+/* Limits */
+
+struct limits {
+	uint64_t memory, cpu, descriptors;
+	bool limits_processes;
+	uint64_t processes;
+};
+
+static struct limits limits_of(const struct role_row *row, const struct role_start *start)
+{
+	struct limits l = {.memory = row->memory, .cpu = row->cpu};
+
+	l.descriptors = row->descriptors + row->descriptors_each * start->config->connections;
+	/* The kernel counts all processes of a user. Where the roles share theirs with whatever
+	 * else it runs, the only number that means something is 0. */
+	l.limits_processes = row->processes == 0 || (row->processes > 0 && start->own_user);
+	l.processes = row->processes > 0 ? (uint64_t)row->processes : 0;
+	return l;
+}
+
+/* Sets a limit, or leaves the one that is there where that is lower. */
+static int set_limit(int what, uint64_t value)
+{
+	struct rlimit l;
+
+	if (getrlimit((__rlimit_resource_t)what, &l) < 0)
+		return -errno;
+	if (value < l.rlim_max)
+		l.rlim_max = value;
+	l.rlim_cur = l.rlim_max;
+	return setrlimit((__rlimit_resource_t)what, &l) < 0 ? -errno : 0;
+}
+
+static int set_limits(const struct limits *l)
+{
+	int r = set_limit(RLIMIT_CORE, 0);
+
+	if (drill_without(DRILL_LIMITS))
+		return r;
+	if (r == 0 && l->memory > 0 && LIMIT_MEMORY)
+		r = set_limit(RLIMIT_AS, l->memory);
+	if (r == 0 && l->cpu > 0)
+		r = set_limit(RLIMIT_CPU, l->cpu);
+	if (r == 0)
+		r = set_limit(RLIMIT_NOFILE, l->descriptors);
+	if (r == 0 && l->limits_processes)
+		r = set_limit(RLIMIT_NPROC, l->processes);
+	return r;
+}
+
+/* Rules */
+
+/* A ruleset that allows the role what its row says, for the working folder. */
+static int make_ruleset(enum role role, int version)
+{
+	int ruleset CLEANUP(fd_close) = landlock_ruleset(version);
+	unsigned files = role_files_in_force(role);
+
+	if (ruleset < 0)
+		return ruleset;
+	int r = files != 0 ? landlock_allow(ruleset, version, ".", files) : 0;
+	return r < 0 ? r : fd_take(&ruleset);
+}
+
+static int build_filter(
+    const struct role_start *start, enum role role, pid_t self, struct filter *ret_filter)
+{
+	const struct role_row *row = role_row(role);
+	struct filter_ids ids = {.becomes = row->becomes && start->own_user, .self = self};
+
+	if (ids.becomes) {
+		ids.uid = role_identity(row->child)->uid;
+		ids.gid = role_identity(row->child)->gid;
+	}
+	return filter_build(role_calls_in_force(role), &ids, ret_filter);
+}
+
+#ifdef GATEPOST_ASAN
+/* GATEPOST_SANDBOX_TRACE: says which call was refused, by number (`ausyscall` knows names). */
+static void report_refused_call(int signal_number UNUSED, siginfo_t *info, void *context UNUSED)
+{
+	char line[128];
+	int len = snprintf(line, sizeof(line), "sandbox: system call %d refused, pid %d\n",
+	    info->si_syscall, getpid());
+
+	if (write(STDERR_FILENO, line, (size_t)len) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+static void trace_refused_calls(void)
+{
+	struct sigaction action = {.sa_sigaction = report_refused_call, .sa_flags = SA_SIGINFO};
+
+	if (getenv("GATEPOST_SANDBOX_TRACE") != NULL)
+		(void)sigaction(SIGSYS, &action, NULL);
+}
+#else
+static void trace_refused_calls(void)
+{
+}
+#endif
+
+/* What cannot be taken back: no privileges by exec, no core, no ptrace, dies with its parent. The
+ * signal at the parent's death is forgotten when a process changes its user: so this comes after.
+ */
+static int tie_down(const char *name, pid_t parent)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_NAME, name, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -errno;
+	return getppid() == parent ? 0 : -ESRCH;
+}
+
+static bool uses_landlock(const struct role_start *start)
+{
+	return !start->without_landlock && !drill_without(DRILL_LANDLOCK);
+}
+
+void sandbox_enter(const struct role_start *start)
+{
+	const struct role_row *row = role_row(start->role);
+	struct limits limits = limits_of(row, start);
+	pid_t parent = drill_before(start->role, getppid());
+	struct filter filter;
+	int data_fd = start->data_fd;
+
+	must(row->name, "filter", build_filter(start, start->role, getpid(), &filter));
+	trace_refused_calls();
+	must(row->name, "limits", set_limits(&limits));
+	fd_close(&data_fd);
+	if (start->own_user && row->reads_as_root && !drill_without(DRILL_USER))
+		must(row->name, "user", identity_assume(role_identity(start->role), row->becomes));
+	must(row->name, "process", tie_down(row->name, parent));
+	if (uses_landlock(start)) {
+		int version = landlock_version();
+		must(row->name, "landlock", version >= SANDBOX_LANDLOCK_LEAST ? 0 : -ENOSYS);
+		int ruleset CLEANUP(fd_close) = make_ruleset(start->role, version);
+		must(row->name, "landlock", ruleset);
+		must(row->name, "landlock", landlock_restrict(ruleset));
+		version_in_force = version;
+	}
+	if (!drill_without(DRILL_SECCOMP))
+		must(row->name, "seccomp", filter_load(&filter));
+	filter_done(&filter);
+	drill_inside(start->role);
+}
+
+/* Children */
+
+struct sandbox_child {
+	enum role role;
+	pid_t parent;
+	bool own_user;
+	bool uses_landlock;
+	int version;
+	int ruleset; /* of a child without files; made in the child where there is a folder: -1 */
+	struct identity identity;
+	struct limits limits;
+	struct filter filter;
+};
+
+struct sandbox_child *sandbox_prepare_child(const struct role_start *start, enum role role)
+{
+	const struct role_row *row = role_row(role);
+	struct sandbox_child *child = calloc(1, sizeof(*child));
+
+	assert(child != NULL);
+	*child = (struct sandbox_child){.role = role,
+	    .parent = getpid(),
+	    .own_user = start->own_user,
+	    .uses_landlock = uses_landlock(start),
+	    .version = landlock_version(),
+	    .ruleset = -1,
+	    .identity = *role_identity(role),
+	    .limits = limits_of(row, start)};
+	must(row->name, "filter", build_filter(start, role, 0, &child->filter));
+	if (child->uses_landlock && row->files == 0) {
+		child->ruleset = make_ruleset(role, child->version);
+		must(row->name, "landlock", child->ruleset);
+	}
+	return child;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Closes all descriptors above 2 that are not in `keep`. */
+static int close_others(const int *keep, size_t n)
+{
+	int sorted[SANDBOX_KEEP_MAX];
+	unsigned from = STDERR_FILENO + 1;
+
+	assert(n <= SANDBOX_KEEP_MAX);
+	memcpy(sorted, keep, n * sizeof(*keep));
+	qsort(sorted, n, sizeof(*sorted), by_number);
+	for (size_t i = 0; i < n; i++) {
+		if (sorted[i] < (int)from)
+			continue;
+		if (sorted[i] > (int)from && close_range(from, (unsigned)sorted[i] - 1, 0) < 0)
+			return -errno;
+		from = (unsigned)sorted[i] + 1;
+	}
+	return close_range(from, ~0u, 0) < 0 ? -errno : 0;
+}
+
+static int become(const struct sandbox_child *child)
+{
+	const struct identity *id = &child->identity;
+
+	if (!child->own_user || drill_without(DRILL_USER))
+		return 0;
+	if (setresgid(id->gid, id->gid, id->gid) < 0 || setresuid(id->uid, id->uid, id->uid) < 0)
+		return -errno;
+	return identity_drop_capabilities();
+}
+
+static int restrict_child(const struct sandbox_child *child)
+{
+	if (!child->uses_landlock)
+		return 0;
+	if (child->ruleset >= 0)
+		return landlock_restrict(child->ruleset);
+	int ruleset CLEANUP(fd_close) = make_ruleset(child->role, child->version);
+	return ruleset < 0 ? ruleset : landlock_restrict(ruleset);
+}
+
+void sandbox_enter_child(const struct sandbox_child *child, const int *keep, size_t n)
+{
+	const char *name = role_row(child->role)->name;
+	pid_t parent = drill_before(child->role, child->parent);
+	sigset_t none;
+
+	sigemptyset(&none);
+	must(name, "signals", sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0);
+	must(name, "limits", set_limits(&child->limits));
+	must(name, "user", become(child));
+	must(name, "process", tie_down(name, parent));
+	must(name, "landlock", restrict_child(child));
+	must(name, "descriptors", close_others(keep, n));
+	if (!drill_without(DRILL_SECCOMP))
+		must(name, "seccomp", filter_load(&child->filter));
+	drill_inside(child->role);
+}
+
+/* The supervisor */
+
+/* The file that the kernel executes first to load a program's libraries; NULL for a static one. */
+static int find_loader(struct dl_phdr_info *info, size_t len UNUSED, void *ret_path)
+{
+	for (size_t i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_INTERP)
+			*(const char **)ret_path =
+			    (const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+	return 1; /* the program itself comes first; its libraries do not matter */
+}
+
+/* All processes of the server inherit this: programs but its own cannot be started, and nothing
+ * can be changed outside the data folder, which is the working folder. */
+static int supervisor_ruleset(int version)
+{
+	enum {
+		FILES_ALL =
+		    FILES_READ | FILES_WRITE | FILES_LIST | FILES_MAKE | FILES_REMOVE | FILES_LINK
+	};
+	int ruleset CLEANUP(fd_close) = landlock_ruleset(version);
+	const char *loader = NULL;
+	int r = ruleset < 0 ? ruleset : 0;
+
+	dl_iterate_phdr(find_loader, &loader);
+	if (r == 0)
+		r = landlock_allow(ruleset, version, "/", FILES_READ | FILES_LIST);
+	if (r == 0)
+		r = landlock_allow(ruleset, version, ".", FILES_ALL);
+	if (r == 0)
+		r = landlock_allow(ruleset, version, "/dev/null", FILES_WRITE);
+	if (r == 0)
+		r = landlock_allow_execute(ruleset, "/proc/self/exe");
+	if (r == 0 && loader != NULL)
+		r = landlock_allow_execute(ruleset, loader);
+	return r < 0 ? r : fd_take(&ruleset);
+}
+
+void sandbox_enter_supervisor(bool own_users, bool without_landlock)
+{
+	static const char name[] = "supervisor";
+	struct filter filter;
+
+	must(name, "filter", filter_build_supervisor(&filter));
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		must(name, "process", -errno);
+	if (!without_landlock) {
+		int version = landlock_version();
+		int ruleset CLEANUP(fd_close) = supervisor_ruleset(version);
+		must(name, "landlock", ruleset);
+		if (!drill_without(DRILL_LANDLOCK))
+			must(name, "landlock", landlock_restrict(ruleset));
+		version_in_force = version;
+	}
+	if (own_users)
+		must(name, "capabilities", identity_limit_supervisor());
+	if (!drill_without(DRILL_SECCOMP))
+		must(name, "seccomp", filter_load(&filter));
+	filter_done(&filter);
+}
