@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { FD_SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, FD_PATH_MAX = 4096 };
@@ -16,6 +17,16 @@ void fd_close(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
+}
+
+int fd_stat(int fd, struct stat *ret_stat)
+{
+	struct stat st;
+
+	if (syscall(SYS_fstat, fd, &st) < 0)
+		return -errno;
+	*ret_stat = st;
+	return 0;
 }
 
 int fd_read_all(int fd, void *p, size_t len)
@@ -191,7 +202,7 @@ int fd_check_sealed(int fd, size_t *ret_len)
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 
-	if (seals < 0 || (seals & FD_SEALS) != FD_SEALS || fstat(fd, &st) < 0 || st.st_size < 0)
+	if (seals < 0 || (seals & FD_SEALS) != FD_SEALS || fd_stat(fd, &st) < 0 || st.st_size < 0)
 		return -EPERM;
 	*ret_len = (size_t)st.st_size;
 	return 0;

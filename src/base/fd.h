@@ -24,6 +24,14 @@ static inline int fd_take(int *fd)
 	return taken;
 }
 
+struct stat;
+
+/*
+ * fstat(2) by its own system call: 0 or -errno. The C library asks by way of newfstatat, which could
+ * also be given a path, and is closed to roles without files.
+ */
+MUST_USE int fd_stat(int fd, struct stat *ret_stat);
+
 /* Reads until `len` bytes are there: 0, -ENODATA when the end came first, or -errno. */
 MUST_USE int fd_read_all(int fd, void *p, size_t len);
 MUST_USE int fd_pread_all(int fd, void *p, size_t len, off_t at);
