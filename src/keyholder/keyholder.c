@@ -40,7 +40,7 @@ static void raise_alarm(struct keyholder *k, const char *peer, const char *detai
 	log_event(LOG_ALARM, "keyholder.bad-message", "peer=%s detail=%s",
 	    log_quote(event.peer).text, log_quote(event.detail).text);
 	if (k->ledger && loop_send(k->ledger, IPC_LEDGER_EVENT, &event))
-		log_event(LOG_ERROR, "keyholder.ledger-unreachable", "");
+		log_event(LOG_ERROR, "keyholder.ledger-unreachable", "gates=%zu", k->n_gates);
 }
 
 static void stop_when_drained(struct keyholder *k)
