@@ -30,19 +30,21 @@ struct sqlite3;
 
 enum {
 	VFS_PAGE_LEN = 16384,
-	VFS_RESERVE_LEN = 80, /* of each page, for nonce, tag, id */
+	VFS_RESERVE_LEN = 88, /* of each page, for nonce, tag, id */
 	VFS_NAME_MAX = 128,
 	VFS_CACHE_KIB = 4096,
 	VFS_CHECKPOINT_PAGES = 256,
 };
 
 enum seal_damage_kind {
-	SEAL_DAMAGE_PAGE,     /* a page of the database is not authentic */
-	SEAL_DAMAGE_LOG,      /* the log is damaged before its end: committed work is unreadable */
-	SEAL_DAMAGE_LOG_TAIL, /* the log's last frames do not open: an interrupted write, or damage
-	                       */
-	SEAL_DAMAGE_FOREIGN,  /* not such a file, of another version, or of a build without sealing
-	                       */
+	SEAL_DAMAGE_PAGE, /* a page of the database is not authentic: reading it fails */
+	SEAL_DAMAGE_LOG,  /* committed work in the log cannot be read: opening fails */
+	/* The log's last transaction does not open: an interrupted write, or damage. It is left
+	   out. */
+	SEAL_DAMAGE_LOG_TAIL,
+	SEAL_DAMAGE_LOG_MENDED, /* a header in the log was wrong, and made again from its frame */
+	/* Not such a file, of another version, or of a build without sealing. */
+	SEAL_DAMAGE_FOREIGN,
 };
 
 struct seal_damage {

@@ -1,0 +1,197 @@
+#include "seal/database.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "seal/page.h"
+#include "seal/vfs.h"
+
+enum { DATABASE_BUSY_MS = 10000, DATABASE_MODE = 0600 };
+
+/* Only between the first and the last line of database_connect. */
+static const struct secret *opening_key;
+static int opening_error;
+
+const struct secret *database_take_key(void)
+{
+	const struct secret *key = opening_key;
+
+	opening_key = NULL;
+	return key;
+}
+
+void database_refuse(int error)
+{
+	opening_error = error;
+}
+
+/* A name beside `name` that nobody else uses. */
+static void database_temporary_name(const char *name, char ret_name[static VFS_NAME_MAX + 32])
+{
+	uint8_t random[8];
+	char digits[2 * sizeof(random) + 1];
+
+	cipher_random(random, sizeof(random));
+	sodium_bin2hex(digits, sizeof(digits), random, sizeof(random));
+	snprintf(ret_name, VFS_NAME_MAX + 32, "%s.new-%s", name, digits);
+}
+
+static int database_write_first(const char *temporary, const struct secret *key)
+{
+	struct page_place place = {.role = PAGE_DATABASE, .page = 1};
+	uint8_t page[VFS_PAGE_LEN];
+	int fd CLEANUP(fd_close) =
+	    open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, DATABASE_MODE);
+
+	if (fd < 0)
+		return -errno;
+	cipher_random(place.file_id, PAGE_FILE_ID_LEN);
+	struct secret *page_key CLEANUP(secret_free) =
+	    secret_derive(key, "database page", str_of(place.file_id, PAGE_FILE_ID_LEN));
+	page_first(page);
+	page_seal(page_key->bytes, &place, page, page);
+	int r = fd_write_all(fd, str_of(page, sizeof(page)));
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	return r;
+}
+
+/* Makes the new name durable. */
+static int database_sync_folder(const char *name)
+{
+	char path[VFS_NAME_MAX + 1] = ".";
+	const char *slash = strrchr(name, '/');
+
+	if (slash != NULL)
+		snprintf(path, sizeof(path), "%.*s", (int)(slash - name + 1), name);
+	int folder CLEANUP(fd_close) = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return -errno;
+	return fsync(folder) < 0 ? -errno : 0;
+}
+
+/* Written beside it and linked: whoever comes first makes it, and it is whole from the start. */
+static int database_create(const char *name, const struct secret *key)
+{
+	char temporary[VFS_NAME_MAX + 32];
+
+	database_temporary_name(name, temporary);
+	int r = database_write_first(temporary, key);
+	if (r == 0 && link(temporary, name) < 0 && errno != EEXIST)
+		r = -errno;
+	unlink(temporary);
+	if (r < 0)
+		return r;
+	return database_sync_folder(name);
+}
+
+static int database_errno(sqlite3 *db, int rc)
+{
+	int system_error = db == NULL ? 0 : sqlite3_system_errno(db);
+
+	if (opening_error < 0)
+		return opening_error;
+	if (rc == SQLITE_IOERR_DATA)
+		return -EBADMSG;
+	switch (rc & 0xFF) {
+	case SQLITE_OK:
+		return 0;
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT:
+		return -EBADMSG;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_CANTOPEN:
+		return system_error > 0 ? -system_error : -ENOENT;
+	}
+	return system_error > 0 ? -system_error : -EIO;
+}
+
+static int database_connect(const char *name, const struct secret *key, sqlite3 **ret_db)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+	            SQLITE_OPEN_EXRESCODE;
+
+	opening_error = 0;
+	opening_key = key;
+	int rc = sqlite3_open_v2(name, ret_db, flags, VFS_SQLITE_NAME);
+	opening_key = NULL;
+	return database_errno(*ret_db, rc);
+}
+
+/* SQLite answers with the mode it is in then. */
+static int database_check_wal(sqlite3 *db)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &statement, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(statement);
+	bool is_wal =
+	    rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
+	int finished = sqlite3_finalize(statement);
+	if (rc != SQLITE_ROW)
+		return database_errno(db, rc == SQLITE_DONE ? finished : rc);
+	return is_wal ? 0 : -EBADMSG;
+}
+
+static int database_set_up(sqlite3 *db, unsigned flags)
+{
+	char pragmas[512];
+
+	sqlite3_busy_timeout(db, DATABASE_BUSY_MS);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
+	/* Deleted content stays in free pages, sealed; overwriting it would cost and hide nothing.
+	 */
+	snprintf(pragmas, sizeof(pragmas),
+	    "PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON;"
+	    "PRAGMA mmap_size=0; PRAGMA secure_delete=OFF; PRAGMA cache_size=-%d;"
+	    "PRAGMA wal_autocheckpoint=%d; PRAGMA query_only=%d;",
+	    VFS_CACHE_KIB, VFS_CHECKPOINT_PAGES, (flags & SEALED_DB_READONLY) != 0);
+	int rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return database_errno(db, rc);
+	/* This reads page 1, so a wrong key shows here. */
+	return database_check_wal(db);
+}
+
+int sealed_db_open(
+    const char *name, const struct secret *key, unsigned flags, struct sqlite3 **ret_db)
+{
+	sqlite3 *db = NULL;
+	struct stat st;
+
+	seal_vfs_init();
+	if (strlen(name) > VFS_NAME_MAX)
+		return -ENAMETOOLONG;
+	if (stat(name, &st) < 0) {
+		if (errno != ENOENT || !(flags & SEALED_DB_CREATE))
+			return -errno;
+		int r = database_create(name, key);
+		if (r < 0)
+			return r;
+	}
+	int r = database_connect(name, key, &db);
+	if (r == 0)
+		r = database_set_up(db, flags);
+	if (r < 0)
+		sqlite3_close_v2(db);
+	else
+		*ret_db = db;
+	return r;
+}
