@@ -234,3 +234,27 @@ struct str gate_tls_name(const struct gate *g)
 {
 	return g->tls ? str_of_cstr(g->tls_name) : STR("");
 }
+
+void gate_linger(struct gate *g)
+{
+	uint64_t until = clock_ms() + GATE_LAST_WORDS_MS;
+	size_t dropped = 0;
+	g->in_start = g->in_end = 0;
+	(void)make_room(g);
+	if (g->tls)
+		tls_shutdown(g->tls, until);
+	tls_free(g->tls);
+	g->tls = NULL;
+	if (shutdown(g->fd, SHUT_WR) < 0)
+		return;
+	while (dropped < GATE_LINGER_MAX) {
+		uint64_t now = clock_ms();
+		struct pollfd p = {.fd = g->fd, .events = POLLIN};
+		if (now >= until || poll(&p, 1, (int)(until - now)) <= 0)
+			return;
+		ssize_t n = recv(g->fd, g->in, GATE_IN_MAX, MSG_DONTWAIT);
+		if (n <= 0)
+			return;
+		dropped += (size_t)n;
+	}
+}

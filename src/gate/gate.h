@@ -47,6 +47,7 @@ enum {
 	GATE_DRAIN_MS = 5 * 1000,
 	GATE_CALL_MS = 60 * 1000, /* for ipc_call to a service */
 	GATE_LAST_WORDS_MS = 2 * 1000,
+	GATE_LINGER_MAX = 4 * 1024 * 1024,
 };
 
 struct tls_server;
@@ -132,6 +133,13 @@ struct str gate_tls_name(const struct gate *g);
  * not read for GATE_SEND_MS is left. 0 for an orderly end, else an error as above.
  */
 int gate_pump(struct gate *g, int stream);
+
+/*
+ * After the last word: says that nothing more comes, and for at most GATE_LAST_WORDS_MS reads and
+ * drops what the peer still sends, so that it gets to read that word (closing with bytes unread
+ * would reset the connection). Returns at once when the peer has closed.
+ */
+void gate_linger(struct gate *g);
 
 /* Frees the receive buffer when nothing is pending: for long waits. */
 void gate_release(struct gate *g);

@@ -1,0 +1,123 @@
+/*
+ * gate/smtp/dialogue.h: the SMTP dialogue of a gate: its state, its table of commands, and what
+ * the commands share.
+ *
+ * A command is a function of its own (cmd_*.c): it gets the state and the argument of its line and
+ * gives its reply by value. The loop (dialogue.c) reads lines, looks the command up, sends
+ * replies, together as far as commands came together (RFC 2920), and counts errors. A reply of
+ * code 0 says that the command has answered itself or that the connection is over.
+ *
+ * `ending` ends the dialogue after the reply; `broken` holds the error of a connection that can
+ * say no more.
+ */
+#ifndef GATE_SMTP_DIALOGUE_H
+#define GATE_SMTP_DIALOGUE_H
+
+#include "base/arena.h"
+#include "gate/gate.h"
+#include "gate/smtp/message.h"
+#include "ipc/messages.h"
+#include "smtp/command.h"
+#include "smtp/parameter.h"
+#include "smtp/path.h"
+#include "smtp/reply.h"
+
+enum {
+	/* Messages on one connection: announced as MAILMAX (RFC 9422). */
+	SMTP_MAIL_MAX = 100000,
+	/* Commands without a message accepted in between, recipients apart. */
+	SMTP_IDLE_COMMANDS_MAX = 200,
+	/* Refused recipients and other refusals that are no error of syntax or order. */
+	SMTP_REFUSALS_MAX = 250,
+	/* Replies are sent when this much has gathered. */
+	SMTP_REPLIES_GATHERED = 16384,
+	SMTP_TRANSACTION_MEMORY = 256 * 1024,
+	/* The whole of a message may take ten minutes (RFC 5321 §4.5.3.2.6) and what it takes at
+	 * this rate. */
+	SMTP_DATA_MS = 600 * 1000,
+	SMTP_DATA_BYTES_PER_MS = 1,
+	/* Delivery is waited for nearly as long as clients wait for us (10 minutes): an answer
+	 * missed is a message doubled. */
+	SMTP_DELIVER_MS = 540 * 1000,
+	/* How much of a message that was refused is read on, beyond the largest allowed. */
+	SMTP_SWALLOW_MAX = 16 * 1024 * 1024,
+};
+
+struct smtp_transaction {
+	bool is_open;
+	bool in_chunks;  /* BDAT has begun: DATA is not allowed (RFC 3030 §2) */
+	bool has_failed; /* a chunk was refused: only RSET helps */
+	struct arena arena;
+	struct str reverse_path;
+	struct smtp_mail_parameters parameters;
+	struct str envelope_id; /* ENVID, decoded */
+	size_t n_recipients;    /* as the client counts them */
+	size_t n_accounts;
+	struct str first_recipient;
+	uint64_t accounts[IPC_RECIPIENTS_MAX];
+	struct str recipients[IPC_RECIPIENTS_MAX]; /* the address that led to accounts[i] */
+	struct smtp_message message;
+};
+
+struct smtp_dialogue {
+	struct gate *g;
+	char hello[SMTP_DOMAIN_MAX + 2];
+	struct str hello_name; /* empty before EHLO or HELO */
+	bool is_extended;      /* EHLO */
+	bool ending;
+	int broken;
+	unsigned n_errors;
+	unsigned n_refusals;
+	unsigned n_idle;
+	unsigned n_messages;
+	struct smtp_transaction tx;
+};
+
+typedef struct smtp_reply smtp_handler(struct smtp_dialogue *d, struct str argument);
+
+smtp_handler smtp_cmd_ehlo;
+smtp_handler smtp_cmd_helo;
+smtp_handler smtp_cmd_starttls;
+smtp_handler smtp_cmd_mail;
+smtp_handler smtp_cmd_rcpt;
+smtp_handler smtp_cmd_data;
+smtp_handler smtp_cmd_bdat;
+smtp_handler smtp_cmd_rset;
+smtp_handler smtp_cmd_noop;
+smtp_handler smtp_cmd_help;
+smtp_handler smtp_cmd_vrfy;
+smtp_handler smtp_cmd_expn;
+smtp_handler smtp_cmd_auth;
+smtp_handler smtp_cmd_quit;
+
+/* No reply: said already, or nobody is there. */
+#define SMTP_NO_REPLY ((struct smtp_reply){.code = 0})
+
+/* Forgets the transaction, its message and memory. */
+void smtp_transaction_reset(struct smtp_dialogue *d);
+
+/* Makes ready to receive the message of the open transaction. */
+void smtp_transaction_receive(struct smtp_dialogue *d);
+
+/* The end of the connection with a 421: `reply` is given back for the command to return. */
+struct smtp_reply smtp_end(struct smtp_dialogue *d, struct smtp_reply reply);
+
+/*
+ * The connection gave `error` in the midst of a command: leaves the right last word (or none) and
+ * ends the dialogue.
+ */
+struct smtp_reply smtp_lost(struct smtp_dialogue *d, int error);
+
+/* Waits for more of a message that began at `began_ms`. */
+MUST_USE int smtp_wait_for_data(struct smtp_dialogue *d, uint64_t began_ms, uint64_t received);
+
+/*
+ * The message is complete: judges it, hands it to delivery, and gives the reply to DATA or to the
+ * last BDAT. The transaction is over.
+ */
+struct smtp_reply smtp_deliver(struct smtp_dialogue *d);
+
+/* One line in the log about a message or recipient that was not taken. */
+void smtp_log_refusal(const struct smtp_dialogue *d, struct smtp_reply reply, struct str recipient);
+
+#endif
