@@ -423,8 +423,10 @@ static int log_write_frame_header(struct vfs_file *log, uint32_t number, const u
 		return SQLITE_OK;
 	place.page = get_big32(header + FRAME_AT_PAGE);
 	place.n_pages = get_big32(header + FRAME_AT_N_PAGES);
-	memcpy(place.salts, header + FRAME_AT_SALTS, PAGE_SALTS_LEN);
-	memcpy(log->log.salts, place.salts, PAGE_SALTS_LEN);
+	/* SQLite leaves them zero where it is going to rewrite the checksum. */
+	if (!bytes_are_zero(header + FRAME_AT_SALTS, PAGE_SALTS_LEN))
+		memcpy(log->log.salts, header + FRAME_AT_SALTS, PAGE_SALTS_LEN);
+	memcpy(place.salts, log->log.salts, PAGE_SALTS_LEN);
 	cipher_random(place.mark, PAGE_MARK_LEN);
 	if (number > 1) {
 		int rc = log_read_place(log, number - 1, &previous);
