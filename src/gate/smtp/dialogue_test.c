@@ -1,0 +1,543 @@
+/*
+ * Plays transcripts against the dialogue: the dialogue runs in a child, over a socket pair; this
+ * process is the client, the directory, delivery and the gatekeeper at once.
+ *
+ * A transcript is a text file, one step a line:
+ *
+ *   # …          a comment
+ *   O: key=value an option, before the first step (see set_option)
+ *   C: text      the client sends the line with CRLF; pipelined with what follows until an S
+ *   C> text      the client sends the text as it is, with \r \n \t \\ \xHH and {text*count}
+ *   S: text      the server says exactly this line
+ *   S~ text      the server says a line that begins so
+ *   S.           the server says nothing for a while
+ *   SX           the server closes the connection
+ *   CX           the client closes its side
+ *   M: key=value what delivery was given last: accounts, recipients, from, envid, body, smtputf8,
+ *                text (escaped), trace (contains), count
+ *
+ * The directory knows: user<N>@example.test (account N), all@… (accounts 1, 2, 3), same@…
+ * (account 1), many@… (150 accounts), unknown@…, later@… (temporary), gone@… (the directory goes
+ * away); every other domain is not ours. Delivery answers by the sender: full@, quota@, later@,
+ * gone@, else OK.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "gate/gate.h"
+#include "ipc/channel.h"
+#include "ipc/messages.h"
+
+enum { STEP_MS = 20000, SILENCE_MS = 150, PLAY_BUFFER = 4 << 20 };
+
+struct play {
+	const char *name;
+	unsigned line;
+	struct config config;
+	uint64_t budget;     /* what the gatekeeper grants in all */
+	uint64_t budget_now; /* what was last granted */
+	int peer;            /* our end of the connection */
+	int directory, delivery, gatekeeper, drain;
+	pid_t gate;
+	struct buf in;
+	bool ended;
+	/* the last delivery */
+	unsigned n_delivered;
+	struct buf accounts, recipients, from, envid, trace, text;
+	unsigned body, smtputf8;
+};
+
+#define FAIL(p, ...)                                                                               \
+	do {                                                                                       \
+		fprintf(stderr, "%s:%u: ", (p)->name, (p)->line);                                  \
+		fprintf(stderr, __VA_ARGS__);                                                      \
+		fprintf(stderr, "\n");                                                             \
+		fail();                                                                            \
+	} while (0)
+
+/* --- the services --- */
+
+static void answer_rcpt(struct play *p, const struct ipc_rcpt *question)
+{
+	struct str domain = question->address;
+	size_t at = domain.len;
+	while (at > 0 && domain.p[at - 1] != '@')
+		at--;
+	struct str local = str_first(domain, at > 0 ? at - 1 : 0);
+	domain = str_from(domain, at);
+	uint64_t accounts[150];
+	for (size_t i = 0; i < ARRAY_LEN(accounts); i++)
+		accounts[i] = 1000 + i;
+	struct ipc_rcpt_answer answer = {.result = RCPT_OK};
+	uint64_t number;
+	struct str digits = local;
+	if (!str_eq_nocase(domain, STR("example.test")) &&
+	    !str_eq_nocase(domain, STR("mx.example.test")) &&
+	    !str_eq(domain, STR("b\xc3\xbc"
+	                        "cher.example")))
+		answer.result = RCPT_NOT_LOCAL;
+	else if (str_skip(&digits, STR("user")) && num_parse(digits, 999, &number)) {
+		accounts[0] = number;
+		answer.accounts = (struct ipc_u64s){accounts, 1};
+	} else if (str_eq(local, STR("all"))) {
+		memcpy(accounts, (uint64_t[]){1, 2, 3}, 3 * sizeof(uint64_t));
+		answer.accounts = (struct ipc_u64s){accounts, 3};
+	} else if (str_eq(local, STR("many"))) {
+		answer.accounts = (struct ipc_u64s){accounts, 150};
+	} else if (str_eq(local, STR("later"))) {
+		answer.result = RCPT_TEMPORARY;
+	} else if (str_eq(local, STR("same")) || str_eq(local, STR("postmaster")) ||
+	           str_eq(local, STR("a b")) || str_eq(local, STR("j\xc3\xb6rg"))) {
+		accounts[0] = 1;
+		answer.accounts = (struct ipc_u64s){accounts, 1};
+	} else {
+		answer.result = RCPT_UNKNOWN;
+	}
+	if (str_eq(local, STR("gone")))
+		fd_close(&p->directory);
+	else
+		assert_int_equal(ipc_send(p->directory, IPC_RCPT_ANSWER, &answer), 0);
+}
+
+static void keep(struct buf *to, struct str s)
+{
+	buf_clear(to);
+	assert_true(buf_add(to, s));
+}
+
+static void keep_delivery(struct play *p, const struct ipc_deliver *d)
+{
+	size_t len;
+	assert_int_equal(fd_check_sealed(d->message, &len), 0);
+	assert_int_equal(d->accounts.n, d->recipients.n);
+	p->n_delivered++;
+	p->body = d->body;
+	p->smtputf8 = d->smtputf8;
+	keep(&p->from, d->reverse_path);
+	keep(&p->envid, d->envelope_id);
+	keep(&p->trace, d->trace);
+	buf_clear(&p->accounts);
+	buf_clear(&p->recipients);
+	for (size_t i = 0; i < d->accounts.n; i++) {
+		buf_printf(
+		    &p->accounts, "%s%llu", i > 0 ? " " : "", (unsigned long long)d->accounts.v[i]);
+		buf_printf(&p->recipients, "%s%.*s", i > 0 ? " " : "", STR_FMT(d->recipients.v[i]));
+	}
+	buf_clear(&p->text);
+	char *to = buf_reserve(&p->text, len);
+	assert_non_null(to);
+	assert_int_equal(fd_pread_all(d->message, to, len, 0), 0);
+	buf_commit(&p->text, len);
+}
+
+static void answer_deliver(struct play *p, const struct ipc_deliver *d)
+{
+	struct ipc_delivered answer = {.result = DELIVER_OK, .detail = STR("")};
+	keep_delivery(p, d);
+	if (str_starts(d->reverse_path, STR("full@")))
+		answer.result = DELIVER_FULL;
+	else if (str_starts(d->reverse_path, STR("quota@")))
+		answer = (struct ipc_delivered){DELIVER_QUOTA, 1, STR("over its quota")};
+	else if (str_starts(d->reverse_path, STR("later@")))
+		answer.result = DELIVER_TEMPORARY;
+	if (str_starts(d->reverse_path, STR("gone@")))
+		fd_close(&p->delivery);
+	else
+		assert_int_equal(ipc_send(p->delivery, IPC_DELIVERED, &answer), 0);
+}
+
+static void answer_budget(struct play *p, const struct ipc_budget *question)
+{
+	struct ipc_budget_answer answer = {.granted = question->bytes <= p->budget};
+	if (answer.granted)
+		p->budget_now = question->bytes;
+	assert_int_equal(ipc_send(p->gatekeeper, IPC_BUDGET_ANSWER, &answer), 0);
+}
+
+static void serve(struct play *p, int *channel)
+{
+	struct ipc_received m;
+	int r = ipc_recv(*channel, &m);
+	if (r == -ENODATA) {
+		fd_close(channel);
+		return;
+	}
+	assert_int_equal(r, 0);
+	if (m.type == IPC_RCPT && channel == &p->directory)
+		answer_rcpt(p, m.msg);
+	else if (m.type == IPC_DELIVER && channel == &p->delivery)
+		answer_deliver(p, m.msg);
+	else if (m.type == IPC_BUDGET && channel == &p->gatekeeper)
+		answer_budget(p, m.msg);
+	else
+		FAIL(p, "a message of type %u where none is allowed", m.type);
+	ipc_received_done(&m);
+}
+
+/* One round: bytes of the server into `in`, questions answered. False when nothing came. */
+static bool turn(struct play *p, int ms)
+{
+	struct pollfd fds[4] = {{.fd = p->ended ? -1 : p->peer, .events = POLLIN},
+	    {.fd = p->directory, .events = POLLIN}, {.fd = p->delivery, .events = POLLIN},
+	    {.fd = p->gatekeeper, .events = POLLIN}};
+	if (poll(fds, 4, ms) <= 0)
+		return false;
+	if (fds[0].revents) {
+		char *to = buf_reserve(&p->in, 65536);
+		assert_non_null(to);
+		ssize_t n = recv(p->peer, to, 65536, MSG_DONTWAIT);
+		if (n > 0)
+			buf_commit(&p->in, (size_t)n);
+		else
+			p->ended = true;
+	}
+	int *const channels[] = {&p->directory, &p->delivery, &p->gatekeeper};
+	for (size_t i = 0; i < 3; i++) {
+		if (fds[i + 1].revents)
+			serve(p, channels[i]);
+	}
+	return true;
+}
+
+/* --- steps --- */
+
+static void start_gate(struct play *p)
+{
+	int connection[2], directory[2], delivery[2], gatekeeper[2], drain[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection), 0);
+	assert_int_equal(ipc_pair(directory), 0);
+	assert_int_equal(ipc_pair(delivery), 0);
+	assert_int_equal(ipc_pair(gatekeeper), 0);
+	assert_int_equal(pipe(drain), 0);
+	fflush(NULL);
+	p->gate = fork();
+	assert_true(p->gate >= 0);
+	if (p->gate == 0) {
+		close(connection[0]);
+		close(directory[0]);
+		close(delivery[0]);
+		close(gatekeeper[0]);
+		close(drain[1]);
+		log_open("gate-smtp", LOG_ALARM);
+		struct gate g;
+		gate_init(&g, connection[1], &p->config);
+		g.channels = (struct gate_channels){directory[1], -1, delivery[1], gatekeeper[1]};
+		g.drain = drain[0];
+		g.connection = 0xabc;
+		memcpy(g.peer, "192.0.2.7", 10);
+		(void)gate_smtp(&g);
+		gate_done(&g);
+		_exit(0);
+	}
+	close(connection[1]);
+	close(directory[1]);
+	close(delivery[1]);
+	close(gatekeeper[1]);
+	close(drain[0]);
+	p->peer = connection[0];
+	p->directory = directory[0];
+	p->delivery = delivery[0];
+	p->gatekeeper = gatekeeper[0];
+	p->drain = drain[1];
+}
+
+/* Appends `s` with its escapes undone; {x*10} is ten times x. */
+static void unescape(struct play *p, struct str s, struct buf *out)
+{
+	while (s.len > 0) {
+		char c = s.p[0];
+		s = str_from(s, 1);
+		if (c == '{') {
+			struct str group = str_cut(&s, '}');
+			size_t star = str_index(group, '*');
+			uint64_t n;
+			if (!num_parse(str_from(group, star + 1), PLAY_BUFFER, &n))
+				FAIL(p, "no number behind *");
+			struct buf once CLEANUP(buf_done) = BUF_MAX(4096);
+			unescape(p, str_first(group, star), &once);
+			while (n-- > 0)
+				buf_add(out, buf_str(&once));
+			continue;
+		}
+		if (c == '\\' && s.len > 0) {
+			char e = s.p[0];
+			s = str_from(s, 1);
+			c = e == 'r' ? '\r' : e == 'n' ? '\n' : e == 't' ? '\t' : e;
+			if (e == 'x') {
+				c = (char)(ascii_hex(s.p[0]) * 16 + ascii_hex(s.p[1]));
+				s = str_from(s, 2);
+			}
+		}
+		buf_add_c(out, c);
+	}
+	assert_false(buf_failed(out));
+}
+
+/* Sends without waiting for the server longer than it needs us: it may want answers meanwhile. */
+static void send_all(struct play *p, struct str s)
+{
+	while (s.len > 0) {
+		ssize_t n = send(p->peer, s.p, s.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n > 0)
+			s = str_from(s, (size_t)n);
+		else if (errno == EPIPE || errno == ECONNRESET)
+			return;
+		else
+			turn(p, 10);
+	}
+}
+
+static void client_says(struct play *p, struct str text, bool line)
+{
+	struct buf bytes CLEANUP(buf_done) = BUF_MAX(PLAY_BUFFER);
+	unescape(p, text, &bytes);
+	if (line)
+		buf_add(&bytes, STR("\r\n"));
+	send_all(p, buf_str(&bytes));
+}
+
+static void expect_line(struct play *p, struct str text, bool whole)
+{
+	size_t lf;
+	while ((lf = str_index(buf_str(&p->in), '\n')) == p->in.len) {
+		if (p->ended || !turn(p, STEP_MS))
+			FAIL(p, "nothing where `%.*s` was expected", STR_FMT(text));
+	}
+	struct str line = str_trim(str_first(buf_str(&p->in), lf));
+	if (lf == 0 || p->in.p[lf - 1] != '\r' ||
+	    !(whole ? str_eq(line, text) : str_starts(line, text)))
+		FAIL(p, "`%.*s` where `%.*s` was expected", STR_FMT(line), STR_FMT(text));
+	buf_consume(&p->in, lf + 1);
+}
+
+static void expect_silence(struct play *p, struct str text)
+{
+	(void)text;
+	while (p->in.len == 0 && turn(p, SILENCE_MS))
+		;
+	if (p->in.len > 0 || p->ended)
+		FAIL(p, "the server said something or left");
+}
+
+static void expect_end(struct play *p, struct str text)
+{
+	(void)text;
+	while (!p->ended) {
+		if (!turn(p, STEP_MS))
+			FAIL(p, "the connection is still open");
+	}
+	if (p->in.len > 0)
+		FAIL(p, "`%.*s` before the end", STR_FMT(buf_str(&p->in)));
+}
+
+static void expect_equal(struct play *p, const char *what, struct str got, struct str expected)
+{
+	if (!str_eq(got, expected))
+		FAIL(p, "%s is `%.*s`, not `%.*s`", what, STR_FMT(got), STR_FMT(expected));
+}
+
+static void expect_delivered(struct play *p, struct str text)
+{
+	struct buf value CLEANUP(buf_done) = BUF_MAX(PLAY_BUFFER);
+	struct str key = str_cut(&text, '=');
+	unescape(p, text, &value);
+	char number[24];
+	const struct {
+		const char *key;
+		struct str got;
+	} fields[] = {{"accounts", buf_str(&p->accounts)}, {"recipients", buf_str(&p->recipients)},
+	    {"from", buf_str(&p->from)}, {"envid", buf_str(&p->envid)},
+	    {"text", buf_str(&p->text)}};
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		if (str_eq(key, str_of_cstr(fields[i].key))) {
+			expect_equal(p, fields[i].key, fields[i].got, buf_str(&value));
+			return;
+		}
+	}
+	if (str_eq(key, STR("trace"))) {
+		if (str_find(buf_str(&p->trace), buf_str(&value)) == p->trace.len)
+			FAIL(p, "trace is `%.*s`", STR_FMT(buf_str(&p->trace)));
+		return;
+	}
+	unsigned n = str_eq(key, STR("body"))       ? p->body
+	             : str_eq(key, STR("smtputf8")) ? p->smtputf8
+	             : str_eq(key, STR("count"))    ? p->n_delivered
+	                                            : 9999;
+	snprintf(number, sizeof number, "%u", n);
+	expect_equal(p, "number", str_of_cstr(number), buf_str(&value));
+}
+
+static void set_option(struct play *p, struct str text)
+{
+	uint64_t value = 0;
+	struct str key = str_cut(&text, '=');
+	if (!num_parse(text, UINT64_MAX, &value))
+		FAIL(p, "an option without a number");
+	const struct {
+		const char *key;
+		uint64_t *at;
+	} options[] = {{"message_size", &p->config.message_size},
+	    {"recipients", &p->config.recipients}, {"smtp_errors", &p->config.smtp_errors},
+	    {"smtp_timeout", &p->config.smtp_timeout}, {"smtp_duration", &p->config.smtp_duration},
+	    {"budget", &p->budget}};
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		if (str_eq(key, str_of_cstr(options[i].key))) {
+			*options[i].at = value;
+			return;
+		}
+	}
+	FAIL(p, "no such option");
+}
+
+static void client_line(struct play *p, struct str text)
+{
+	client_says(p, text, true);
+}
+
+static void client_bytes(struct play *p, struct str text)
+{
+	client_says(p, text, false);
+}
+
+static void client_ends(struct play *p, struct str text)
+{
+	(void)text;
+	shutdown(p->peer, SHUT_WR);
+}
+
+static void drain(struct play *p, struct str text)
+{
+	(void)text;
+	fd_close(&p->drain);
+}
+
+static void whole_line(struct play *p, struct str text)
+{
+	expect_line(p, text, true);
+}
+
+static void begin_of_line(struct play *p, struct str text)
+{
+	expect_line(p, text, false);
+}
+
+static void step(struct play *p, struct str line)
+{
+	static const struct {
+		struct str prefix;
+		void (*run)(struct play *p, struct str text);
+	} steps[] = {
+	    {STR_INIT("C: "), client_line},
+	    {STR_INIT("C> "), client_bytes},
+	    {STR_INIT("CX"), client_ends},
+	    {STR_INIT("DRAIN"), drain},
+	    {STR_INIT("S: "), whole_line},
+	    {STR_INIT("S~ "), begin_of_line},
+	    {STR_INIT("S."), expect_silence},
+	    {STR_INIT("SX"), expect_end},
+	    {STR_INIT("M: "), expect_delivered},
+	};
+	struct str rest = line;
+	if (str_skip(&rest, STR("O: "))) {
+		set_option(p, rest);
+		return;
+	}
+	if (line.len == 0 || line.p[0] == '#')
+		return;
+	if (p->gate == 0)
+		start_gate(p);
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		if (str_skip(&rest, steps[i].prefix)) {
+			steps[i].run(p, rest);
+			return;
+		}
+	}
+	FAIL(p, "no such step");
+}
+
+static void finish(struct play *p)
+{
+	int status;
+	if (p->in.len > 0)
+		FAIL(p, "left unread: `%.*s`", STR_FMT(buf_str(&p->in)));
+	shutdown(p->peer, SHUT_WR);
+	while (!p->ended && turn(p, STEP_MS))
+		;
+	fd_close(&p->peer);
+	while ((p->gatekeeper >= 0) && turn(p, STEP_MS))
+		;
+	assert_int_equal(waitpid(p->gate, &status, 0), p->gate);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		FAIL(p, "the dialogue died (%d)", status);
+	if (p->budget_now != 0)
+		FAIL(p, "memory was not given back");
+	fd_close(&p->directory);
+	fd_close(&p->delivery);
+	fd_close(&p->drain);
+	struct buf *const bufs[] = {
+	    &p->in, &p->accounts, &p->recipients, &p->from, &p->envid, &p->trace, &p->text};
+	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+		buf_done(bufs[i]);
+}
+
+static void play(const char *name, struct str text)
+{
+	struct play p = {.name = name, .peer = -1, .budget = 1 << 30};
+	struct buf *const bufs[] = {
+	    &p.in, &p.accounts, &p.recipients, &p.from, &p.envid, &p.trace, &p.text};
+	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+		*bufs[i] = BUF_MAX(PLAY_BUFFER);
+	memcpy(p.config.hostname, "mx.example.test", 16);
+	p.config.message_size = 1 << 20;
+	p.config.recipients = 100;
+	p.config.smtp_errors = 10;
+	p.config.smtp_timeout = 60;
+	p.config.smtp_duration = 600;
+	while (text.len > 0) {
+		p.line++;
+		step(&p, str_cut_line(&text));
+	}
+	finish(&p);
+}
+
+static void transcripts(void **state)
+{
+	(void)state;
+	DIR *dir = opendir("src/gate/smtp/transcripts"); /* tests run in the root of the tree */
+	assert_non_null(dir);
+	unsigned n = 0;
+	for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+		char *text;
+		size_t len;
+		if (e->d_name[0] == '.')
+			continue;
+		assert_int_equal(fd_read_file(dirfd(dir), e->d_name, PLAY_BUFFER, &text, &len), 0);
+		play(e->d_name, str_of(text, len));
+		free(text);
+		n++;
+	}
+	closedir(dir);
+	assert_true(n >= 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(transcripts)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
