@@ -140,9 +140,7 @@ struct loop_entry *loop_add_channel(
 {
 	struct loop_entry *e = fd_set_nonblocking(channel, true) < 0 ? NULL : add(l, channel, ctx);
 
-	if (e == NULL)
-		close(channel);
-	else
+	if (e != NULL)
 		e->receivers = receivers;
 	return e;
 }
@@ -152,9 +150,7 @@ struct loop_entry *loop_add_fd(
 {
 	struct loop_entry *e = add(l, fd, ctx);
 
-	if (e == NULL)
-		close(fd);
-	else
+	if (e != NULL)
 		e->ready = ready;
 	return e;
 }

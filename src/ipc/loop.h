@@ -39,12 +39,12 @@ MUST_USE int loop_new(struct loop **ret_loop);
 void loop_free(struct loop *l);
 
 /* Takes `channel` (made non-blocking). `receivers` must stay valid. NULL when the loop is full
- * (LOOP_ENTRIES_MAX). */
+ * (LOOP_ENTRIES_MAX): the channel is then still the caller's (or the message's that brought it). */
 struct loop_entry *loop_add_channel(
     struct loop *l, int channel, const struct ipc_receivers *receivers, void *ctx);
 
-/* Takes `fd`; `ready` is called when it can be read. It removes the entry itself with loop_remove.
- */
+/* Takes `fd` (NULL as above); `ready` is called when it can be read. It removes the entry itself
+ * with loop_remove. */
 struct loop_entry *loop_add_fd(
     struct loop *l, int fd, void (*ready)(struct loop_entry *e, void *ctx), void *ctx);
 

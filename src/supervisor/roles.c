@@ -1,0 +1,380 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "sandbox/role.h"
+#include "supervisor/state.h"
+
+/* Who has a channel to whom. Each pair of processes of the two roles gets one, whenever both live;
+ * there is no other way between roles. */
+static const struct {
+	enum role from, to;
+} edges[] = {
+    {ROLE_GATEKEEPER_SMTP, ROLE_DIRECTORY},
+    {ROLE_GATEKEEPER_SMTP, ROLE_KEYHOLDER},
+    {ROLE_GATEKEEPER_SMTP, ROLE_DELIVERY},
+    {ROLE_GATEKEEPER_SMTP, ROLE_LEDGER},
+    {ROLE_GATEKEEPER_IMAP, ROLE_DIRECTORY},
+    {ROLE_GATEKEEPER_IMAP, ROLE_KEYHOLDER},
+    {ROLE_GATEKEEPER_IMAP, ROLE_LEDGER},
+    {ROLE_DIRECTORY, ROLE_REGISTRY},
+    {ROLE_DIRECTORY, ROLE_LEDGER},
+    {ROLE_DELIVERY, ROLE_REGISTRY},
+    {ROLE_DELIVERY, ROLE_LEDGER},
+    {ROLE_REGISTRY, ROLE_LEDGER},
+    {ROLE_KEYHOLDER, ROLE_LEDGER},
+};
+
+static bool are_joined(enum role a, enum role b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(edges); i++)
+		if ((edges[i].from == a && edges[i].to == b) ||
+		    (edges[i].from == b && edges[i].to == a))
+			return true;
+	return false;
+}
+
+static int send_peer(struct instance *to, const struct instance *peer, int channel)
+{
+	struct ipc_peer message = {
+	    .role = (uint8_t)peer->role, .index = peer->index, .channel = channel};
+
+	return loop_send(to->channel, IPC_PEER, &message);
+}
+
+static int join(struct instance *a, struct instance *b)
+{
+	int ends[2];
+	int r = ipc_pair(ends);
+
+	if (r < 0)
+		return r;
+	int one CLEANUP(fd_close) = ends[0];
+	int other CLEANUP(fd_close) = ends[1];
+	r = send_peer(a, b, one);
+	return r < 0 ? r : send_peer(b, a, other);
+}
+
+static void join_with_all(struct supervisor *s, struct instance *i)
+{
+	for (size_t n = 0; n < s->n_instances; n++) {
+		struct instance *other = s->instances[n];
+		if (other->channel == NULL || other->replaced || !are_joined(i->role, other->role))
+			continue;
+		int r = join(i, other);
+		if (r < 0)
+			log_event(LOG_ERROR, "role.not_joined", "of=%s with=%s error=%s",
+			    role_row(i->role)->name, role_row(other->role)->name, strerror(-r));
+	}
+}
+
+/* Our own channel to the ledger. */
+
+static void ledger_closed(struct loop_entry *e UNUSED, int error UNUSED, void *ctx)
+{
+	((struct supervisor *)ctx)->ledger = NULL;
+}
+
+static const struct ipc_receivers from_ledger = {.closed = ledger_closed};
+
+static void join_ledger(struct supervisor *s, struct instance *ledger)
+{
+	int ends[2];
+
+	if (ipc_pair(ends) < 0)
+		return;
+	int theirs CLEANUP(fd_close) = ends[1];
+	struct ipc_peer message = {.role = ROLE_SUPERVISOR, .channel = theirs};
+	if (s->ledger != NULL)
+		loop_remove(s->ledger);
+	s->ledger = loop_add_channel(s->loop, ends[0], &from_ledger, s);
+	if (s->ledger == NULL)
+		close(ends[0]);
+	else if (loop_send(ledger->channel, IPC_PEER, &message) == 0)
+		supervisor_send_held(s);
+}
+
+static void send_listeners(struct supervisor *s, struct instance *i)
+{
+	for (size_t n = 0; n < s->n_listeners; n++) {
+		const struct listener *l = &s->listeners[n];
+		struct ipc_listener message = {
+		    .implicit_tls = l->implicit_tls, .port = l->port, .socket = l->socket};
+		if (l->gatekeeper == i->role)
+			(void)loop_send(i->channel, IPC_LISTENER, &message);
+	}
+}
+
+/* What roles tell us */
+
+static void check_all_ready(struct supervisor *s)
+{
+	for (size_t n = 0; n < s->n_instances; n++)
+		if (!s->instances[n]->ready && !s->instances[n]->replaced)
+			return;
+	if (s->was_ready || s->stopping != 0)
+		return;
+	s->was_ready = true;
+	supervisor_alarm(s, LEDGER_START, "the server is ready");
+	log_event(LOG_INFO, "server.ready", "processes=%zu", s->n_instances);
+	if (s->ready_fd >= 0 && fd_write_all(s->ready_fd, STR("1")) < 0)
+		log_event(LOG_WARNING, "server.ready", "what=ready-fd cannot be written");
+	fd_close(&s->ready_fd);
+}
+
+static int take_ready(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	struct instance *i = ctx;
+	const struct ipc_ready *ready = msg;
+
+	if (i->ready)
+		return -EPROTO;
+	i->ready = true;
+	i->landlock = ready->landlock;
+	supervisor_write_roles(i->supervisor);
+	check_all_ready(i->supervisor);
+	return 0;
+}
+
+static struct instance *new_instance(struct supervisor *s, enum role role, uint16_t index);
+static void start_later(struct instance *i);
+
+/* At most so many old gatekeepers watch their last gates; the oldest goes first. */
+static void limit_replaced(struct supervisor *s)
+{
+	static const struct ipc_drain now = {.ms = 0};
+	struct instance *oldest = NULL;
+	size_t count = 0;
+
+	for (size_t n = 0; n < s->n_instances; n++) {
+		struct instance *i = s->instances[n];
+		if (!i->replaced || i->stopped)
+			continue;
+		count++;
+		if (oldest == NULL || i->started_at < oldest->started_at)
+			oldest = i;
+	}
+	if (count <= REPLACED_MAX || oldest->channel == NULL)
+		return;
+	oldest->stopped = true;
+	(void)loop_send(oldest->channel, IPC_DRAIN, &now);
+}
+
+/*
+ * A gate crashed. Its gatekeeper's memory layout is known to whoever did that, so another one,
+ * executed anew, takes over; the old one accepts nothing more and ends with its last gate. The
+ * successor waits a little longer each time: who guesses gets few guesses.
+ */
+static int take_replace_me(struct loop_entry *from UNUSED, void *msg UNUSED, void *ctx)
+{
+	struct instance *i = ctx;
+	struct supervisor *s = i->supervisor;
+
+	if ((i->role != ROLE_GATEKEEPER_SMTP && i->role != ROLE_GATEKEEPER_IMAP) || i->replaced)
+		return -EPROTO;
+	if (s->stopping != 0)
+		return 0;
+	struct instance *successor = new_instance(s, i->role, i->index);
+	if (successor == NULL)
+		return 0;
+	i->replaced = true;
+	successor->failures = clock_ms() - i->started_at < STABLE_MS ? i->failures + 1 : 0;
+	log_event(
+	    LOG_WARNING, "role.replaced", "of=%s its_pid=%d", role_row(i->role)->name, (int)i->pid);
+	start_later(successor);
+	limit_replaced(s);
+	return 0;
+}
+
+/* A role's channel ends with the role; one that sends garbage is ended. */
+static void channel_closed(struct loop_entry *from UNUSED, int error, void *ctx)
+{
+	struct instance *i = ctx;
+
+	i->channel = NULL;
+	if (error == 0 || i->pid == 0)
+		return;
+	supervisor_alarm(i->supervisor, LEDGER_ALARM_BAD_MESSAGE, "from %s to the supervisor",
+	    role_row(i->role)->name);
+	log_event(LOG_ALARM, "role.bad_message", "of=%s its_pid=%d", role_row(i->role)->name,
+	    (int)i->pid);
+	kill(i->pid, SIGKILL);
+}
+
+static const struct ipc_receiver from_role_v[] = {
+    {IPC_READY, take_ready},
+    {IPC_REPLACE_ME, take_replace_me},
+};
+static const struct ipc_receivers from_role = {from_role_v, ARRAY_LEN(from_role_v), channel_closed};
+
+/* Starting */
+
+static void start(struct instance *i)
+{
+	struct supervisor *s = i->supervisor;
+	int channel;
+
+	if (s->stopping != 0 || i->pid != 0)
+		return;
+	int r = instance_start(i, &s->start, &i->pid, &channel);
+	if (r < 0) {
+		log_event(LOG_ERROR, "role.not_started", "of=%s error=%s", role_row(i->role)->name,
+		    strerror(-r));
+		i->pid = 0;
+		i->failures++;
+		start_later(i);
+		return;
+	}
+	i->ready = false;
+	i->started_at = clock_ms();
+	i->channel = loop_add_channel(s->loop, channel, &from_role, i);
+	if (i->channel == NULL) {
+		close(channel);
+		kill(i->pid, SIGKILL);
+		return;
+	}
+	send_listeners(s, i);
+	join_with_all(s, i);
+	if (i->role == ROLE_LEDGER)
+		join_ledger(s, i);
+	supervisor_write_roles(s);
+}
+
+static void start_now(void *ctx)
+{
+	start(ctx);
+}
+
+static void start_later(struct instance *i)
+{
+	uint64_t ms = i->failures == 0 ? 0 : instance_back_off(i->failures - 1);
+
+	if (loop_after(i->supervisor->loop, ms, start_now, i) < 0)
+		start(i);
+}
+
+static struct instance *new_instance(struct supervisor *s, enum role role, uint16_t index)
+{
+	if (s->n_instances == INSTANCES_MAX)
+		return NULL;
+	struct instance *i = calloc(1, sizeof(*i));
+	assert(i != NULL);
+	*i = (struct instance){.supervisor = s, .role = role, .index = index};
+	s->instances[s->n_instances++] = i;
+	return i;
+}
+
+/* The ledger first: it hears of everything. The doors last: what stands behind them is there. */
+int supervisor_start_roles(struct supervisor *s)
+{
+	static const enum role order[] = {ROLE_LEDGER, ROLE_KEYHOLDER, ROLE_REGISTRY,
+	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP};
+
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		uint64_t n = order[i] == ROLE_DELIVERY ? s->config.delivery_workers : 1;
+		for (uint16_t index = 0; index < n; index++)
+			if (new_instance(s, order[i], index) == NULL)
+				return -ENOSPC;
+	}
+	for (size_t n = 0; n < s->n_instances; n++)
+		start(s->instances[n]);
+	return 0;
+}
+
+void supervisor_forget(struct supervisor *s, struct instance *i)
+{
+	for (size_t n = 0; n < s->n_instances; n++)
+		if (s->instances[n] == i) {
+			s->instances[n] = s->instances[--s->n_instances];
+			break;
+		}
+	loop_forget(s->loop, i);
+	free(i);
+}
+
+/* Ends */
+
+static void describe(int status, char text[static 64])
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, 64, "signal %d (SIG%s)", WTERMSIG(status),
+		    sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");
+	else
+		snprintf(text, 64, "exit status %d", WEXITSTATUS(status));
+}
+
+static void give_up(struct supervisor *s, const struct instance *i)
+{
+	log_event(LOG_ERROR, "server.gives_up", "of=%s reason=%s", role_row(i->role)->name,
+	    "could not be started; see its lines above");
+	s->failed = true;
+	supervisor_stop(s);
+}
+
+static void ended(struct supervisor *s, struct instance *i, int status)
+{
+	bool in_order = i->stopped || (i->replaced && status == 0);
+	pid_t pid = i->pid;
+	char how[64];
+
+	describe(status, how);
+	i->pid = 0;
+	if (i->channel != NULL)
+		loop_remove(i->channel);
+	i->channel = NULL;
+	log_event(in_order ? LOG_INFO : LOG_ALARM, "role.ended", "of=%s index=%u its_pid=%d how=%s",
+	    role_row(i->role)->name, i->index, (int)pid, log_quote(str_of_cstr(how)).text);
+	if (!in_order)
+		supervisor_alarm(s, LEDGER_ALARM_ROLE_CRASH, "%s %u: %s", role_row(i->role)->name,
+		    i->index, how);
+	if (i->replaced) {
+		supervisor_forget(s, i);
+	} else if (s->stopping == 0) {
+		i->failures = clock_ms() - i->started_at < STABLE_MS ? i->failures + 1 : 1;
+		i->ready = false;
+		if (!s->was_ready && i->failures >= START_FAILURES_MAX)
+			give_up(s, i);
+		else
+			start_later(i);
+	}
+	supervisor_write_roles(s);
+}
+
+static void collect(struct supervisor *s)
+{
+	for (;;) {
+		int status;
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+		if (pid <= 0)
+			break;
+		struct instance *found = NULL;
+		for (size_t n = 0; n < s->n_instances; n++)
+			if (s->instances[n]->pid == pid)
+				found = s->instances[n];
+		/* Others are gates and sessions whose parent died before them. */
+		if (found != NULL)
+			ended(s, found, status);
+	}
+	supervisor_stop_continue(s);
+}
+
+void supervisor_signalled(struct loop_entry *e, void *ctx)
+{
+	struct signalfd_siginfo info;
+
+	while (read(loop_entry_fd(e), &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			collect(ctx);
+		else
+			supervisor_stop(ctx);
+	}
+}
