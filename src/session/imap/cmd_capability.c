@@ -1,0 +1,11 @@
+#include "imap/capability.h"
+#include "session/imap/commands.h"
+
+struct imap_result imap_cmd_capability(struct imap_session *s, const struct imap_command *c)
+{
+	(void)c;
+	buf_add(&s->out.buf, STR("* CAPABILITY "));
+	imap_capability_write(IMAP_STAGE_SIGNED_IN, s->append_limit, &s->out.buf);
+	buf_add(&s->out.buf, STR("\r\n"));
+	return IMAP_RESULT_OK("CAPABILITY done");
+}

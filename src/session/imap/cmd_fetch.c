@@ -1,0 +1,329 @@
+#include <errno.h>
+
+#include "mail/date.h"
+#include "session/imap/commands.h"
+#include "session/imap/fetch_section.h"
+#include "store/store_change.h"
+
+struct fetching {
+	struct imap_session *s;
+	const struct imap_command *c;
+	const struct imap_fetch_items *items;
+	unsigned columns; /* of the scan */
+	bool scans;       /* something is asked that stands in the database's rows */
+	bool reads;       /* something is asked that stands in the message */
+	bool marks;       /* reading sets \Seen */
+	bool add_uid, add_modseq, has_flags;
+	const uint32_t *marked; /* positions that \Seen was set on by this command, ascending */
+	size_t n_marked;
+	struct fetch_message message;
+	struct arena message_arena;
+	size_t n_missing, n_damaged, n_unknown;
+};
+
+static void look_at_item(struct fetching *f, const struct imap_fetch_item *item)
+{
+	switch (item->kind) {
+	case FETCH_UID:
+		f->add_uid = false;
+		break;
+	case FETCH_FLAGS:
+		f->has_flags = true;
+		break;
+	case FETCH_MODSEQ:
+		f->add_modseq = false;
+		f->s->condstore = true;
+		break;
+	case FETCH_ENVELOPE:
+		f->columns |= STORE_COLUMN_ENVELOPE;
+		f->scans = true;
+		break;
+	case FETCH_BODY:
+	case FETCH_BODYSTRUCTURE:
+		f->columns |= STORE_COLUMN_STRUCTURE;
+		f->scans = true;
+		break;
+	case FETCH_INTERNALDATE:
+	case FETCH_RFC822_SIZE:
+		f->scans = true;
+		break;
+	default:
+		f->reads = true;
+		f->marks |= !item->peek;
+		break;
+	}
+}
+
+static void plan(struct fetching *f)
+{
+	f->add_uid = f->c->uid;
+	f->add_modseq = f->c->fetch.has_changed_since;
+	if (f->add_modseq)
+		f->s->condstore = true;
+	for (size_t i = 0; i < f->items->n; i++)
+		look_at_item(f, &f->items->v[i]);
+	f->marks &= !f->s->read_only;
+}
+
+static void write_date(const struct store_row *row, struct buf *out)
+{
+	struct date date = {row->internal_at, row->internal_zone};
+
+	buf_add(out, STR("INTERNALDATE \""));
+	(void)date_format_internal(date, out);
+	buf_add_c(out, '"');
+}
+
+static void write_flags(struct fetching *f, const struct store_entry *e, struct buf *out)
+{
+	buf_add(out, STR("FLAGS "));
+	imap_flags_write(f->s, e->flags, out);
+}
+
+static void write_number(struct str label, uint64_t number, struct str after, struct buf *out)
+{
+	buf_add(out, label);
+	buf_add_u64(out, number);
+	buf_add(out, after);
+}
+
+/* One item; `row` is there when something asks for it. */
+static int write_item(struct fetching *f, const struct imap_fetch_item *item,
+    const struct store_entry *e, const struct store_row *row)
+{
+	struct buf *out = &f->s->out.buf;
+
+	switch (item->kind) {
+	case FETCH_UID:
+		write_number(STR("UID "), e->uid, STR(""), out);
+		return 0;
+	case FETCH_FLAGS:
+		write_flags(f, e, out);
+		return 0;
+	case FETCH_MODSEQ:
+		write_number(STR("MODSEQ ("), e->modseq, STR(")"), out);
+		return 0;
+	case FETCH_INTERNALDATE:
+		write_date(row, out);
+		return 0;
+	case FETCH_RFC822_SIZE:
+		write_number(STR("RFC822.SIZE "), row->size, STR(""), out);
+		return 0;
+	case FETCH_ENVELOPE:
+		buf_add(out, STR("ENVELOPE "));
+		buf_add(out, row->envelope);
+		return 0;
+	case FETCH_BODY:
+		buf_add(out, STR("BODY "));
+		buf_add(out, row->body);
+		return 0;
+	case FETCH_BODYSTRUCTURE:
+		buf_add(out, STR("BODYSTRUCTURE "));
+		buf_add(out, row->bodystructure);
+		return 0;
+	default:
+		return fetch_section_write(&f->message, item, &f->s->out);
+	}
+}
+
+/* Positions come in rising order, and so do those marked. */
+static bool was_marked(struct fetching *f, size_t at)
+{
+	while (f->n_marked > 0 && f->marked[0] < at) {
+		f->marked++;
+		f->n_marked--;
+	}
+	return f->n_marked > 0 && f->marked[0] == at;
+}
+
+static int write_items(
+    struct fetching *f, size_t at, const struct store_entry *e, const struct store_row *row)
+{
+	struct buf *out = &f->s->out.buf;
+	bool marked = was_marked(f, at);
+
+	write_number(STR("* "), at + 1, STR(" FETCH ("), out);
+	if (f->add_uid)
+		write_number(STR("UID "), e->uid, STR(" "), out);
+	for (size_t i = 0; i < f->items->n; i++) {
+		int r = write_item(f, &f->items->v[i], e, row);
+		if (r < 0)
+			return r;
+		buf_add_c(out, ' ');
+	}
+	if (marked && !f->has_flags) {
+		write_flags(f, e, out);
+		buf_add_c(out, ' ');
+	}
+	if (f->add_modseq || (marked && f->s->condstore))
+		write_number(STR("MODSEQ ("), e->modseq, STR(") "), out);
+	out->len--; /* the last space */
+	buf_add(out, STR(")\r\n"));
+	imap_output_room(&f->s->out);
+	return 0;
+}
+
+/* What cannot be read is left out whole, and told with the result. Other errors end the command. */
+static int write_message(
+    struct fetching *f, size_t at, const struct store_entry *e, const struct store_row *row)
+{
+	uint64_t mark = imap_output_mark(&f->s->out);
+
+	f->message.id = e->message;
+	int r = write_items(f, at, e, row);
+	if (f->reads) {
+		fetch_message_done(&f->message);
+		arena_clear(&f->message_arena);
+	}
+	if (r == 0)
+		return f->s->out.error;
+	if (!imap_output_take_back(&f->s->out, mark)) {
+		f->s->ending = true; /* in the middle of a literal: nothing true can follow */
+		f->s->out.error = r;
+		return r;
+	}
+	if (r == -ENOENT)
+		f->n_missing++;
+	else if (r == -EBADMSG)
+		f->n_damaged++;
+	else if (r == -EOPNOTSUPP)
+		f->n_unknown++;
+	else
+		return r;
+	return 0;
+}
+
+static int fetch_entries(struct fetching *f, size_t first, size_t end)
+{
+	for (size_t at = first; at < end; at++) {
+		int r = write_message(f, at, &f->s->view->entries[at], NULL);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void close_scan(struct store_scan **scan)
+{
+	if (*scan != NULL)
+		store_scan_close(*scan);
+}
+
+static int fetch_rows(struct fetching *f, size_t first, size_t end)
+{
+	struct store_scan *scan CLEANUP(close_scan) = NULL;
+	struct store_row row;
+	size_t n = 0;
+	int r = store_scan_open(f->s->view, first, end, f->columns, &scan);
+
+	while (r >= 0 && (r = store_scan_next(scan, &row)) > 0) {
+		n++;
+		int written = write_message(f, row.at, &f->s->view->entries[row.at], &row);
+		if (written < 0)
+			return written;
+	}
+	if (r == -EBADMSG)
+		f->n_damaged++;
+	else if (r < 0)
+		return r;
+	else
+		f->n_missing += end - first - n;
+	return 0;
+}
+
+/* Sets \Seen on what is about to be read, in one transaction; the entries are then new. */
+static int mark_seen(struct fetching *f, const struct imap_positions *positions)
+{
+	const struct store_flag_change change = {.mode = STORE_FLAGS_ADD, .flags = STORE_SEEN};
+	struct store_flag_result result;
+	struct store_uids uids;
+	uint32_t *unseen = ARENA_NEW_ARRAY(&f->s->arena, uint32_t, positions->count + 1);
+	size_t n = 0;
+
+	if (unseen == NULL)
+		return -E2BIG;
+	for (size_t i = 0; i < positions->n; i++) {
+		for (size_t at = positions->v[i].first; at < positions->v[i].end; at++) {
+			const struct store_entry *e = &f->s->view->entries[at];
+			if ((e->flags & (STORE_SEEN | STORE_GONE)) == 0)
+				unseen[n++] = e->uid;
+		}
+	}
+	if (n == 0)
+		return 0;
+	uids = (struct store_uids){unseen, n};
+	int r = store_flags(f->s->view, uids, &change, &f->s->arena, &result);
+	if (r < 0)
+		return r;
+	f->marked = result.changed;
+	f->n_marked = result.n_changed;
+	if (result.n_changed > 0)
+		imap_tell_others(f->s);
+	return 0;
+}
+
+/* CHANGEDSINCE (RFC 7162 §3.1.4.1) leaves the messages with a higher MODSEQ. */
+static bool keep_changed(struct fetching *f, struct imap_positions *positions)
+{
+	struct imap_positions kept = {0};
+
+	kept.v = ARENA_NEW_ARRAY(&f->s->arena, struct imap_position_range, positions->count + 1);
+	if (kept.v == NULL)
+		return false;
+	for (size_t i = 0; i < positions->n; i++) {
+		for (size_t at = positions->v[i].first; at < positions->v[i].end; at++) {
+			if (f->s->view->entries[at].modseq <= f->c->fetch.changed_since)
+				continue;
+			kept.count++;
+			if (kept.n > 0 && kept.v[kept.n - 1].end == at)
+				kept.v[kept.n - 1].end++;
+			else
+				kept.v[kept.n++] = (struct imap_position_range){at, at + 1};
+		}
+	}
+	*positions = kept;
+	return true;
+}
+
+static struct imap_result result_of(const struct fetching *f)
+{
+	if (f->n_damaged > 0)
+		return IMAP_RESULT_NO("CORRUPTION", "Some messages are damaged; it was reported");
+	if (f->n_unknown > 0)
+		return IMAP_RESULT_NO("UNKNOWN-CTE", "A part has an unknown transfer encoding");
+	if (f->n_missing > 0 && !f->c->uid)
+		return IMAP_RESULT_NO("EXPUNGEISSUED", "Some messages are gone");
+	return IMAP_RESULT_OK("FETCH done");
+}
+
+static int fetch_all(struct fetching *f, const struct imap_positions *positions)
+{
+	int r = f->marks ? mark_seen(f, positions) : 0;
+
+	for (size_t i = 0; r == 0 && i < positions->n; i++) {
+		const struct imap_position_range *range = &positions->v[i];
+		r = f->scans ? fetch_rows(f, range->first, range->end)
+		             : fetch_entries(f, range->first, range->end);
+	}
+	return r;
+}
+
+struct imap_result imap_cmd_fetch(struct imap_session *s, const struct imap_command *c)
+{
+	struct fetching f = {
+	    .s = s, .c = c, .items = &c->fetch.items, .message_arena = ARENA_MAX(MIME_ARENA_MAX)};
+	struct imap_positions positions;
+	struct imap_result result;
+
+	f.message.store = s->store;
+	f.message.arena = &f.message_arena;
+	if (!imap_positions_of(s, &c->fetch.set, c->uid, &positions, &result))
+		return result;
+	plan(&f);
+	if (c->fetch.has_changed_since && !keep_changed(&f, &positions))
+		return imap_too_much();
+	int r = fetch_all(&f, &positions);
+	fetch_message_done(&f.message);
+	arena_done(&f.message_arena);
+	return r < 0 ? imap_store_error(s, r) : result_of(&f);
+}

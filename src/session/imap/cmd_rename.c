@@ -1,0 +1,32 @@
+#include "imap/mailbox_name.h"
+#include "session/imap/commands.h"
+
+/* "* LIST () "/" new ("OLDNAME" (old))" tells clients of RFC 9051 §6.3.6 what became of it. */
+static void send_new_name(struct imap_session *s, struct str from, struct str to)
+{
+	struct buf *out = &s->out.buf;
+
+	buf_add(out, STR("* LIST () \"/\" "));
+	imap_mailbox_name_write(to, true, out);
+	buf_add(out, STR(" (\"OLDNAME\" ("));
+	imap_mailbox_name_write(from, true, out);
+	buf_add(out, STR("))\r\n"));
+}
+
+struct imap_result imap_cmd_rename(struct imap_session *s, const struct imap_command *c)
+{
+	struct str from = c->name, to = c->name2;
+	struct imap_result result;
+
+	if (to.len > 1 && to.p[to.len - 1] == IMAP_DELIMITER)
+		to.len--;
+	if (!imap_read_name(s, from, &from, &result) || !imap_read_name(s, to, &to, &result))
+		return result;
+	int r = store_mailbox_rename(s->store, from, to);
+	if (r < 0)
+		return imap_store_error(s, r);
+	if (s->rev2 && !str_eq(from, STR("INBOX")))
+		send_new_name(s, from, to);
+	imap_tell_others(s);
+	return IMAP_RESULT_OK("RENAME done");
+}

@@ -1,0 +1,95 @@
+#include <stdlib.h>
+
+#include "imap/mailbox_name.h"
+#include "session/imap/commands.h"
+
+void imap_unselect(struct imap_session *s, bool say)
+{
+	if (s->view == NULL)
+		return;
+	store_view_close(s->view);
+	s->view = NULL;
+	free(s->view_name);
+	s->view_name = NULL;
+	free(s->saved);
+	s->saved = NULL;
+	s->n_saved = 0;
+	if (say)
+		buf_add(&s->out.buf, STR("* OK [CLOSED] The mailbox is closed\r\n"));
+}
+
+/* The first unseen message, for clients of RFC 3501 §6.3.1. */
+static void send_unseen(struct imap_session *s)
+{
+	for (size_t i = 0; i < s->view->n; i++) {
+		if ((s->view->entries[i].flags & STORE_SEEN) != 0)
+			continue;
+		buf_printf(&s->out.buf, "* OK [UNSEEN %zu] The first unseen message\r\n", i + 1);
+		return;
+	}
+}
+
+/* "* LIST () "/" name", with OLDNAME where the client's spelling is another (RFC 9051 §6.3.2). */
+static void send_list(struct imap_session *s, struct str asked, struct str name)
+{
+	struct buf *out = &s->out.buf;
+	bool inbox = str_eq(name, STR("INBOX"));
+
+	buf_add(out, STR("* LIST () \"/\" "));
+	imap_mailbox_name_write(name, true, out);
+	if (!inbox && !str_eq(asked, name)) {
+		buf_add(out, STR(" (\"OLDNAME\" ("));
+		imap_mailbox_name_write(asked, true, out);
+		buf_add(out, STR("))"));
+	}
+	buf_add(out, STR("\r\n"));
+}
+
+static void send_state(struct imap_session *s, const struct imap_command *c, struct str name)
+{
+	struct buf *out = &s->out.buf;
+	const struct store_view *v = s->view;
+
+	imap_send_flags(s);
+	buf_printf(out, "* %zu EXISTS\r\n", v->n);
+	if (s->rev2) {
+		send_list(s, c->name, name);
+	} else {
+		buf_printf(out, "* %u RECENT\r\n", v->n_recent);
+		send_unseen(s);
+	}
+	buf_printf(out,
+	    "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
+	    "* OK [UIDNEXT %u] The next UID\r\n"
+	    "* OK [HIGHESTMODSEQ %llu] The highest MODSEQ\r\n",
+	    v->uidvalidity, v->uidnext, (unsigned long long)v->highest_modseq);
+}
+
+/*
+ * SELECT and EXAMINE (RFC 9051 §6.3.2). A mailbox that was selected is left even when the new one
+ * cannot be had.
+ */
+struct imap_result imap_cmd_select(struct imap_session *s, const struct imap_command *c)
+{
+	bool examine = c->id == IMAP_EXAMINE;
+	struct store_mailbox mailbox;
+	struct imap_result result;
+
+	imap_unselect(s, true);
+	imap_take_in(s);
+	if (!imap_find_mailbox(s, c->name, false, &mailbox, &result))
+		return result;
+	int r = store_view_open(s->store, mailbox.id, examine, &s->view);
+	if (r < 0)
+		return imap_store_error(s, r);
+	s->view_name = strndup(mailbox.name.p, mailbox.name.len);
+	if (s->view_name == NULL)
+		abort();
+	s->read_only = examine;
+	if (c->condstore)
+		s->condstore = true;
+	send_state(s, c, mailbox.name);
+	result = IMAP_RESULT_OK(examine ? "EXAMINE done" : "SELECT done");
+	result.code = examine ? STR("READ-ONLY") : STR("READ-WRITE");
+	return result;
+}

@@ -1,0 +1,136 @@
+#include "session/imap/commands.h"
+#include "store/store_change.h"
+
+/* What a message has now. */
+static void send_entry(struct imap_session *s, size_t at, bool uid, bool flags)
+{
+	const struct store_entry *e = &s->view->entries[at];
+	struct buf *out = &s->out.buf;
+	const char *space = "";
+
+	buf_printf(out, "* %zu FETCH (", at + 1);
+	if (uid) {
+		buf_printf(out, "UID %u", e->uid);
+		space = " ";
+	}
+	if (flags) {
+		buf_printf(out, "%sFLAGS ", space);
+		imap_flags_write(s, e->flags, out);
+		space = " ";
+	}
+	if (s->condstore)
+		buf_printf(out, "%sMODSEQ (%llu)", space, (unsigned long long)e->modseq);
+	buf_add(out, STR(")\r\n"));
+	imap_output_room(&s->out);
+}
+
+static bool was_modified(const struct store_uids *modified, uint32_t uid)
+{
+	size_t low = 0, high = modified->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (modified->v[middle] < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < modified->n && modified->v[low] == uid;
+}
+
+static void send_all(struct imap_session *s, const struct imap_positions *positions, bool uid,
+    const struct store_flag_result *result)
+{
+	for (size_t i = 0; i < positions->n; i++) {
+		for (size_t at = positions->v[i].first; at < positions->v[i].end; at++) {
+			const struct store_entry *e = &s->view->entries[at];
+			if ((e->flags & STORE_GONE) == 0 &&
+			    !was_modified(&result->modified, e->uid))
+				send_entry(s, at, uid, true);
+		}
+	}
+}
+
+static void send_result(struct imap_session *s, const struct imap_command *c,
+    const struct imap_positions *positions, const struct store_flag_result *result)
+{
+	if (!c->store.silent) {
+		send_all(s, positions, c->uid, result);
+		return;
+	}
+	/* RFC 7162 §3.1.3: the new MODSEQ is told even of .SILENT. */
+	for (size_t i = 0; s->condstore && i < result->n_changed; i++)
+		send_entry(s, result->changed[i], true, false);
+}
+
+static size_t position_of(const struct imap_session *s, uint32_t uid)
+{
+	return store_view_at(s->view, uid);
+}
+
+/* "MODIFIED set" of those that failed UNCHANGEDSINCE, in the numbers of the command. */
+static struct str modified_code(struct imap_session *s, const struct store_uids *modified, bool uid)
+{
+	struct imap_set_builder set CLEANUP(imap_set_builder_done) = {0};
+	struct buf text CLEANUP(buf_done) = BUF_MAX(1 << 20);
+	struct str code;
+
+	for (size_t i = 0; i < modified->n; i++) {
+		uint32_t number = modified->v[i];
+		imap_set_builder_add(&set, uid ? number : (uint32_t)position_of(s, number) + 1);
+	}
+	struct imap_set whole = imap_set_builder_set(&set);
+	buf_add(&text, STR("MODIFIED "));
+	imap_set_write(&whole, &text);
+	if (buf_failed(&text) || !arena_dup(&s->arena, buf_str(&text), &code))
+		return STR("");
+	return code;
+}
+
+static struct imap_result change_flags(
+    struct imap_session *s, const struct imap_command *c, const struct imap_positions *positions)
+{
+	static const enum store_flag_mode modes[] = {
+	    [STORE_REPLACE] = STORE_FLAGS_SET,
+	    [STORE_ADD] = STORE_FLAGS_ADD,
+	    [STORE_REMOVE] = STORE_FLAGS_REMOVE,
+	};
+	struct store_flag_change change = {.mode = modes[c->store.mode],
+	    .conditional = c->store.has_unchanged_since,
+	    .unchanged_since = c->store.unchanged_since};
+	struct imap_result result = IMAP_RESULT_OK("STORE done");
+	struct store_flag_result changed;
+	struct store_uids uids;
+
+	int r =
+	    imap_flags_to_store(s, &c->store.flags, c->store.mode != STORE_REMOVE, &change.flags);
+	if (r == 0)
+		r = imap_uids_of(s, positions, &uids);
+	if (r == 0)
+		r = store_flags(s->view, uids, &change, &s->arena, &changed);
+	if (r < 0)
+		return imap_store_error(s, r);
+	if (store_keywords(s->store) != s->known_keywords)
+		imap_send_flags(s);
+	if (changed.n_changed > 0)
+		imap_tell_others(s);
+	send_result(s, c, positions, &changed);
+	if (changed.modified.n > 0)
+		result.code = modified_code(s, &changed.modified, c->uid);
+	return result;
+}
+
+/* RFC 9051 §6.4.6, with UNCHANGEDSINCE of RFC 7162 §3.1.3. */
+struct imap_result imap_cmd_store(struct imap_session *s, const struct imap_command *c)
+{
+	struct imap_positions positions;
+	struct imap_result result;
+
+	if (s->read_only)
+		return IMAP_RESULT_NO("NOPERM", "The mailbox is open for reading only");
+	if (!imap_positions_of(s, &c->store.set, c->uid, &positions, &result))
+		return result;
+	if (c->store.has_unchanged_since)
+		s->condstore = true;
+	return change_flags(s, c, &positions);
+}

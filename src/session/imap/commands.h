@@ -1,0 +1,40 @@
+/* session/imap/commands.h: the handlers of the table in commands.c; each stands in cmd_<name>.c. */
+#ifndef SESSION_IMAP_COMMANDS_H
+#define SESSION_IMAP_COMMANDS_H
+
+#include "session/imap/imap_session.h"
+
+#define IMAP_CMD(name)                                                                             \
+	struct imap_result imap_cmd_##name(struct imap_session *s, const struct imap_command *c)
+
+IMAP_CMD(capability);
+IMAP_CMD(noop); /* and CHECK */
+IMAP_CMD(logout);
+IMAP_CMD(id);
+IMAP_CMD(enable);
+IMAP_CMD(select); /* and EXAMINE */
+IMAP_CMD(create);
+IMAP_CMD(delete);
+IMAP_CMD(rename);
+IMAP_CMD(subscribe); /* and UNSUBSCRIBE */
+IMAP_CMD(list);      /* and LSUB */
+IMAP_CMD(namespace);
+IMAP_CMD(status);
+IMAP_CMD(append);
+IMAP_CMD(idle);
+IMAP_CMD(close); /* and UNSELECT */
+IMAP_CMD(expunge);
+IMAP_CMD(search);
+IMAP_CMD(fetch);
+IMAP_CMD(store);
+IMAP_CMD(copy); /* and MOVE */
+
+/* cmd_status.c, for LIST RETURN (STATUS …): "* STATUS name (…)" */
+void imap_status_write(
+    struct imap_session *s, const struct store_mailbox *mailbox, unsigned items, struct buf *out);
+/* "\Sent", … of a special use; empty for none. */
+struct str imap_special_use_name(enum store_special_use use);
+/* cmd_expunge.c, for CLOSE */
+MUST_USE int imap_expunge_all(struct imap_session *s);
+
+#endif

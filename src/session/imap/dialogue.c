@@ -1,0 +1,297 @@
+#include "session/imap/imap_session.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ipc/channel.h"
+#include "ipc/messages.h"
+
+void imap_session_init(
+    struct imap_session *s, struct store *store, int stream, int registry, uint64_t append_limit)
+{
+	const struct imap_limits limits = {.text_len = IMAP_TEXT_LEN_MAX,
+	    .literal_len = IMAP_LITERAL_LEN_MAX,
+	    .message_len = append_limit,
+	    .messages_len = IMAP_MESSAGES_FACTOR * append_limit};
+
+	*s = (struct imap_session){.stream = stream,
+	    .registry = registry,
+	    .store = store,
+	    .append_limit = append_limit,
+	    .timeout_ms = 30 * 60 * 1000,
+	    .reader = imap_reader_new(&limits),
+	    .arena = ARENA_MAX(IMAP_SESSION_ARENA_MAX)};
+	imap_output_init(&s->out, stream);
+}
+
+void imap_session_done(struct imap_session *s)
+{
+	imap_unselect(s, false);
+	imap_reader_free(s->reader);
+	imap_output_done(&s->out);
+	arena_done(&s->arena);
+	free(s->input);
+	free(s->saved);
+}
+
+/* What the registry says: changes, or that the server stops. False at the end of the channel. */
+static bool hear_registry(struct imap_session *s)
+{
+	for (;;) {
+		struct ipc_received m;
+		int r = ipc_recv(s->registry, &m);
+		if (r == -EAGAIN)
+			return true;
+		if (r < 0)
+			return false;
+		if (m.type == IPC_CHANGED)
+			s->changed = true;
+		else if (m.type == IPC_DRAIN)
+			s->draining = true;
+		ipc_received_done(&m);
+	}
+}
+
+/* Nothing was said for a while: an idle connection holds as little as it can. */
+static void give_back_memory(struct imap_session *s)
+{
+	if (s->input_start == s->input_end) {
+		free(s->input);
+		s->input = NULL;
+		s->input_start = s->input_end = 0;
+	}
+	if (imap_reader_idle(s->reader))
+		arena_done(&s->arena);
+	imap_output_release(&s->out);
+	store_release_memory(s->store);
+	malloc_trim(0);
+}
+
+/* Waits for bytes, or for a word of the registry. 0, -ETIMEDOUT, -EPIPE when it is gone. */
+static int wait_for_any(struct imap_session *s, uint64_t until_ms)
+{
+	struct pollfd fds[2] = {
+	    {.fd = s->stream, .events = POLLIN}, {.fd = s->registry, .events = POLLIN}};
+	bool quiet = false;
+
+	for (;;) {
+		uint64_t now = clock_ms();
+		if (now >= until_ms)
+			return -ETIMEDOUT;
+		uint64_t left = until_ms - now;
+		if (!quiet && left > IMAP_QUIET_MS)
+			left = IMAP_QUIET_MS;
+		int r = poll(fds, 2, (int)left);
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r == 0 && !quiet) {
+			give_back_memory(s);
+			quiet = true;
+		}
+		if (r <= 0)
+			continue;
+		if (fds[1].revents != 0 && !hear_registry(s))
+			return -EPIPE;
+		return 0;
+	}
+}
+
+/* Reads what is there: a large literal goes straight to its place. 0 or -errno; -EAGAIN nothing. */
+static int read_some(struct imap_session *s)
+{
+	size_t room;
+	char *to = imap_reader_room(s->reader, &room);
+	bool direct = room > IMAP_INPUT_LEN;
+
+	if (!direct) {
+		if (s->input == NULL && (s->input = malloc(IMAP_INPUT_LEN)) == NULL)
+			abort();
+		to = s->input;
+		room = IMAP_INPUT_LEN;
+	}
+	ssize_t n = read(s->stream, to, room);
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	if (n == 0)
+		return -ENODATA;
+	if (direct) {
+		imap_reader_filled(s->reader, (size_t)n);
+	} else {
+		s->input_start = 0;
+		s->input_end = (size_t)n;
+	}
+	return 0;
+}
+
+static void refuse_command(struct imap_session *s)
+{
+	struct str tag = imap_reader_tag(s->reader);
+	const char *why = imap_reader_refusal(s->reader);
+
+	buf_printf(&s->out.buf, "%.*s %s %s\r\n", STR_FMT(tag),
+	    imap_reader_too_big(s->reader) ? "NO [TOOBIG]" : "BAD", why);
+	imap_reader_reset(s->reader);
+	if (++s->n_bad >= IMAP_BAD_COMMANDS_MAX)
+		s->ending = true;
+}
+
+/* Feeds what was read. True when a line is complete or the connection is to end. */
+static bool feed(struct imap_session *s)
+{
+	struct str rest = str_of(s->input + s->input_start, s->input_end - s->input_start);
+
+	for (;;) {
+		enum imap_read result = imap_reader_feed(s->reader, &rest);
+		s->input_start = s->input_end - rest.len;
+		switch (result) {
+		case IMAP_READ_MORE:
+			return false;
+		case IMAP_READ_CONTINUE:
+			buf_add(&s->out.buf, STR("+ OK\r\n"));
+			if (imap_output_flush(&s->out) < 0)
+				return true;
+			break;
+		case IMAP_READ_COMMAND:
+			return true;
+		case IMAP_READ_REFUSED:
+			refuse_command(s);
+			break;
+		case IMAP_READ_FATAL:
+			buf_printf(&s->out.buf, "* BYE %s\r\n", imap_reader_refusal(s->reader));
+			s->ending = true;
+			return true;
+		}
+		if (s->ending)
+			return true;
+	}
+}
+
+static enum imap_wait end(struct imap_session *s, const char *why)
+{
+	if (why != NULL)
+		buf_printf(&s->out.buf, "* BYE %s\r\n", why);
+	s->ending = true;
+	return IMAP_WAIT_END;
+}
+
+static enum imap_wait end_by(struct imap_session *s, int error)
+{
+	if (error == -ETIMEDOUT)
+		return end(s, "Autologout; idle for too long");
+	return end(s, error == -EPIPE ? "The server is restarting" : NULL);
+}
+
+enum imap_wait imap_wait(struct imap_session *s, bool for_changes)
+{
+	uint64_t until_ms = clock_ms() + s->timeout_ms;
+
+	for (;;) {
+		if (feed(s))
+			return s->ending || s->out.error < 0 ? IMAP_WAIT_END : IMAP_WAIT_LINE;
+		if (imap_output_flush(&s->out) < 0)
+			return IMAP_WAIT_END;
+		int r = read_some(s);
+		if (r == 0)
+			continue;
+		if (r != -EAGAIN)
+			return end(s, NULL);
+		if (s->draining && (for_changes || imap_reader_idle(s->reader)))
+			return end(s, "The server is restarting");
+		if (for_changes && s->changed)
+			return IMAP_WAIT_CHANGED;
+		r = wait_for_any(s, until_ms);
+		if (r < 0)
+			return end_by(s, r);
+	}
+}
+
+static void answer(struct imap_session *s, struct str tag, const struct imap_result *result)
+{
+	static const struct str words[] = {STR_INIT(" OK "), STR_INIT(" NO "), STR_INIT(" BAD ")};
+	struct buf *out = &s->out.buf;
+
+	buf_add(out, tag);
+	buf_add(out, words[result->status]);
+	if (result->code.len > 0) {
+		buf_add_c(out, '[');
+		buf_add(out, result->code);
+		buf_add(out, STR("] "));
+	}
+	buf_add(out, str_of_cstr(result->text));
+	buf_add(out, STR("\r\n"));
+}
+
+/* What happened meanwhile stands before the tagged response. */
+static void update(
+    struct imap_session *s, const struct imap_handler *h, const struct imap_command *c)
+{
+	if (s->registry >= 0 && !hear_registry(s))
+		s->ending = true;
+	if (s->changed)
+		imap_take_in(s);
+	if (s->view == NULL)
+		return;
+	int r = imap_send_updates(s, h->keeps_numbers && !c->uid, c->uid);
+	if (r == -ENOENT)
+		end(s, "The selected mailbox was deleted");
+}
+
+static struct imap_result handle(struct imap_session *s, const struct imap_command *c)
+{
+	const struct imap_handler *h = imap_handler_of(c->id);
+	unsigned state = s->view != NULL ? IMAP_SELECTED : IMAP_AUTHENTICATED;
+
+	if (h == NULL)
+		return IMAP_RESULT_BAD("Already signed in");
+	if ((h->states & state) == 0)
+		return IMAP_RESULT_BAD("No mailbox is selected");
+	struct imap_result result = h->run(s, c);
+	if (c->id != IMAP_LOGOUT)
+		update(s, h, c);
+	return result;
+}
+
+static void run_command(struct imap_session *s)
+{
+	char tag[IMAP_TAG_LEN_MAX]; /* IDLE reads on, and the command's text is gone */
+	struct imap_command c;
+	struct imap_result result;
+	struct buf wrong CLEANUP(buf_done) = BUF_MAX(1024);
+	struct imap_parser p = imap_parser_of(imap_reader_text(s->reader), &s->arena);
+
+	s->arena.max = IMAP_COMMAND_ARENA_MAX;
+	bool good = imap_command_parse(&p, &c);
+	s->arena.max = IMAP_SESSION_ARENA_MAX;
+	memcpy(tag, c.tag.p, c.tag.len);
+	c.tag.p = tag;
+	if (good) {
+		result = handle(s, &c);
+	} else {
+		imap_error_write(&p, &wrong);
+		buf_add_c(&wrong, '\0');
+		result = IMAP_RESULT_BAD(wrong.p);
+	}
+	s->n_bad = result.status == IMAP_BAD ? s->n_bad + 1 : 0;
+	if (!s->ending || c.id == IMAP_LOGOUT)
+		answer(s, c.tag, &result);
+	if (s->n_bad >= IMAP_BAD_COMMANDS_MAX)
+		end(s, "Too many bad commands");
+	if (store_damaged(s->store))
+		end(s, "The mailbox index is damaged and will be rebuilt; sign in again");
+}
+
+int imap_session_run(struct imap_session *s)
+{
+	while (!s->ending && s->out.error == 0) {
+		if (imap_wait(s, false) != IMAP_WAIT_LINE)
+			break;
+		run_command(s);
+		imap_reader_reset(s->reader);
+		arena_clear(&s->arena);
+	}
+	return imap_output_flush(&s->out);
+}

@@ -1,0 +1,45 @@
+/*
+ * session/imap/fetch_section.h: pieces of a message's bytes, as FETCH sends them.
+ *
+ * A message is opened with the first item that needs its bytes. What reads only its header, or all
+ * of it in order, does not hold a large one in memory.
+ *
+ * NUL cannot stand in IMAP's literals (RFC 9051 §9 CHAR8); outside of literal8 0x80 is sent for it,
+ * so that sizes stay true.
+ */
+#ifndef SESSION_IMAP_FETCH_SECTION_H
+#define SESSION_IMAP_FETCH_SECTION_H
+
+#include "imap/fetch_item.h"
+#include "mail/mime.h"
+#include "session/imap/output.h"
+#include "store/store_message.h"
+
+struct fetch_message {
+	struct store *store;
+	uint32_t id; /* store_entry.message */
+	struct store_body *body;
+	struct str whole; /* all bytes, once something needed them */
+	struct mime_part *root;
+	struct arena *arena; /* of the tree; the caller clears it between messages */
+};
+
+/* Closes what was opened. */
+void fetch_message_done(struct fetch_message *m);
+
+/*
+ * Writes `label data` for an item of kind FETCH_SECTION, FETCH_BINARY or FETCH_BINARY_SIZE. 0;
+ * -ENOENT expunged meanwhile; -EBADMSG damaged; -EOPNOTSUPP a transfer encoding that is unknown;
+ * other -errno. On failure some of it may be written.
+ */
+MUST_USE int fetch_section_write(
+    struct fetch_message *m, const struct imap_fetch_item *item, struct imap_output *out);
+
+/* All bytes of the message, borrowed until fetch_message_done. */
+MUST_USE int fetch_message_whole(struct fetch_message *m, struct str *ret_whole);
+/* Its header with the empty line. */
+MUST_USE int fetch_message_header(struct fetch_message *m, struct str *ret_header);
+/* Its structure. */
+MUST_USE int fetch_message_parse(struct fetch_message *m, const struct mime_part **ret_root);
+
+#endif

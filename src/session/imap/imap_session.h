@@ -1,0 +1,157 @@
+/*
+ * session/imap/imap_session.h: a signed-in IMAP connection: its state, and what its commands use.
+ *
+ * imap_session_run (dialogue.c) reads commands and calls the handlers of the table in commands.c,
+ * one per file cmd_*.c. A handler writes untagged responses and returns its result, from which the
+ * dialogue makes the tagged response; before that it sends what changed meanwhile (update.c).
+ *
+ * The session starts silent, in authenticated state: the gate has said the tagged OK.
+ *
+ * It does no input or output but on its stream, its channel and the store.
+ */
+#ifndef SESSION_IMAP_SESSION_H
+#define SESSION_IMAP_SESSION_H
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/buf.h"
+#include "imap/command.h"
+#include "imap/reader.h"
+#include "session/imap/output.h"
+#include "store/store_mailbox.h"
+#include "store/store_view.h"
+
+enum {
+	IMAP_INPUT_LEN = 8192,
+	IMAP_BAD_COMMANDS_MAX = 50,         /* in a row, then BYE */
+	IMAP_SESSION_ARENA_MAX = 256 << 20, /* of one command's working memory */
+	IMAP_MESSAGES_FACTOR = 2, /* MULTIAPPEND: so many largest messages in one command */
+	IMAP_QUIET_MS = 1000,     /* after that without a word memory is given back */
+};
+
+struct imap_session {
+	int stream;   /* non-blocking */
+	int registry; /* non-blocking; -1: alone (tests) */
+	struct store *store;
+	uint64_t append_limit;
+	uint64_t timeout_ms;
+
+	struct imap_reader *reader;
+	char *input; /* IMAP_INPUT_LEN bytes, NULL while quiet */
+	size_t input_start, input_end;
+	struct imap_output out;
+	struct arena arena; /* of the command under way */
+
+	bool rev2;      /* ENABLE IMAP4rev2: UTF-8 names, ESEARCH, no RECENT */
+	bool condstore; /* MODSEQ in every FETCH response (RFC 7162 §3.1) */
+	bool changed;   /* the registry said that something changed */
+	bool draining;  /* the server stops */
+	bool ending;    /* after this response the connection ends */
+	unsigned n_bad;
+
+	struct store_view *view; /* the selected mailbox, NULL: none */
+	bool read_only;          /* it was opened by EXAMINE */
+	char *view_name;         /* its name, NUL-terminated (names hold none) */
+	uint64_t known_keywords;
+	struct imap_range *saved; /* UIDs of SEARCH RETURN (SAVE) (RFC 9051 §6.4.4.1) */
+	size_t n_saved;
+};
+
+enum imap_status { IMAP_OK, IMAP_NO, IMAP_BAD };
+
+/* What a command came to. `code` without brackets, may be empty; both valid until the answer. */
+struct imap_result {
+	enum imap_status status;
+	struct str code;
+	const char *text;
+};
+
+#define IMAP_RESULT_OK(text)       ((struct imap_result){IMAP_OK, {NULL, 0}, text})
+#define IMAP_RESULT_BAD(text)      ((struct imap_result){IMAP_BAD, {NULL, 0}, text})
+#define IMAP_RESULT_NO(code, text) ((struct imap_result){IMAP_NO, STR(code), text})
+
+/* The result of a store function's error, with RFC 5530's code. */
+struct imap_result imap_store_error(struct imap_session *s, int error);
+/* For a ceiling of the session's own arena. */
+struct imap_result imap_too_much(void);
+
+enum imap_state { IMAP_AUTHENTICATED = 1, IMAP_SELECTED = 2 };
+
+struct imap_handler {
+	struct imap_result (*run)(struct imap_session *s, const struct imap_command *c);
+	unsigned states;    /* enum imap_state, where it is allowed */
+	bool keeps_numbers; /* without UID: no EXPUNGE responses (RFC 9051 §7.5.1) */
+};
+
+/* NULL where the command is none after sign-in. */
+const struct imap_handler *imap_handler_of(enum imap_command_id id);
+
+/* Serves the connection to its end: 0, or -errno where stream or store broke. */
+int imap_session_run(struct imap_session *s);
+/* A session on these (borrowed, but `s` owns what it makes): imap_session_done. */
+void imap_session_init(
+    struct imap_session *s, struct store *store, int stream, int registry, uint64_t append_limit);
+void imap_session_done(struct imap_session *s);
+
+/* --- dialogue.c, for IDLE --- */
+
+enum imap_wait { IMAP_WAIT_LINE, IMAP_WAIT_CHANGED, IMAP_WAIT_END };
+/*
+ * Flushes, then waits for the next line or, with `for_changes`, until something changed. The line
+ * is in the reader (to be reset by the caller). END: the connection is over.
+ */
+MUST_USE enum imap_wait imap_wait(struct imap_session *s, bool for_changes);
+
+/* --- update.c --- */
+
+/* Takes in new mail; errors other than damage leave it for later. */
+void imap_take_in(struct imap_session *s);
+/* Sends what is new in the selected mailbox; EXPUNGE only without `keep_numbers`. */
+MUST_USE int imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid);
+/* Tells the other sessions of the account that this one changed something. */
+void imap_tell_others(struct imap_session *s);
+
+/* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" */
+void imap_send_flags(struct imap_session *s);
+/* Appends "(\Seen keyword)" of stored bits. */
+void imap_flags_write(struct imap_session *s, uint64_t flags, struct buf *out);
+/* The stored bits of flags from a command; keywords are made where `create`. */
+MUST_USE int imap_flags_to_store(
+    struct imap_session *s, const struct imap_flags *flags, bool create, uint64_t *ret_flags);
+
+/* --- select.c --- */
+
+/* Leaves the selected mailbox, if any; with `say` "* OK [CLOSED]" (RFC 9051 §7.1). */
+void imap_unselect(struct imap_session *s, bool say);
+
+/* --- names.c --- */
+
+/* The kept form of a mailbox name from the client, in the arena. False: `*ret_result` says why. */
+MUST_USE bool imap_read_name(
+    struct imap_session *s, struct str name, struct str *ret_name, struct imap_result *ret_result);
+/* The mailbox of that name; NO [NONEXISTENT] or, with `try_create`, NO [TRYCREATE]. */
+MUST_USE bool imap_find_mailbox(struct imap_session *s, struct str name, bool try_create,
+    struct store_mailbox *ret_mailbox, struct imap_result *ret_result);
+
+/* --- numbers.c --- */
+
+/*
+ * The messages that a set of a command names, as ranges of positions in the view (first ≤ i <
+ * end), in the arena. For message numbers beyond the mailbox: false with a BAD.
+ */
+struct imap_positions {
+	struct imap_position_range {
+		size_t first, end;
+	} * v;
+	size_t n;
+	size_t count; /* of messages */
+};
+MUST_USE bool imap_positions_of(struct imap_session *s, const struct imap_set *set, bool uid,
+    struct imap_positions *ret_positions, struct imap_result *ret_result);
+
+/* Their UIDs, ascending, without those already gone; in the arena. -E2BIG. */
+struct store_uids;
+MUST_USE int imap_uids_of(
+    struct imap_session *s, const struct imap_positions *positions, struct store_uids *ret_uids);
+
+#endif

@@ -1,0 +1,171 @@
+#include <stdlib.h>
+
+#include "mail/charset.h"
+#include "session/imap/search.h"
+
+enum { STRING_MAX = 512 * 1024 };
+
+struct preparing {
+	struct imap_session *s;
+	struct str charset;
+	struct imap_result result;
+};
+
+/* How dear a key is to ask: entries, rows, headers, bodies. */
+static int cost_of(const struct imap_search_key *key)
+{
+	int cost = 0;
+
+	switch (key->op) {
+	case SEARCH_AND:
+	case SEARCH_OR:
+	case SEARCH_NOT:
+		for (const struct imap_search_key *child = key->child; child; child = child->next)
+			cost = cost_of(child) > cost ? cost_of(child) : cost;
+		return cost;
+	case SEARCH_LARGER:
+	case SEARCH_SMALLER:
+	case SEARCH_BEFORE:
+	case SEARCH_ON:
+	case SEARCH_SINCE:
+	case SEARCH_SENT_BEFORE:
+	case SEARCH_SENT_ON:
+	case SEARCH_SENT_SINCE:
+		return 1;
+	case SEARCH_HEADER:
+		return 2;
+	case SEARCH_BODY:
+	case SEARCH_TEXT:
+		return 3;
+	default:
+		return 0;
+	}
+}
+
+/* Cheap ones first; a stable insertion, for lists are short. */
+static void sort_children(struct imap_search_key *key)
+{
+	struct imap_search_key *sorted = NULL;
+
+	while (key->child != NULL) {
+		struct imap_search_key *child = key->child, **to = &sorted;
+		int cost = cost_of(child);
+		key->child = child->next;
+		while (*to != NULL && cost_of(*to) <= cost)
+			to = &(*to)->next;
+		child->next = *to;
+		*to = child;
+	}
+	key->child = sorted;
+}
+
+static bool fold_text(struct preparing *p, struct str *text)
+{
+	struct buf utf8 CLEANUP(buf_done) = BUF_MAX(STRING_MAX);
+	struct buf folded CLEANUP(buf_done) = BUF_MAX(STRING_MAX);
+
+	if (charset_to_utf8(p->charset, *text, &utf8) && charset_fold(buf_str(&utf8), &folded) &&
+	    arena_dup(&p->s->arena, buf_str(&folded), text))
+		return true;
+	p->result = imap_too_much();
+	return false;
+}
+
+/* Sets become sorted UIDs or message numbers. */
+static bool resolve_set(struct preparing *p, struct imap_search_key *key)
+{
+	const struct store_view *v = p->s->view;
+
+	if (key->set.saved) {
+		key->op = SEARCH_UID;
+		key->set = (struct imap_set){.ranges = p->s->saved, .n = p->s->n_saved};
+		return true;
+	}
+	if (key->op == SEARCH_UID) {
+		imap_set_resolve(&key->set, v->n > 0 ? v->entries[v->n - 1].uid : 0);
+		return true;
+	}
+	/* A number beyond the mailbox is no error here: it names nothing that could be found. */
+	imap_set_resolve(&key->set, (uint32_t)v->n);
+	return true;
+}
+
+static bool keyword_bit(struct preparing *p, struct imap_search_key *key)
+{
+	int r = store_keyword(p->s->store, key->text, false, &key->number);
+
+	if (r < 0)
+		key->number = 0; /* no message has it */
+	return true;
+}
+
+static uint64_t flag_bit(uint64_t flag)
+{
+	switch (flag) {
+	case IMAP_ANSWERED:
+		return STORE_ANSWERED;
+	case IMAP_FLAGGED:
+		return STORE_FLAGGED;
+	case IMAP_DELETED:
+		return STORE_DELETED;
+	case IMAP_SEEN:
+		return STORE_SEEN;
+	default:
+		return STORE_DRAFT;
+	}
+}
+
+static bool prepare_key(struct preparing *p, struct imap_search_key *key)
+{
+	for (struct imap_search_key *child = key->child; child != NULL; child = child->next)
+		if (!prepare_key(p, child))
+			return false;
+	switch (key->op) {
+	case SEARCH_AND:
+	case SEARCH_OR:
+		sort_children(key);
+		return true;
+	case SEARCH_FLAG:
+	case SEARCH_UNFLAG:
+		key->number = flag_bit(key->number);
+		return true;
+	case SEARCH_KEYWORD:
+	case SEARCH_UNKEYWORD:
+		return keyword_bit(p, key);
+	case SEARCH_SEQUENCE:
+	case SEARCH_UID:
+		return resolve_set(p, key);
+	case SEARCH_HEADER:
+	case SEARCH_BODY:
+	case SEARCH_TEXT:
+		return fold_text(p, &key->text);
+	default:
+		return true;
+	}
+}
+
+bool search_prepare(struct imap_session *s, struct str charset, struct imap_search_key *key,
+    struct imap_result *ret_result)
+{
+	struct preparing p = {.s = s, .charset = charset};
+
+	if (charset.len == 0)
+		p.charset = STR("utf-8");
+	else if (!charset_is_known(charset)) {
+		*ret_result =
+		    IMAP_RESULT_NO("BADCHARSET (UTF-8 US-ASCII)", "That charset is unknown");
+		return false;
+	}
+	if (prepare_key(&p, key))
+		return true;
+	*ret_result = p.result;
+	return false;
+}
+
+bool search_asks_modseq(const struct imap_search_key *key)
+{
+	for (; key != NULL; key = key->next)
+		if (key->op == SEARCH_MODSEQ || search_asks_modseq(key->child))
+			return true;
+	return false;
+}

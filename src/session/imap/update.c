@@ -1,0 +1,170 @@
+/* What changed in the account while the client was not looking, told where the protocol allows. */
+#include "session/imap/imap_session.h"
+
+#include <errno.h>
+
+#include "ipc/channel.h"
+#include "ipc/messages.h"
+#include "store/store_ingest.h"
+
+static const struct {
+	uint64_t bit;
+	enum imap_flag flag;
+	struct str name;
+} flag_table[] = {
+    {STORE_ANSWERED, IMAP_ANSWERED, STR_INIT("\\Answered")},
+    {STORE_FLAGGED, IMAP_FLAGGED, STR_INIT("\\Flagged")},
+    {STORE_DELETED, IMAP_DELETED, STR_INIT("\\Deleted")},
+    {STORE_SEEN, IMAP_SEEN, STR_INIT("\\Seen")},
+    {STORE_DRAFT, IMAP_DRAFT, STR_INIT("\\Draft")},
+    {STORE_RECENT, 0, STR_INIT("\\Recent")},
+};
+
+static void write_flag(struct str name, bool *first, struct buf *out)
+{
+	if (!*first)
+		buf_add_c(out, ' ');
+	*first = false;
+	buf_add(out, name);
+}
+
+static void write_keywords(struct imap_session *s, uint64_t keywords, bool *first, struct buf *out)
+{
+	while (keywords != 0) {
+		uint64_t bit = keywords & -keywords;
+		struct str name = store_keyword_name(s->store, bit);
+		if (name.len > 0)
+			write_flag(name, first, out);
+		keywords &= ~bit;
+	}
+}
+
+/* \Recent is no flag of IMAP4rev2 (RFC 9051 appendix E). */
+void imap_flags_write(struct imap_session *s, uint64_t flags, struct buf *out)
+{
+	const uint64_t system = STORE_SYSTEM_FLAGS | STORE_RECENT;
+	bool first = true;
+
+	if (s->rev2)
+		flags &= ~STORE_RECENT;
+	buf_add_c(out, '(');
+	for (size_t i = 0; (flags & system) != 0 && i < ARRAY_LEN(flag_table); i++)
+		if ((flags & flag_table[i].bit) != 0)
+			write_flag(flag_table[i].name, &first, out);
+	write_keywords(s, flags & STORE_FLAGS_MASK & ~(uint64_t)STORE_SYSTEM_FLAGS, &first, out);
+	buf_add_c(out, ')');
+}
+
+int imap_flags_to_store(
+    struct imap_session *s, const struct imap_flags *flags, bool create, uint64_t *ret_flags)
+{
+	uint64_t bits = 0, bit;
+
+	for (size_t i = 0; i < ARRAY_LEN(flag_table); i++)
+		if ((flags->system & flag_table[i].flag) != 0)
+			bits |= flag_table[i].bit;
+	for (size_t i = 0; i < flags->n_keywords; i++) {
+		int r = store_keyword(s->store, flags->keywords[i], create, &bit);
+		if (r < 0)
+			return r;
+		bits |= bit;
+	}
+	*ret_flags = bits;
+	return 0;
+}
+
+void imap_send_flags(struct imap_session *s)
+{
+	struct buf *out = &s->out.buf;
+	uint64_t all = STORE_SYSTEM_FLAGS | store_keywords(s->store);
+
+	s->known_keywords = store_keywords(s->store);
+	buf_add(out, STR("* FLAGS "));
+	imap_flags_write(s, all, out);
+	buf_add(out, STR("\r\n* OK [PERMANENTFLAGS "));
+	if (s->read_only) {
+		buf_add(out, STR("()] Nothing can be changed here\r\n"));
+		return;
+	}
+	imap_flags_write(s, all, out);
+	if (__builtin_popcountll(s->known_keywords) < STORE_KEYWORDS_MAX) {
+		out->len--;
+		buf_add(out, STR(" \\*)"));
+	}
+	buf_add(out, STR("] These flags are kept\r\n"));
+}
+
+void imap_tell_others(struct imap_session *s)
+{
+	const struct ipc_changed nothing_named = {{NULL, 0}};
+
+	/* Where it cannot be sent, the registry is gone; the dialogue sees that by itself. */
+	if (s->registry >= 0)
+		(void)ipc_send(s->registry, IPC_CHANGED, &nothing_named);
+}
+
+void imap_take_in(struct imap_session *s)
+{
+	size_t n_taken = 0;
+
+	s->changed = false;
+	if (store_ingest(s->store, &n_taken) == 0 && n_taken > 0)
+		imap_tell_others(s);
+}
+
+static void send_expunged(struct imap_session *s, const struct store_changes *changes)
+{
+	/* From the end, so that no number moves before it is told. */
+	for (size_t i = changes->n_gone; i > 0; i--) {
+		buf_add(&s->out.buf, STR("* "));
+		buf_add_u64(&s->out.buf, (uint64_t)changes->gone[i - 1] + 1);
+		buf_add(&s->out.buf, STR(" EXPUNGE\r\n"));
+		imap_output_room(&s->out);
+	}
+}
+
+static void send_changed(struct imap_session *s, const struct store_changes *changes, bool with_uid)
+{
+	struct buf *out = &s->out.buf;
+
+	for (size_t i = 0; i < changes->n_changed; i++) {
+		const struct store_entry *e = &s->view->entries[changes->changed[i]];
+		buf_add(out, STR("* "));
+		buf_add_u64(out, (uint64_t)changes->changed[i] + 1);
+		buf_add(out, STR(" FETCH ("));
+		if (with_uid || s->rev2 || s->condstore) {
+			buf_add(out, STR("UID "));
+			buf_add_u64(out, e->uid);
+			buf_add_c(out, ' ');
+		}
+		buf_add(out, STR("FLAGS "));
+		imap_flags_write(s, e->flags, out);
+		if (s->condstore) {
+			buf_add(out, STR(" MODSEQ ("));
+			buf_add_u64(out, e->modseq);
+			buf_add_c(out, ')');
+		}
+		buf_add(out, STR(")\r\n"));
+		imap_output_room(&s->out);
+	}
+}
+
+int imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
+{
+	struct store_changes changes;
+	uint32_t n_recent = s->view->n_recent;
+	int r = store_view_refresh(s->view, keep_numbers, &s->arena, &changes);
+
+	if (r < 0)
+		return r;
+	if (!keep_numbers)
+		send_expunged(s, &changes);
+	if (store_keywords(s->store) != s->known_keywords)
+		imap_send_flags(s);
+	if (changes.n_new > 0)
+		buf_printf(&s->out.buf, "* %zu EXISTS\r\n", s->view->n);
+	if (!s->rev2 && (changes.n_new > 0 || s->view->n_recent != n_recent))
+		buf_printf(&s->out.buf, "* %u RECENT\r\n", s->view->n_recent);
+	send_changed(s, &changes, with_uid);
+	return 0;
+}

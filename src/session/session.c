@@ -1,0 +1,75 @@
+#include "session/session.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "mail/charset.h"
+#include "seal/secret.h"
+#include "session/imap/imap_session.h"
+#include "store/store.h"
+
+void session_init(void)
+{
+	store_init();
+	charset_init();
+}
+
+/* Damage is told to the operator with the file's name; the client gets NO [CORRUPTION]. */
+static void report_damage(void *ctx, const struct store_damage *damage)
+{
+	const struct session_start *start = ctx;
+
+	log_event(LOG_ALARM, "session.damage", "account=%llu file=%s offset=%llu what=%s",
+	    (unsigned long long)start->account, log_quote(str_of_cstr(damage->file)).text,
+	    (unsigned long long)damage->offset, log_quote(str_of_cstr(damage->what)).text);
+}
+
+static int open_store(const struct session_start *start, int master_key, struct store **ret_store)
+{
+	struct secret *master CLEANUP(secret_free) = NULL;
+	const struct store_watch watch = {.damage = report_damage, .ctx = (void *)(uintptr_t)start};
+	int r = secret_from_memfd(master_key, &master);
+
+	if (r < 0)
+		return r;
+	return store_open(master, start->account, &watch, ret_store);
+}
+
+static int serve(const struct session_start *start, struct store *store, int stream, int registry)
+{
+	struct imap_session s;
+
+	imap_session_init(&s, store, stream, registry, start->message_size);
+	s.timeout_ms = start->timeout_s * 1000;
+	int r = imap_session_run(&s);
+	imap_session_done(&s);
+	return r;
+}
+
+int session_run(const struct session_start *start)
+{
+	int master_key CLEANUP(fd_close) = start->master_key;
+	int stream CLEANUP(fd_close) = start->stream;
+	int registry CLEANUP(fd_close) = start->registry;
+	struct store *store = NULL;
+
+	signal(SIGPIPE, SIG_IGN);
+	int r = fd_set_nonblocking(stream, true);
+	if (r == 0)
+		r = fd_set_nonblocking(registry, true);
+	if (r == 0)
+		r = open_store(start, master_key, &store);
+	fd_close(&master_key);
+	if (r < 0) {
+		log_event(LOG_ERROR, "session.no_store", "account=%llu connection=%llu error=%d",
+		    (unsigned long long)start->account, (unsigned long long)start->connection, -r);
+		(void)fd_write_all(
+		    stream, STR("* BYE [UNAVAILABLE] The mailbox cannot be opened\r\n"));
+		return r;
+	}
+	r = serve(start, store, stream, registry);
+	store_close(store);
+	return r;
+}
