@@ -98,6 +98,13 @@ static void add_unescaped(struct buf *out, struct str s)
 	}
 }
 
+/* NUL can stand nowhere that an address is sent to. */
+static void add_without_nul(struct buf *out, struct str s)
+{
+	while (s.len > 0)
+		buf_add(out, str_cut(&s, '\0'));
+}
+
 /* Length of the text of a quoted string from behind its first quote to its last. */
 static size_t quoted_len(struct str s)
 {
@@ -148,8 +155,8 @@ static void read_atom(struct parser *p, bool in_angle)
 	}
 	struct str atom = str_first(p->rest, n);
 	advance(p, n);
-	buf_add(&p->phrase, atom);
-	buf_add(&p->local, atom);
+	add_without_nul(&p->phrase, atom);
+	add_without_nul(&p->local, atom);
 }
 
 /*
@@ -213,7 +220,7 @@ static void read_literal(struct parser *p, struct buf *out)
 {
 	while (!at_end(p)) {
 		char c = peek(p);
-		if (!is_space(c))
+		if (!is_space(c) && c != '\0')
 			buf_add_c(out, c);
 		advance(p, 1);
 		if (c == ']')
@@ -232,7 +239,7 @@ static bool read_domain_atom(struct parser *p, struct buf *out)
 
 	while (n < p->rest.len && !ends_domain_atom(p->rest.p[n]))
 		n++;
-	buf_add(out, str_first(p->rest, n));
+	add_without_nul(out, str_first(p->rest, n));
 	advance(p, n);
 	return n > 0;
 }
