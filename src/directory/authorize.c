@@ -1,0 +1,41 @@
+#include "directory/authorize.h"
+
+#include <stddef.h>
+
+#include "base/attr.h"
+
+enum scope { SCOPE_ANY, SCOPE_OWN };
+
+static const struct {
+	enum subject_kind subject;
+	enum right right;
+	enum object_kind object;
+	enum scope scope; /* SCOPE_OWN: only where subject and object are the same account */
+} permitted[] = {
+    {SUBJECT_STRANGER, RIGHT_ASK, OBJECT_RECIPIENT, SCOPE_ANY},
+    {SUBJECT_ACCOUNT, RIGHT_ASK, OBJECT_RECIPIENT, SCOPE_ANY},
+    {SUBJECT_ACCOUNT, RIGHT_OPEN, OBJECT_MAILBOX, SCOPE_OWN},
+    {SUBJECT_ACCOUNT, RIGHT_SEE, OBJECT_ACCOUNT, SCOPE_OWN},
+    {SUBJECT_ACCOUNT, RIGHT_PASSWORD, OBJECT_ACCOUNT, SCOPE_OWN},
+    {SUBJECT_OPERATOR, RIGHT_ASK, OBJECT_RECIPIENT, SCOPE_ANY},
+    {SUBJECT_OPERATOR, RIGHT_LIST, OBJECT_SERVER, SCOPE_ANY},
+    {SUBJECT_OPERATOR, RIGHT_MANAGE, OBJECT_SERVER, SCOPE_ANY},
+    {SUBJECT_OPERATOR, RIGHT_SEE, OBJECT_ACCOUNT, SCOPE_ANY},
+    {SUBJECT_OPERATOR, RIGHT_PASSWORD, OBJECT_ACCOUNT, SCOPE_ANY},
+    {SUBJECT_OPERATOR, RIGHT_REMOVE, OBJECT_ACCOUNT, SCOPE_ANY},
+};
+
+static bool is_within(enum scope scope, struct subject subject, struct object object)
+{
+	return scope == SCOPE_ANY || (subject.account != 0 && subject.account == object.account);
+}
+
+bool authorize(struct subject subject, enum right right, struct object object)
+{
+	for (size_t i = 0; i < ARRAY_LEN(permitted); i++)
+		if (permitted[i].subject == subject.kind && permitted[i].right == right &&
+		    permitted[i].object == object.kind &&
+		    is_within(permitted[i].scope, subject, object))
+			return true;
+	return false;
+}
