@@ -1,0 +1,38 @@
+/*
+ * directory/resolve.h: who gets the mail for an address.
+ *
+ * In this order: an account of that name; an alias (its targets, through further aliases); the same
+ * without the tag of user+tag; for postmaster, which every domain must have (RFC 5321 §4.5.1), the
+ * domain's first account. "postmaster" without a domain means the first domain's. Aliases that lead
+ * in circles are followed once.
+ *
+ * Answers are cached; `resolver_changed` forgets them all. Limits: RESOLVE_ACCOUNTS_MAX accounts,
+ * RESOLVE_ALIASES_MAX aliases on the way; an alias that leads to more is answered RCPT_TEMPORARY.
+ */
+#ifndef DIRECTORY_RESOLVE_H
+#define DIRECTORY_RESOLVE_H
+
+#include "directory/database.h"
+#include "ipc/messages.h"
+
+enum { RESOLVE_ACCOUNTS_MAX = IPC_RECIPIENTS_MAX, RESOLVE_ALIASES_MAX = 1000 };
+
+struct resolver;
+
+/* `db` is borrowed for the resolver's life. */
+MUST_USE int resolver_new(struct database *db, struct resolver **ret_resolver);
+void resolver_free(struct resolver *resolver);
+
+struct resolved {
+	enum rcpt_result result;
+	const uint64_t *accounts; /* borrowed until the next call */
+	size_t n_accounts;
+	int error; /* why, for RCPT_TEMPORARY: -errno */
+};
+
+struct resolved resolver_resolve(struct resolver *resolver, struct str address);
+
+/* Something in the directory changed. */
+void resolver_changed(struct resolver *resolver);
+
+#endif
