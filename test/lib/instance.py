@@ -197,7 +197,7 @@ class Instance:
     # --- what it is doing -----------------------------------------------------------------------------------------
 
     def processes(self):
-        """{pid: command line} of all processes of the server that live."""
+        """{pid: name} of all processes of the server that live; the name is the one that `ps -o comm` shows."""
         found = {}
         if self.process is None:
             return found
@@ -207,15 +207,14 @@ class Instance:
             try:
                 stat = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
                 if int(stat[3]) == self.process.pid and stat[0] != "Z":
-                    command = Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-                    found[int(entry)] = command
+                    found[int(entry)] = Path(f"/proc/{entry}/comm").read_text().strip()
             except (FileNotFoundError, ProcessLookupError):
                 continue
         return found
 
     def role_pids(self, role):
-        """The processes of a role, by its name in `ps`."""
-        return sorted(p for p, command in self.processes().items() if re.search(rf"\b{role}\b", command))
+        """The processes of a role (the kernel keeps 15 bytes of a name)."""
+        return sorted(p for p, name in self.processes().items() if name == role[:15])
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

@@ -1,0 +1,327 @@
+#!/usr/bin/python3
+"""What lies on disk: no plaintext, no undetected damage, nothing lost when there is no room."""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+
+import prelude  # noqa: F401
+
+import messages
+import wire
+from harness import Skip, expect, expect_equal, full, run_tests, test
+from instance import Instance
+
+SECRETS = {
+    "body word": "xylophonewalrus", "subject": "quarterlyzebra", "sender": "secretsender", "recipient": "hiddenbob",
+    "folder": "ClandestineFolder", "search word": "searchedgiraffe", "keyword": "PrivateKeyword", "alias": "covertalias",
+    "large body": "enormousokapi", "attachment name": "confidentialgnu", "display name": "Incognitoibex",
+}
+FLIPS_PER_FILE = 4
+TMPFS_BYTES = 6 << 20
+
+
+def make_server():
+    server = Instance()
+    server.add_account(f"{SECRETS['recipient']}@example.test", "pass with many words")
+    server.gatepost("alias", "add", f"{SECRETS['alias']}@example.test", server.address)
+    return server
+
+
+def secret_message(large=False):
+    body = f"A {SECRETS['body word']} and more.\r\n"
+    if large:
+        body += f"{SECRETS['large body']} {'x' * 60}\r\n" * 20_000
+    return (
+        f'From: "{SECRETS["display name"]}" <{SECRETS["sender"]}@client.example>\r\nTo: {SECRETS["alias"]}@example.test\r\n'
+        f"Subject: {SECRETS['subject']}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; name={SECRETS['attachment name']}.txt\r\n\r\n{body}"
+    ).encode()
+
+
+def plaintext_in(server):
+    """[(what, file)] for each secret that stands in a file, in any case, as UTF-8, UTF-16 or base64."""
+    found = []
+    for path in sorted(p for p in server.data.rglob("*")):
+        names = str(path.relative_to(server.data)).lower()
+        data = path.read_bytes().lower() if path.is_file() else b""
+        for what, secret in SECRETS.items():
+            word = secret.lower()
+            forms = [word.encode(), word.encode("utf-16-le"), word.encode().hex().encode()]
+            if word in names or any(f in data for f in forms):
+                found.append((what, str(path.relative_to(server.data))))
+    return found
+
+
+@test
+def no_plaintext_on_disk(server):
+    bob = f"{SECRETS['recipient']}@example.test"
+    sender = f"{SECRETS['sender']}@client.example"
+    with server.smtp_client() as s:
+        for large in (False, True):
+            code, text = s.deliver(sender, [bob, f"{SECRETS['alias']}@example.test"], secret_message(large))
+            expect_equal(code, 250, text)
+    with server.imap_client(bob) as c:
+        c.ok(f"CREATE {SECRETS['folder']}")
+        c.ok(f"SUBSCRIBE {SECRETS['folder']}")
+        c.append(SECRETS["folder"], secret_message(), flags=SECRETS["keyword"])
+        c.ok("SELECT INBOX")
+        c.ok(f"SEARCH TEXT {SECRETS['search word']}")
+        c.ok(f"SEARCH BODY {SECRETS['body word']}").one(rb"SEARCH \d+ \d+$")
+        c.ok(f"COPY 1 {SECRETS['folder']}")
+        expect_equal(plaintext_in(server), [], "while signed in")
+    for path in server.data.rglob("*"):
+        expect("tmp" not in path.name.lower(), "a temporary file:", path)
+    expect_equal(plaintext_in(server), [], "while running")
+    server.stop()
+    expect_equal(plaintext_in(server), [], "after the stop")
+    # The search itself must be able to find.
+    (server.data / "planted").write_bytes(b"..." + SECRETS["subject"].upper().encode())
+    expect_equal(plaintext_in(server), [("subject", "planted")])
+    (server.data / "planted").unlink()
+    server.start()
+
+
+@test
+def passwords_and_keys_are_not_on_disk(server):
+    for path in server.files():
+        data = path.read_bytes()
+        expect(server.password.encode() not in data, "the password is in", path)
+        if server.recovery_key:
+            expect(server.recovery_key.encode() not in data, "the recovery key is in", path)
+    expect(server.password not in server.log() and (server.recovery_key or "?none?") not in server.log(), "in the log")
+    for what, secret in SECRETS.items():
+        if what not in ("sender", "recipient", "alias"):
+            expect(secret not in server.log(), what, "is in the log")
+
+
+def damage_target():
+    """An instance with some mail of every kind, stopped; and what it holds: {mailbox: {uid: message}}."""
+    server = Instance()
+    try:
+        for n in range(6):
+            server.deliver(messages.message(n, 9), parameters=" BODY=8BITMIME")
+        server.deliver(secret_message(large=True))
+        with server.imap_client() as c:
+            c.ok("CREATE Other")
+            for n in range(4):
+                c.append("Other", messages.message(n, 10))
+        held = content_of(server)
+        server.stop()
+    except BaseException:
+        server.close()
+        raise
+    return server, held
+
+
+def content_of(server):
+    held = {}
+    with server.imap_client() as c:
+        for name in ("INBOX", "Other"):
+            c.ok(f"SELECT {name}")
+            uids = c.ok("UID SEARCH ALL").one(rb"SEARCH ?(.*)").group(1).split()
+            held[name] = {u: c.fetch_message(u.decode(), uid=True) for u in uids}
+    return held
+
+
+def read_damaged(server, held):
+    """What a client gets now: (wrong contents, messages still readable, refusals)."""
+    wrong, readable, refused = [], 0, []
+    for name, expected in held.items():
+        try:
+            c = server.imap_client()
+        except (AssertionError, OSError, wire.Ended) as e:
+            refused.append(f"sign-in: {e}")
+            continue
+        with c:
+            reply = c.command(f"SELECT {name}")
+            if reply.status != "OK":
+                refused.append(f"SELECT {name}: {reply.text}")
+                continue
+            for uid, message in expected.items():
+                try:
+                    reply = c.command(f"UID FETCH {uid.decode()} BODY.PEEK[]")
+                except (wire.Ended, OSError) as e:
+                    refused.append(f"FETCH: {e!r}")
+                    break
+                m = re.search(rb"BODY\[\] \{(\d+)\}\r\n", b"\n".join(reply.untagged))
+                if m is None:
+                    refused.append(f"FETCH {name} {uid}: {reply.status} {reply.text}")
+                    continue
+                got = m.string[m.end() : m.end() + int(m.group(1))]
+                if got == message:
+                    readable += 1
+                else:
+                    wrong.append(f"{name} {uid}: {got[:80]!r}")
+    return wrong, readable, refused
+
+
+def flip_candidates(server):
+    """The files a flip is tried in. gatepost.conf is the operator's own text, and run/ is made anew at each start."""
+    for path in server.files():
+        relative = path.relative_to(server.data)
+        if relative.parts[0] not in ("run",) and relative.name != "gatepost.conf" and path.stat().st_size > 0:
+            yield path, relative
+
+
+@test(seconds=900)
+def flipped_bytes_are_found(server):
+    target, held = damage_target()
+    rng, problems, tried = random.Random("flip"), [], 0
+    total = sum(len(v) for v in held.values())
+    try:
+        for path, relative in list(flip_candidates(target)):
+            size = path.stat().st_size
+            offsets = range(size) if full and size < 4096 else sorted({0, size - 1, *(rng.randrange(size) for _ in range(FLIPS_PER_FILE * (25 if full else 1)))})
+            for at in offsets:
+                tried += 1
+                why = flip_once(target, held, path, relative, at, total)
+                if why:
+                    problems.append(f"{relative} byte {at} of {size}: {why}")
+    finally:
+        target.close()
+    expect_equal(problems, [], f"of {tried} flips")
+    return f"{tried} flips"
+
+
+def flip_once(target, held, path, relative, at, total):
+    """Flips a bit, reads everything, and puts all back. What was wrong, or None."""
+    backup = target.folder / "backup"
+    shutil.rmtree(backup, ignore_errors=True)
+    subprocess.run(["cp", "-a", str(target.data), str(backup)], check=True, timeout=60)
+    target.log_path.write_text("")
+    bits = random.Random(at).choice([1, 2, 4, 8, 16, 32, 64, 128])
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)[0]
+        f.seek(at)
+        f.write(bytes([byte ^ bits]))
+    try:
+        target.spawn()
+        try:
+            target.wait_ready(15)
+            wrong, readable, refused = read_damaged(target, held)
+        except RuntimeError as e:
+            wrong, readable, refused = [], 0, [f"does not start: {str(e)[:200]}"]
+        if target.running():
+            target.process.terminate()
+            target.process.wait(20)
+        log = target.log()
+        named = relative.name in log
+        if "AddressSanitizer" in log or "runtime error" in log:
+            return "sanitizer report: " + log[-1500:]
+        if wrong:
+            return f"wrong content: {wrong[:2]}"
+        if refused and not named:
+            return f"refused without the file's name in the log: {refused[:2]}"
+        if not refused and readable == total and not named:
+            return None if harmless(relative) else "nobody noticed"
+        if relative.parts[0] == "accounts" and relative.name.endswith((".seg",)) and readable < total - 2 and at > 64:
+            return f"only {readable} of {total} messages are readable: {refused[:2]}"
+        if relative.parts[-2] == "blobs" and readable < total - 1:
+            return f"only {readable} of {total} messages are readable: {refused[:2]}"
+        return None
+    finally:
+        target.kill()
+        shutil.rmtree(target.data)
+        backup.rename(target.data)
+
+
+def harmless(relative):
+    """Where a flip may pass unnoticed because nothing is read back from there: a certificate's text form, and what SQLite
+    makes anew."""
+    return relative.parts[0] == "tls" or relative.name.endswith("-shm")
+
+
+@test
+def quota_is_held(server):
+    address = "small@example.test"
+    server.gatepost("account", "add", address, "--password-stdin", "--quota", "300000", stdin="quota password\n")
+    server.passwords[address] = "quota password"
+    codes = []
+    with server.smtp_client() as s:
+        for _ in range(60):
+            code, text = s.deliver("q@client.example", address, incompressible("fill"))
+            codes.append(code)
+            if code != 250:
+                expect_equal((code, text.split()[0]), (452, "4.2.2"))
+                break
+        expect_equal(codes[-1], 452, "never full")
+        code, text = s.deliver("q@client.example", server.address, messages.short("otherfits"))
+        expect_equal(code, 250, text)
+        code, _ = s.deliver("q@client.example", [server.address, address], incompressible("bothornone"))
+        expect_equal(code, 452)
+    with server.imap_client(address) as c:
+        c.ok("SELECT INBOX")
+        expect_equal(len(c.ok("SEARCH ALL").one(rb"SEARCH ?(.*)").group(1).split()), codes.count(250))
+        reply = c.command("APPEND INBOX ", incompressible("append"))
+        expect(reply.status == "NO" and "OVERQUOTA" in reply.text, reply)
+    with server.imap_client(select="INBOX") as c:
+        c.ok("SEARCH SUBJECT bothornone").one(rb"SEARCH ?$")
+
+
+def incompressible(subject, size=20_000):
+    rng = random.Random(subject + str(time.monotonic_ns()))
+    lines = (rng.randbytes(35).hex() + "\r\n" for _ in range(size // 72))
+    return messages.short(subject, "".join(lines))
+
+
+@test(seconds=300)
+def a_full_disk_loses_nothing(_server):
+    if os.geteuid() != 0:
+        raise Skip("only root can mount a small disk")
+    server = Instance(start=False)
+    accounts = server.data / "accounts"
+    mounted = False
+    try:
+        aside = server.folder / "aside"
+        subprocess.run(["cp", "-a", str(accounts), str(aside)], check=True, timeout=60)
+        how = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={TMPFS_BYTES}", "tmpfs", str(accounts)], capture_output=True, timeout=20)
+        if how.returncode != 0:
+            raise Skip("cannot mount here: " + how.stderr.decode().strip())
+        mounted = True
+        subprocess.run(["cp", "-a", f"{aside}/.", str(accounts)], check=True, timeout=60)
+        server.start()
+        with server.imap_client() as c:
+            c.ok("SELECT INBOX")
+        taken, refused = [], 0
+        with server.smtp_client() as s:
+            for n in range(400):
+                m = incompressible(f"full{n}", 20_000 if n % 4 else 150_000)
+                code, text = s.deliver("f@client.example", server.address, m)
+                if code == 250:
+                    taken.append(m)
+                    continue
+                expect(code in (452, 451), code, text)
+                refused += 1
+                if refused > 12:
+                    break
+        expect(refused and taken, len(taken), refused)
+        subprocess.run(["mount", "-o", f"remount,size={TMPFS_BYTES * 8}", str(accounts)], check=True, timeout=20)
+        after = messages.short("roomagain")
+        server.deliver(after)
+        check_exactly(server, [*taken, after])
+        server.stop()
+        server.start()
+        check_exactly(server, [*taken, after])
+        return f"{len(taken)} taken, {refused} refused"
+    finally:
+        server.kill()
+        if mounted:
+            subprocess.run(["umount", "-l", str(accounts)], timeout=20)
+        server.close()
+
+
+def check_exactly(server, expected):
+    with server.imap_client(select="INBOX") as c:
+        uids = c.ok("UID SEARCH ALL").one(rb"SEARCH ?(.*)").group(1).split()
+        got = [c.fetch_message(u.decode(), uid=True) for u in uids]
+    for m in expected:
+        expect_equal(sum(g.endswith(m) for g in got), 1, "copies of a message that got 250")
+    expect_equal(len(got), len(expected), "messages")
+
+
+if __name__ == "__main__":
+    run_tests(make_server)
