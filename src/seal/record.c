@@ -204,11 +204,20 @@ static void record_put_sealed(uint8_t *p, const struct record_sender *sender, co
 	    str_of(content, content_len), content, content + content_len);
 }
 
+/* Of the sealed bytes that stand in the record: none for a blob. Made once for all recipients. */
+static void record_body_digest(const struct body *body, uint8_t ret_digest[static BODY_DIGEST_LEN])
+{
+	if (body->in_blob)
+		crypto_generichash(ret_digest, BODY_DIGEST_LEN, NULL, 0, NULL, 0);
+	else
+		memcpy(ret_digest, body->digest, BODY_DIGEST_LEN);
+}
+
 int record_seal(const struct record_sender *sender, const struct keys_public *recipient,
     uint64_t time_ms, struct str metadata, const struct body *body, struct str sealed_body,
     struct buf *out)
 {
-	uint8_t key[CIPHER_KEY_LEN];
+	uint8_t key[CIPHER_KEY_LEN], digest[BODY_DIGEST_LEN];
 	uint32_t total_len;
 
 	assert(sealed_body.len == (body->in_blob ? 0 : body->sealed_len));
@@ -228,8 +237,9 @@ int record_seal(const struct record_sender *sender, const struct keys_public *re
 			memcpy(p + headers_len, sealed_body.p, sealed_body.len);
 		memcpy(trailer, record_end_magic.p, record_end_magic.len);
 		num_put32(trailer + TRAILER_AT_TOTAL_LEN, total_len);
+		record_body_digest(body, digest);
 		record_trailer_checksum(
-		    str_of(p, headers_len), body->digest, trailer, trailer + TRAILER_AT_CHECKSUM);
+		    str_of(p, headers_len), digest, trailer, trailer + TRAILER_AT_CHECKSUM);
 		buf_commit(out, total_len);
 	}
 	cipher_wipe(key, sizeof(key));
