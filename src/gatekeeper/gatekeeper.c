@@ -1,0 +1,499 @@
+#include "gatekeeper/gatekeeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "gatekeeper/gates.h"
+#include "ipc/loop.h"
+#include "sandbox/sandbox.h"
+#include "tls/server.h"
+
+enum {
+	CERTIFICATE_MAX = 256 * 1024,
+	ACCEPT_BATCH = 16, /* connections taken before other things get their turn */
+	DELIVERY_MAX = 64,
+	LISTENERS_MAX = 8,
+};
+
+struct listener {
+	struct gatekeeper *keeper;
+	struct loop_entry *entry;
+	bool implicit_tls;
+};
+
+struct gatekeeper {
+	struct loop *loop;
+	const struct config *config;
+	enum role gate_role;
+	struct sandbox_child *sandbox;
+	struct tls_server *tls;
+	struct gates *gates;
+	struct loop_entry *supervisor, *directory, *keyholder, *ledger; /* NULL: not there now */
+	struct loop_entry *delivery[DELIVERY_MAX];
+	unsigned next_delivery;
+	struct listener listeners[LISTENERS_MAX];
+	size_t n_listeners;
+	int drain[2]; /* the gates inherit the end that is read; the other is never written to */
+	uint64_t n_connections;
+	bool ends_with_last_gate;
+};
+
+static void end_when_empty(struct gatekeeper *k)
+{
+	if (k->ends_with_last_gate && k->gates->n == 0)
+		loop_stop(k->loop);
+}
+
+static void close_listeners(struct gatekeeper *k)
+{
+	while (k->n_listeners > 0)
+		loop_remove(k->listeners[--k->n_listeners].entry);
+}
+
+static void raise_alarm(
+    struct gatekeeper *k, enum ledger_kind kind, const char *peer, const char *detail)
+{
+	struct ipc_ledger_event event = {
+	    .kind = (uint8_t)kind, .peer = str_of_cstr(peer), .detail = str_of_cstr(detail)};
+	log_event(LOG_ALARM,
+	    kind == LEDGER_ALARM_GATE_CRASH ? "gate.crashed" : "gatekeeper.bad-message",
+	    "peer=%s detail=%s", peer, log_quote(event.detail).text);
+	if (!k->ledger || loop_send(k->ledger, IPC_LEDGER_EVENT, &event) < 0)
+		log_event(LOG_ERROR, "gatekeeper.ledger-unreachable", "gates=%zu", k->gates->n);
+}
+
+/* --- the gates' questions --- */
+
+static int on_budget(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct gate_record *record = ctx;
+	const struct ipc_budget *question = msg;
+	struct ipc_budget_answer answer = {
+	    .granted = gates_grant(record->keeper->gates, record, question->bytes)};
+	return loop_send(from, IPC_BUDGET_ANSWER, &answer);
+}
+
+static void on_gate_channel_closed(struct loop_entry *from, int error, void *ctx)
+{
+	struct gate_record *record = ctx;
+	(void)from;
+	record->channel = NULL;
+	if (error == -EBADMSG || error == -EPROTO)
+		raise_alarm(record->keeper, LEDGER_ALARM_BAD_MESSAGE, record->peer,
+		    "a gate sent a message that is not allowed");
+}
+
+static const struct ipc_receiver gate_messages[] = {{IPC_BUDGET, on_budget}};
+static const struct ipc_receivers gate_receivers = {
+    gate_messages, ARRAY_LEN(gate_messages), on_gate_channel_closed};
+
+/* --- a new connection --- */
+
+/* What a gate is given. Ends that are not given away are closed. */
+struct making {
+	int connection;
+	struct gate_channels channels;
+	int budget; /* our end of channels.gatekeeper */
+};
+
+static void making_done(struct making *m)
+{
+	fd_close(&m->connection);
+	fd_close(&m->channels.directory);
+	fd_close(&m->channels.keyholder);
+	fd_close(&m->channels.delivery);
+	fd_close(&m->channels.gatekeeper);
+	fd_close(&m->budget);
+}
+
+/* A channel whose far end goes to `service`. */
+static int introduce(
+    struct loop_entry *service, uint64_t connection, const char *peer, int *ret_channel)
+{
+	int ends[2];
+	if (!service)
+		return -ENOTCONN;
+	int r = ipc_pair(ends);
+	if (r < 0)
+		return r;
+	int far CLEANUP(fd_close) = ends[1];
+	*ret_channel = ends[0];
+	struct ipc_gate message = {
+	    .connection = connection, .peer = str_of_cstr(peer), .channel = far};
+	return loop_send(service, IPC_GATE, &message);
+}
+
+static struct loop_entry *next_delivery(struct gatekeeper *k)
+{
+	for (unsigned i = 0; i < DELIVERY_MAX; i++) {
+		struct loop_entry *e = k->delivery[k->next_delivery++ % DELIVERY_MAX];
+		if (e)
+			return e;
+	}
+	return NULL;
+}
+
+static int make_channels(
+    struct gatekeeper *k, struct making *m, uint64_t connection, const char *peer)
+{
+	int r = introduce(k->directory, connection, peer, &m->channels.directory);
+	if (r == 0)
+		r = introduce(k->keyholder, connection, peer, &m->channels.keyholder);
+	if (r < 0 || k->gate_role != ROLE_GATE_SMTP)
+		return r;
+	r = introduce(next_delivery(k), connection, peer, &m->channels.delivery);
+	int ends[2];
+	if (r == 0)
+		r = ipc_pair(ends);
+	if (r < 0)
+		return r;
+	m->channels.gatekeeper = ends[0];
+	m->budget = ends[1];
+	return 0;
+}
+
+/* The child: nothing of the gatekeeper's but these descriptors is left when it returns. */
+static _Noreturn void be_gate(struct gatekeeper *k, struct making *m, const char *peer,
+    uint64_t connection, bool implicit_tls)
+{
+	struct gate g;
+	int keep[] = {m->connection, k->drain[0], m->channels.directory, m->channels.keyholder,
+	    m->channels.delivery, m->channels.gatekeeper};
+	sandbox_enter_child(k->sandbox, keep, ARRAY_LEN(keep));
+	log_open(role_row(k->gate_role)->name, LOG_INFO);
+	gate_init(&g, m->connection, k->config);
+	g.channels = m->channels;
+	g.drain = k->drain[0];
+	g.tls_server = k->tls;
+	g.connection = connection;
+	g.implicit_tls = implicit_tls;
+	memcpy(g.peer, peer, strnlen(peer, sizeof g.peer - 1));
+	if (k->gate_role == ROLE_GATE_SMTP)
+		(void)gate_smtp(&g);
+	else
+		(void)gate_imap(&g);
+	gate_done(&g);
+	_exit(0);
+}
+
+/* A connection that is not taken gets one line, as far as the socket takes it now. */
+static void refuse(
+    struct gatekeeper *k, int connection, bool implicit_tls, const char *peer, const char *why)
+{
+	struct str line =
+	    k->gate_role == ROLE_GATE_SMTP
+	        ? STR("421 4.7.0 Too many connections; try again later\r\n")
+	        : STR("* BYE [UNAVAILABLE] Too many connections; try again later\r\n");
+	log_event(LOG_WARNING, "gatekeeper.refused", "peer=%s reason=%s gates=%zu", peer, why,
+	    k->gates->n);
+	if (implicit_tls || send(connection, line.p, line.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return;
+	(void)shutdown(connection, SHUT_WR);
+}
+
+static void fork_gate(struct gatekeeper *k, struct making *m, const struct network *network,
+    const char *peer, bool implicit_tls)
+{
+	uint64_t connection = (uint64_t)getpid() << 32 | ++k->n_connections;
+	int r = make_channels(k, m, connection, peer);
+	if (r < 0) {
+		refuse(k, m->connection, implicit_tls, peer,
+		    r == -ENOTCONN ? "service-missing" : "no-channel");
+		return;
+	}
+	pid_t pid = fork();
+	if (pid == 0)
+		be_gate(k, m, peer, connection, implicit_tls);
+	if (pid < 0) {
+		refuse(k, m->connection, implicit_tls, peer, "fork-failed");
+		return;
+	}
+	struct gate_record *record = gates_add(k->gates, pid, network, peer);
+	record->keeper = k;
+	record->connection = connection;
+	if (m->budget >= 0)
+		record->channel =
+		    loop_add_channel(k->loop, fd_take(&m->budget), &gate_receivers, record);
+}
+
+static const char *reason_of(enum gates_verdict verdict)
+{
+	switch (verdict) {
+	case GATES_FULL:
+		return "connections";
+	case GATES_NETWORK_FULL:
+		return "connections-per-network";
+	default:
+		return "rate-of-network";
+	}
+}
+
+/* Takes one connection; false when none waits. */
+static bool take_connection(struct gatekeeper *k, const struct listener *listener)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof address;
+	char peer[GATE_PEER_MAX];
+	struct network network;
+	int fd = accept4(loop_entry_fd(listener->entry), (struct sockaddr *)&address, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return errno == ECONNABORTED || errno == EINTR;
+	struct making m CLEANUP(making_done) = {
+	    .connection = fd, .channels = {-1, -1, -1, -1}, .budget = -1};
+	if (!gates_address(&address, peer, &network))
+		return true;
+	enum gates_verdict verdict = gates_admit(k->gates, &network, clock_ms());
+	if (verdict == GATES_ADMIT)
+		fork_gate(k, &m, &network, peer, listener->implicit_tls);
+	else
+		refuse(k, fd, listener->implicit_tls, peer, reason_of(verdict));
+	return true;
+}
+
+static void on_listener(struct loop_entry *e, void *ctx)
+{
+	struct listener *listener = ctx;
+	(void)e;
+	for (unsigned i = 0; i < ACCEPT_BATCH && take_connection(listener->keeper, listener); i++)
+		;
+}
+
+/* --- gates end --- */
+
+/* Whoever made a gate crash may try again: not here. A gatekeeper with another layout takes over.
+ */
+static void replace(struct gatekeeper *k)
+{
+	static const struct ipc_replace_me message = {0};
+	if (k->ends_with_last_gate)
+		return;
+	k->ends_with_last_gate = true;
+	close_listeners(k);
+	if (k->supervisor)
+		(void)loop_send(k->supervisor, IPC_REPLACE_ME, &message);
+}
+
+static void gate_ended(struct gatekeeper *k, struct gate_record *record, int status)
+{
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		char detail[64];
+		if (WIFSIGNALED(status))
+			snprintf(detail, sizeof detail, "%s ended by signal %d (SIG%s)",
+			    role_row(k->gate_role)->name, WTERMSIG(status),
+			    sigabbrev_np(WTERMSIG(status)));
+		else
+			snprintf(detail, sizeof detail, "%s ended with status %d",
+			    role_row(k->gate_role)->name, WEXITSTATUS(status));
+		raise_alarm(k, LEDGER_ALARM_GATE_CRASH, record->peer, detail);
+		replace(k);
+	}
+	if (record->channel)
+		loop_remove(record->channel);
+	gates_remove(k->gates, record);
+}
+
+static void on_child(struct loop_entry *e, void *ctx)
+{
+	struct gatekeeper *k = ctx;
+	struct signalfd_siginfo info;
+	pid_t pid;
+	int status;
+	while (read(loop_entry_fd(e), &info, sizeof info) > 0)
+		;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct gate_record *record = gates_find(k->gates, pid);
+		if (record)
+			gate_ended(k, record, status);
+	}
+	end_when_empty(k);
+}
+
+/* --- services and supervisor --- */
+
+static void on_service_closed(struct loop_entry *from, int error, void *ctx)
+{
+	struct gatekeeper *k = ctx;
+	struct loop_entry **const places[] = {&k->directory, &k->keyholder, &k->ledger};
+	(void)error;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		if (*places[i] == from)
+			*places[i] = NULL;
+	}
+	for (size_t i = 0; i < DELIVERY_MAX; i++) {
+		if (k->delivery[i] == from)
+			k->delivery[i] = NULL;
+	}
+}
+
+static const struct ipc_receivers service_receivers = {NULL, 0, on_service_closed};
+
+static struct loop_entry **place_of(struct gatekeeper *k, const struct ipc_peer *peer)
+{
+	switch (peer->role) {
+	case ROLE_DIRECTORY:
+		return &k->directory;
+	case ROLE_KEYHOLDER:
+		return &k->keyholder;
+	case ROLE_LEDGER:
+		return &k->ledger;
+	case ROLE_DELIVERY:
+		return peer->index < DELIVERY_MAX ? &k->delivery[peer->index] : NULL;
+	default:
+		return NULL;
+	}
+}
+
+static int on_peer(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct gatekeeper *k = ctx;
+	struct ipc_peer *peer = msg;
+	struct loop_entry **place = place_of(k, peer);
+	(void)from;
+	if (!place)
+		return -EPROTO;
+	if (*place)
+		loop_remove(*place);
+	*place = loop_add_channel(k->loop, fd_take(&peer->channel), &service_receivers, k);
+	return 0;
+}
+
+static int on_listener_given(struct loop_entry *from, void *msg, void *ctx)
+{
+	static const int on = 1;
+	struct gatekeeper *k = ctx;
+	struct ipc_listener *m = msg;
+	(void)from;
+	if (k->n_listeners == LISTENERS_MAX || k->ends_with_last_gate)
+		return k->ends_with_last_gate ? 0 : -EPROTO;
+	/* The connections inherit these: answers go out at once, and a peer that vanished is
+	 * noticed. */
+	if (setsockopt(m->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
+	    setsockopt(m->socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) < 0 ||
+	    fd_set_nonblocking(m->socket, true) < 0)
+		log_event(LOG_WARNING, "gatekeeper.socket-options", "port=%u", m->port);
+	struct listener *l = &k->listeners[k->n_listeners];
+	*l = (struct listener){.keeper = k, .implicit_tls = m->implicit_tls};
+	l->entry = loop_add_fd(k->loop, fd_take(&m->socket), on_listener, l);
+	if (l->entry)
+		k->n_listeners++;
+	return 0;
+}
+
+static void on_drain_over(void *ctx)
+{
+	loop_stop(((struct gatekeeper *)ctx)->loop);
+}
+
+static int on_drain(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct gatekeeper *k = ctx;
+	(void)from;
+	k->ends_with_last_gate = true;
+	close_listeners(k);
+	fd_close(&k->drain[1]);
+	if (loop_after(k->loop, ((struct ipc_drain *)msg)->ms, on_drain_over, k) < 0)
+		loop_stop(k->loop);
+	end_when_empty(k);
+	return 0;
+}
+
+static void on_supervisor_closed(struct loop_entry *from, int error, void *ctx)
+{
+	struct gatekeeper *k = ctx;
+	(void)from;
+	(void)error;
+	k->supervisor = NULL;
+	loop_stop(k->loop);
+}
+
+static const struct ipc_receiver supervisor_messages[] = {
+    {IPC_PEER, on_peer}, {IPC_LISTENER, on_listener_given}, {IPC_DRAIN, on_drain}};
+static const struct ipc_receivers supervisor_receivers = {
+    supervisor_messages, ARRAY_LEN(supervisor_messages), on_supervisor_closed};
+
+/* --- start --- */
+
+static int load_certificate(struct gatekeeper *k, const struct role_start *start)
+{
+	char *pem = NULL;
+	size_t len = 0;
+	char reason[TLS_ERROR_MAX] = "";
+	const char *path = start->config->certificate;
+	int r = fd_read_file(start->data_fd, path, CERTIFICATE_MAX, &pem, &len);
+	if (r == 0)
+		r = tls_server_new(str_of(pem, len), reason, &k->tls);
+	free(pem);
+	if (r < 0)
+		log_event(LOG_ERROR, "gatekeeper.no-certificate", "file=%s error=%s",
+		    log_quote(str_of_cstr(path)).text,
+		    log_quote(str_of_cstr(reason[0] != '\0' ? reason : strerror(-r))).text);
+	return r;
+}
+
+static int watch_children(struct gatekeeper *k)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return loop_add_fd(k->loop, fd, on_child, k) ? 0 : -ENOSPC;
+}
+
+static int prepare(struct gatekeeper *k, struct role_start *start)
+{
+	k->gate_role = start->role == ROLE_GATEKEEPER_SMTP ? ROLE_GATE_SMTP : ROLE_GATE_IMAP;
+	k->config = start->config;
+	k->gates->max = start->config->connections;
+	k->gates->max_per_network = start->config->connections_per_network;
+	k->gates->budget_max = start->config->message_memory;
+	int r = load_certificate(k, start);
+	if (r == 0 && pipe2(k->drain, O_CLOEXEC) < 0)
+		r = -errno;
+	if (r == 0)
+		r = loop_new(&k->loop);
+	if (r == 0)
+		r = watch_children(k);
+	if (r < 0)
+		return r;
+	k->supervisor = loop_add_channel(k->loop, start->supervisor, &supervisor_receivers, k);
+	return k->supervisor ? 0 : -ENOSPC;
+}
+
+int gatekeeper_main(struct role_start *start)
+{
+	struct gatekeeper k = {.drain = {-1, -1}, .gates = calloc(1, sizeof(struct gates))};
+	int r = k.gates ? prepare(&k, start) : -ENOMEM;
+	if (r < 0) {
+		log_event(LOG_ERROR, "gatekeeper.cannot-start", "error=%s", strerror(-r));
+		return 1;
+	}
+	k.sandbox = sandbox_prepare_child(start, k.gate_role);
+	malloc_trim(0);
+	sandbox_enter(start);
+	r = role_ready(start);
+	if (r == 0)
+		r = loop_run(k.loop);
+	if (r < 0)
+		log_event(LOG_ERROR, "gatekeeper.loop-failed", "error=%s", strerror(-r));
+	loop_free(k.loop);
+	tls_server_free(k.tls);
+	free(k.gates);
+	return r < 0 ? 1 : 0;
+}
