@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <unicode/ucnv.h>
+#include <unicode/ucnv_cb.h>
 #include <unicode/uidna.h>
 #include <unicode/unorm2.h>
 
@@ -193,12 +194,27 @@ static bool add_utf16(const UChar *units, size_t n, unsigned *high, struct buf *
 	return true;
 }
 
+/* ICU's own substitution writes the control U+001A for some charsets; this one never does. */
+static void replace_malformed(const void *context, UConverterToUnicodeArgs *args, const char *bytes,
+    int32_t len, UConverterCallbackReason reason, UErrorCode *status)
+{
+	const UChar replacement = REPLACEMENT;
+
+	(void)context, (void)bytes, (void)len;
+	if (reason > UCNV_IRREGULAR)
+		return;
+	*status = U_ZERO_ERROR;
+	ucnv_cbToUWriteUChars(args, &replacement, 1, 0, status);
+}
+
 static bool convert(UConverter *converter, struct str bytes, struct buf *out)
 {
 	const char *from = bytes.p, *end = bytes.p + bytes.len;
 	UErrorCode status = U_BUFFER_OVERFLOW_ERROR;
 	unsigned high = 0;
 
+	UErrorCode set = U_ZERO_ERROR;
+	ucnv_setToUCallBack(converter, replace_malformed, NULL, NULL, NULL, &set);
 	while (status == U_BUFFER_OVERFLOW_ERROR) {
 		UChar units[CHUNK_UNITS], *to = units;
 		status = U_ZERO_ERROR;
