@@ -20,13 +20,13 @@ enum { LISTEN_BACKLOG = 1024, CONTROL_BACKLOG = 16 };
 
 static int PRINTF(2, 3) complain(int error, const char *fmt, ...)
 {
+	char text[1024];
 	va_list args;
 
-	fputs("gatepost: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
+	fprintf(stderr, "gatepost: %s\n", text);
 	return error;
 }
 
