@@ -65,9 +65,9 @@ int session_run(const struct session_start *start)
 	if (r < 0) {
 		log_event(LOG_ERROR, "session.no_store", "account=%llu connection=%llu error=%d",
 		    (unsigned long long)start->account, (unsigned long long)start->connection, -r);
-		(void)fd_write_all(
+		int said = fd_write_all(
 		    stream, STR("* BYE [UNAVAILABLE] The mailbox cannot be opened\r\n"));
-		return r;
+		return said < 0 ? said : r;
 	}
 	r = serve(start, store, stream, registry);
 	store_close(store);

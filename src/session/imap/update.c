@@ -98,9 +98,10 @@ void imap_tell_others(struct imap_session *s)
 {
 	const struct ipc_changed nothing_named = {{NULL, 0}};
 
-	/* Where it cannot be sent, the registry is gone; the dialogue sees that by itself. */
-	if (s->registry >= 0)
-		(void)ipc_send(s->registry, IPC_CHANGED, &nothing_named);
+	/* A full channel: the registry has not read yet that something changed, which says it all.
+	 */
+	if (s->registry >= 0 && ipc_send(s->registry, IPC_CHANGED, &nothing_named) == -EPIPE)
+		s->draining = true;
 }
 
 void imap_take_in(struct imap_session *s)
