@@ -119,7 +119,7 @@ static bool take_param(
 	return name.len > 0;
 }
 
-int mime_params_parse(
+static int collect_params(
     struct str text, struct arena *a, size_t n_max, struct mime_params *ret_params)
 {
 	struct mime_param found[MIME_PARAMS_MAX];
@@ -143,6 +143,13 @@ int mime_params_parse(
 	memcpy(list, found, n * sizeof(found[0]));
 	*ret_params = (struct mime_params){.list = list, .n = n};
 	return 0;
+}
+
+int mime_params_parse(
+    struct str text, struct arena *a, size_t n_max, struct mime_params *ret_params)
+{
+	/* Most parts have none: spare them the table. */
+	return text.len == 0 ? 0 : collect_params(text, a, n_max, ret_params);
 }
 
 bool mime_param_raw(const struct mime_params *params, struct str name, struct str *ret_value)

@@ -209,13 +209,16 @@ static bool decode_qp(struct str *rest, size_t least, struct buf *out)
 	return true;
 }
 
-/* One line of uuencode (POSIX uuencode(1)): a length, then groups of four characters. */
+/*
+ * One line of uuencode (POSIX uuencode(1)): a length, then groups of four characters. A line that
+ * claims more than it holds gives what it holds.
+ */
 static bool decode_uu_line(struct str line, struct buf *out)
 {
 	char bytes[64];
 	size_t want = line.len == 0 ? 0 : (size_t)((line.p[0] - ' ') & 0x3f), len = 0;
 
-	for (size_t at = 1; len < want; at += 4) {
+	for (size_t at = 1; len < want && at < line.len; at += 4) {
 		unsigned bits = 0;
 		for (size_t i = 0; i < 4; i++) {
 			unsigned c = at + i < line.len ? (unsigned char)line.p[at + i] : ' ';

@@ -72,6 +72,7 @@ static void transfer_decodes_uuencode(void **state)
 	    STR("text\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\nmore"), STR("Cat"));
 	expect_decoded(TRANSFER_UUENCODE, STR("no beginning\n"), STR(""));
 	expect_decoded(TRANSFER_UUENCODE, STR("begin 644 x\n#0\nend\n"), STR("@\0\0"));
+	expect_decoded(TRANSFER_UUENCODE, STR("begin 644 x\nM\nM0V%T\nend\n"), STR("Cat"));
 }
 
 static void transfer_identity_changes_nothing(void **state)
