@@ -1,0 +1,196 @@
+/* The pump between a peer and a session, both played here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "gate/gate.h"
+
+struct pair {
+	int peer, session, drain;
+	pid_t pid;
+};
+
+/* A pump in a child; `early` was pending when it began. */
+static struct pair start(struct str early)
+{
+	static const struct config config;
+	int a[2], b[2], drain[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, a), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, b), 0);
+	assert_int_equal(pipe(drain), 0);
+	assert_int_equal(fd_write_all(a[0], early), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct gate g;
+		close(a[0]);
+		close(b[0]);
+		close(drain[1]);
+		gate_init(&g, a[1], &config);
+		g.drain = drain[0];
+		int r = early.len > 0 ? gate_fill(&g) : 0;
+		gate_say(&g, STR("ready"));
+		if (r == 0)
+			r = gate_pump(&g, b[1]);
+		gate_done(&g);
+		_exit(r == 0 ? 0 : r == -ETIMEDOUT ? 2 : 1);
+	}
+	close(a[1]);
+	close(b[1]);
+	close(drain[0]);
+	char ready[5];
+	assert_int_equal(fd_read_all(a[0], ready, sizeof ready), 0);
+	return (struct pair){a[0], b[0], drain[1], pid};
+}
+
+static int status_of(struct pair *p)
+{
+	int status;
+	assert_int_equal(waitpid(p->pid, &status, 0), p->pid);
+	assert_true(WIFEXITED(status));
+	fd_close(&p->peer);
+	fd_close(&p->session);
+	fd_close(&p->drain);
+	return WEXITSTATUS(status);
+}
+
+static void assert_arrives(int fd, const char *text)
+{
+	char got[64];
+	size_t len = strlen(text);
+	assert_int_equal(fd_read_all(fd, got, len), 0);
+	assert_memory_equal(got, text, len);
+}
+
+static void assert_end(int fd)
+{
+	char c;
+	assert_int_equal(read(fd, &c, 1), 0);
+}
+
+static void both_ways(void **state)
+{
+	(void)state;
+	struct pair p = start(STR("early "));
+	assert_arrives(p.session, "early ");
+	assert_int_equal(fd_write_all(p.peer, STR("question")), 0);
+	assert_arrives(p.session, "question");
+	assert_int_equal(fd_write_all(p.session, STR("answer")), 0);
+	assert_arrives(p.peer, "answer");
+	/* The peer leaves: the session hears of it, may have its say, and ends. */
+	shutdown(p.peer, SHUT_WR);
+	assert_end(p.session);
+	assert_int_equal(fd_write_all(p.session, STR("last")), 0);
+	assert_arrives(p.peer, "last");
+	fd_close(&p.session);
+	assert_end(p.peer);
+	assert_int_equal(status_of(&p), 0);
+}
+
+static void session_ends_first(void **state)
+{
+	(void)state;
+	struct pair p = start(STR(""));
+	assert_int_equal(fd_write_all(p.session, STR("* BYE")), 0);
+	fd_close(&p.session);
+	(void)!write(p.peer, "nobody reads this", 17);
+	assert_arrives(p.peer, "* BYE");
+	assert_end(p.peer);
+	assert_int_equal(status_of(&p), 0);
+}
+
+enum { MUCH = 8 << 20 };
+
+static char byte_at(size_t i, bool from_peer)
+{
+	return (char)((i * 31 + (i >> 12) + from_peer) & 0xff);
+}
+
+/* Moves what goes now; `*sent` and `*got` count. */
+static void move(int fd, bool is_peer, size_t *sent, size_t *got, size_t send_max)
+{
+	char bytes[30000];
+	size_t n = 0;
+	while (n < sizeof bytes && *sent + n < send_max) {
+		bytes[n] = byte_at(*sent + n, is_peer);
+		n++;
+	}
+	ssize_t done = n > 0 ? send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+	if (done > 0)
+		*sent += (size_t)done;
+	done = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+	for (ssize_t i = 0; i < done; i++)
+		assert_int_equal(bytes[i], byte_at((*got)++, !is_peer));
+}
+
+static void much_both_ways_at_once(void **state)
+{
+	(void)state;
+	struct pair p = start(STR(""));
+	size_t peer_sent = 0, peer_got = 0, session_sent = 0, session_got = 0;
+	while (peer_got < MUCH || session_got < MUCH) {
+		move(p.peer, true, &peer_sent, &peer_got, MUCH);
+		move(p.session, false, &session_sent, &session_got, MUCH);
+	}
+	fd_close(&p.session);
+	assert_int_equal(status_of(&p), 0);
+}
+
+/* A session that answers before it reads on must not be kept from answering. */
+static void session_that_does_not_read_is_heard(void **state)
+{
+	(void)state;
+	struct pair p = start(STR(""));
+	size_t sent = 0, none = 0;
+	uint64_t until = clock_ms() + 300;
+	while (clock_ms() < until)
+		move(p.peer, true, &sent, &none, MUCH);
+	assert_true(sent < MUCH);
+	assert_int_equal(fd_write_all(p.session, STR("still here")), 0);
+	assert_arrives(p.peer, "still here");
+	size_t got = 0;
+	while (got < MUCH) {
+		move(p.peer, true, &sent, &none, MUCH);
+		size_t zero = 0;
+		move(p.session, false, &zero, &got, 0);
+	}
+	fd_close(&p.session);
+	assert_int_equal(status_of(&p), 0);
+}
+
+static void draining_ends_it_in_time(void **state)
+{
+	(void)state;
+	struct pair p = start(STR(""));
+	uint64_t began = clock_ms();
+	fd_close(&p.drain);
+	assert_int_equal(fd_write_all(p.session, STR("goes on")), 0);
+	assert_arrives(p.peer, "goes on");
+	assert_end(p.peer);
+	assert_in_range(clock_ms() - began, GATE_DRAIN_MS - 100, GATE_DRAIN_MS + 3000);
+	assert_int_equal(status_of(&p), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(both_ways),
+	    cmocka_unit_test(session_ends_first),
+	    cmocka_unit_test(much_both_ways_at_once),
+	    cmocka_unit_test(session_that_does_not_read_is_heard),
+	    cmocka_unit_test(draining_ends_it_in_time),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
