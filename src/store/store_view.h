@@ -30,8 +30,10 @@ struct store_view {
 	uint32_t uidvalidity, uidnext;
 	uint64_t highest_modseq;
 	uint32_t n_recent;
+	/* The view's own. */
 	size_t cap;
-	bool examined;
+	uint64_t seen_modseq; /* of the account: all up to it is in the view */
+	uint64_t seen_keywords;
 };
 
 /*

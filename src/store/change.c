@@ -1,0 +1,272 @@
+/* store_change.h: flags, copies, moves, removal. */
+#include "store/store_change.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "store/store_private.h"
+
+/* A row of `entries`. */
+struct row {
+	struct store_placement placement;
+	uint64_t modseq;
+};
+
+/* 1 and the row, 0 when the message is not there any more, or -errno. */
+static int get_row(struct store *s, uint64_t mailbox, uint32_t uid, struct row *ret_row)
+{
+	sqlite3_stmt *stmt;
+	int error = db_get(&s->db, DB_ENTRY_GET, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, (int64_t)mailbox, uid);
+	int row = db_step(&s->db, stmt);
+	if (row <= 0)
+		return row;
+	*ret_row = (struct row){.placement =
+	                            {
+	                                .message = db_column_u32(stmt, 0),
+	                                .flags = db_column_u64(stmt, 1) & STORE_FLAGS_MASK,
+	                                .size = db_column_u64(stmt, 3),
+	                                .internal_at = sqlite3_column_int64(stmt, 4),
+	                                .internal_zone = sqlite3_column_int(stmt, 5),
+	                            },
+	    .modseq = db_column_u64(stmt, 2)};
+	sqlite3_reset(stmt);
+	return 1;
+}
+
+static uint64_t new_flags(uint64_t old, const struct store_flag_change *change)
+{
+	uint64_t flags = change->flags & STORE_FLAGS_MASK;
+	switch (change->mode) {
+	case STORE_FLAGS_SET:
+		return flags;
+	case STORE_FLAGS_ADD:
+		return old | flags;
+	case STORE_FLAGS_REMOVE:
+		return old & ~flags;
+	}
+	return old;
+}
+
+/* What a change of flags has gathered; the view follows once it is committed. */
+struct flagging {
+	struct store_view *view;
+	struct store_box box;
+	uint64_t modseq; /* 0: nothing changed yet */
+	uint32_t *uids;
+	uint64_t *flags;
+	size_t n;
+	uint32_t *modified;
+	size_t n_modified;
+};
+
+static int flag_one(struct flagging *f, uint32_t uid, const struct store_flag_change *change)
+{
+	struct store *s = f->view->store;
+	struct row row;
+	int found = get_row(s, f->view->mailbox, uid, &row);
+	if (found <= 0)
+		return found;
+	if (change->conditional && row.modseq > change->unchanged_since) {
+		f->modified[f->n_modified++] = uid;
+		return 0;
+	}
+	uint64_t flags = new_flags(row.placement.flags, change);
+	if (flags == row.placement.flags)
+		return 0;
+	if (f->modseq == 0)
+		f->modseq = store_next_modseq(s);
+	int error = db_run(&s->db, DB_ENTRY_FLAGS, (int64_t)f->view->mailbox, uid, (int64_t)flags,
+	    (int64_t)f->modseq);
+	if (error)
+		return error;
+	store_box_count_flags(&f->box, row.placement.flags, -1);
+	store_box_count_flags(&f->box, flags, 1);
+	f->uids[f->n] = uid;
+	f->flags[f->n++] = flags;
+	return 0;
+}
+
+static int flag_all(
+    struct flagging *f, struct store_uids uids, const struct store_flag_change *change)
+{
+	struct store *s = f->view->store;
+	int error = store_box_load(s, f->view->mailbox, &f->box);
+	for (size_t i = 0; !error && i < uids.n; i++)
+		error = flag_one(f, uids.v[i], change);
+	if (error || f->n == 0)
+		return error;
+	f->box.highest_modseq = f->modseq;
+	return store_box_save(s, &f->box);
+}
+
+/* The view's entries become what was committed; their positions replace the UIDs. */
+static size_t show_flags(struct flagging *f)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < f->n; i++) {
+		size_t at = store_view_at(f->view, f->uids[i]);
+		if (at == f->view->n || f->view->entries[at].uid != f->uids[i])
+			continue;
+		struct store_entry *entry = &f->view->entries[at];
+		entry->flags = f->flags[i] | (entry->flags & (STORE_RECENT | STORE_GONE));
+		entry->modseq = f->modseq;
+		f->uids[n++] = (uint32_t)at;
+	}
+	return n;
+}
+
+int store_flags(struct store_view *v, struct store_uids uids,
+    const struct store_flag_change *change, struct arena *a, struct store_flag_result *ret_result)
+{
+	struct flagging f = {.view = v,
+	    .uids = ARENA_NEW_ARRAY(a, uint32_t, uids.n),
+	    .flags = ARENA_NEW_ARRAY(a, uint64_t, uids.n),
+	    .modified = ARENA_NEW_ARRAY(a, uint32_t, uids.n)};
+	if (!f.uids || !f.flags || !f.modified)
+		return -E2BIG;
+	struct db *db = &v->store->db;
+	int error = db_begin(db);
+	if (!error)
+		error = db_end(db, flag_all(&f, uids, change));
+	if (error)
+		return store_note_error(v->store, error);
+	*ret_result = (struct store_flag_result){
+	    .changed = f.uids, .n_changed = show_flags(&f), .modified = {f.modified, f.n_modified}};
+	return 0;
+}
+
+struct copying {
+	struct store_view *view;
+	struct store_box source, target;
+	bool same; /* both are one mailbox: then only `target` counts */
+	uint64_t modseq;
+	uint32_t *from, *to;
+	size_t n;
+};
+
+static int copy_one(struct copying *c, uint32_t uid, enum store_copy_mode mode)
+{
+	struct store *s = c->view->store;
+	struct row row;
+	int found = get_row(s, c->view->mailbox, uid, &row);
+	if (found <= 0)
+		return found;
+	if (c->modseq == 0)
+		c->modseq = store_next_modseq(s);
+	uint32_t new_uid = 0;
+	int error = store_box_add(s, &c->target, &row.placement, c->modseq, &new_uid);
+	if (!error && mode == STORE_MOVE)
+		error = store_box_remove(s, c->same ? &c->target : &c->source, uid, c->modseq);
+	if (error)
+		return error;
+	c->from[c->n] = uid;
+	c->to[c->n++] = new_uid;
+	return 0;
+}
+
+static int copy_all(
+    struct copying *c, struct store_uids uids, uint64_t target, enum store_copy_mode mode)
+{
+	struct store *s = c->view->store;
+	int error = store_box_load(s, target, &c->target);
+	c->same = target == c->view->mailbox;
+	if (!error && !c->same)
+		error = store_box_load(s, c->view->mailbox, &c->source);
+	for (size_t i = 0; !error && i < uids.n; i++)
+		error = copy_one(c, uids.v[i], mode);
+	if (error || c->n == 0)
+		return error;
+	error = store_box_save(s, &c->target);
+	if (!error && !c->same && mode == STORE_MOVE)
+		error = store_box_save(s, &c->source);
+	return error;
+}
+
+int store_copy(struct store_view *v, struct store_uids uids, uint64_t target,
+    enum store_copy_mode mode, struct arena *a, struct store_copy_result *ret_result)
+{
+	struct copying c = {.view = v,
+	    .from = ARENA_NEW_ARRAY(a, uint32_t, uids.n),
+	    .to = ARENA_NEW_ARRAY(a, uint32_t, uids.n)};
+	if (!c.from || !c.to)
+		return -E2BIG;
+	struct db *db = &v->store->db;
+	int error = db_begin(db);
+	if (!error)
+		error = db_end(db, copy_all(&c, uids, target, mode));
+	if (error)
+		return store_note_error(v->store, error);
+	*ret_result = (struct store_copy_result){
+	    .uidvalidity = c.target.uidvalidity, .from = c.from, .to = c.to, .n = c.n};
+	return 0;
+}
+
+/* The UIDs of all messages with \Deleted. */
+static int list_deleted(
+    struct store_view *v, uint32_t n_deleted, struct arena *a, struct store_uids *ret_uids)
+{
+	uint32_t *uids = ARENA_NEW_ARRAY(a, uint32_t, n_deleted);
+	sqlite3_stmt *stmt;
+	if (!uids)
+		return -E2BIG;
+	int error = db_get(&v->store->db, DB_ENTRY_DELETED, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, (int64_t)v->mailbox);
+	size_t n = 0;
+	int row;
+	while ((row = db_step(&v->store->db, stmt)) > 0 && n < n_deleted)
+		uids[n++] = db_column_u32(stmt, 0);
+	sqlite3_reset(stmt);
+	*ret_uids = (struct store_uids){uids, n};
+	return row < 0 ? row : 0;
+}
+
+static int expunge(struct store_view *v, struct store_uids uids, bool all, struct arena *a,
+    struct store_uids *ret_removed)
+{
+	struct store *s = v->store;
+	struct store_box box;
+	int error = store_box_load(s, v->mailbox, &box);
+	if (error || box.n_deleted == 0)
+		return error;
+	if (all)
+		error = list_deleted(v, box.n_deleted, a, &uids);
+	uint32_t *removed = ARENA_NEW_ARRAY(a, uint32_t, uids.n);
+	if (!removed)
+		return -E2BIG;
+	size_t n = 0;
+	uint64_t modseq = store_next_modseq(s);
+	for (size_t i = 0; !error && i < uids.n; i++) {
+		struct row row;
+		int found = get_row(s, v->mailbox, uids.v[i], &row);
+		if (found < 0)
+			return found;
+		if (!found || !(row.placement.flags & STORE_DELETED))
+			continue;
+		error = store_box_remove(s, &box, uids.v[i], modseq);
+		removed[n++] = uids.v[i];
+	}
+	if (!error && n > 0)
+		error = store_box_save(s, &box);
+	*ret_removed = (struct store_uids){removed, n};
+	return error;
+}
+
+int store_expunge(struct store_view *v, struct store_uids uids, bool all, struct arena *a,
+    struct store_uids *ret_removed)
+{
+	struct store_uids removed = {0};
+	struct db *db = &v->store->db;
+	int error = db_begin(db);
+	if (!error)
+		error = db_end(db, expunge(v, uids, all, a, &removed));
+	if (error)
+		return store_note_error(v->store, error);
+	store_bury_dead(v->store);
+	*ret_removed = removed;
+	return 0;
+}

@@ -1,0 +1,143 @@
+/*
+ * store/db.h: the mailbox database for the other files of the store: statements, transactions, the
+ * account's state row. Private to src/store.
+ *
+ * Statements are prepared once per store and named by `enum db_statement`; their text stands in
+ * db_statements.c. SQLite's results become -errno here and nowhere else: -EBADMSG for everything
+ * that means "these are not the bytes that were written" (then `damaged` is set).
+ */
+#ifndef STORE_DB_H
+#define STORE_DB_H
+
+#include <sqlite3.h>
+
+#include "store/store.h"
+
+enum db_statement {
+	DB_BEGIN,
+	DB_BEGIN_READ,
+	DB_COMMIT,
+	DB_ROLLBACK,
+	DB_STATE_GET,
+	DB_STATE_PUT,
+	DB_KEYWORDS,
+	DB_KEYWORD_ADD,
+	DB_MAILBOX_LIST,
+	DB_MAILBOX_BY_NAME,
+	DB_MAILBOX_BY_ID,
+	DB_MAILBOX_BY_USE,
+	DB_MAILBOX_COUNT,
+	DB_MAILBOX_ADD,
+	DB_MAILBOX_PUT,
+	DB_MAILBOX_RENAME,
+	DB_MAILBOX_REMOVE,
+	DB_MAILBOX_RECENT,
+	DB_SUBSCRIBE,
+	DB_UNSUBSCRIBE,
+	DB_SUBSCRIPTIONS_COUNT,
+	DB_SUBSCRIPTIONS_ALONE,
+	DB_MESSAGE_ADD,
+	DB_MESSAGE_BODY,
+	DB_MESSAGE_REMOVE,
+	DB_ENVELOPE_ADD,
+	DB_ENVELOPE_REMOVE,
+	DB_ENTRY_ADD,
+	DB_ENTRY_GET,
+	DB_ENTRY_FLAGS,
+	DB_ENTRY_REMOVE,
+	DB_ENTRY_DELETED,
+	DB_ENTRY_OF_MAILBOX,
+	DB_ENTRY_OF_MESSAGE,
+	DB_ENTRIES,
+	DB_ENTRIES_SINCE,
+	DB_ENTRIES_FROM_COUNT,
+	DB_ENTRIES_RENUMBER,
+	DB_EXPUNGED_ADD,
+	DB_EXPUNGED_ALL,
+	DB_EXPUNGED_SINCE,
+	DB_EXPUNGED_FORGET,
+	DB_EXPUNGED_COUNT,
+	DB_EXPUNGED_TRIM,
+	DB_DEAD_ADD,
+	DB_DEAD_LIST,
+	DB_DEAD_REMOVE,
+	DB_BLOB_KNOWN,
+	DB_SCAN_PLAIN, /* the scans stand in the order of their STORE_COLUMN_… bits */
+	DB_SCAN_ENVELOPE,
+	DB_SCAN_STRUCTURE,
+	DB_SCAN_ENVELOPE_STRUCTURE,
+	DB_SCAN_ORDER,
+	DB_SCAN_ENVELOPE_ORDER,
+	DB_SCAN_STRUCTURE_ORDER,
+	DB_SCAN_ALL,
+	DB_N_STATEMENTS
+};
+
+extern const char *const db_statements[DB_N_STATEMENTS];
+
+/* The one row of the table `state`; loaded by db_begin, saved by db_end. */
+struct db_state {
+	uint64_t offset;         /* with `segment`: how far the letterbox is taken in */
+	uint64_t rebuild_offset; /* what stood before this place when the database was made is taken
+	                            in by its mailboxes' names, not their numbers */
+	uint64_t next_modseq;
+	uint64_t next_mailbox;
+	uint64_t keyword_generation; /* changes with every new keyword */
+	uint64_t swept_at;           /* when blobs without message were last looked for */
+	uint32_t segment;
+	uint32_t rebuild_segment;
+	uint32_t next_message;
+	uint32_t next_uidvalidity;
+};
+
+struct db {
+	sqlite3 *handle;
+	sqlite3_stmt *statements[DB_N_STATEMENTS];
+	struct db_state state;  /* valid within a transaction */
+	struct db_state loaded; /* as it stands in the table */
+	bool in_transaction;
+	bool damaged;
+};
+
+/* Finalises the statements and closes the handle. */
+void db_done(struct db *db);
+
+/* The -errno of a SQLite result, with `damaged` noted. */
+int db_error(struct db *db, int result);
+
+/* A statement without bindings, ready for its first step. */
+MUST_USE int db_get(struct db *db, enum db_statement which, sqlite3_stmt **ret_stmt);
+/* 1: a row; 0: done (and reset); -errno (and reset). */
+MUST_USE int db_step(struct db *db, sqlite3_stmt *stmt);
+/* Steps to the end and resets: 0 or -errno. */
+MUST_USE int db_finish(struct db *db, sqlite3_stmt *stmt);
+
+/* Binds integers from parameter 1 on. */
+void db_bind_ints(sqlite3_stmt *stmt, const int64_t *values, size_t n);
+#define db_bind(stmt, ...)                                                                         \
+	db_bind_ints((stmt), (const int64_t[]){__VA_ARGS__},                                       \
+	    sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+/* Borrowed until the statement is reset; never NULL in the database. */
+void db_bind_str(sqlite3_stmt *stmt, int index, struct str text);
+void db_bind_blob(sqlite3_stmt *stmt, int index, struct str bytes);
+
+/* Runs a statement that has only integers and no rows. */
+MUST_USE int db_run_ints(struct db *db, enum db_statement which, const int64_t *values, size_t n);
+#define db_run(db, which, ...)                                                                     \
+	db_run_ints((db), (which), (const int64_t[]){__VA_ARGS__},                                 \
+	    sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
+uint64_t db_column_u64(sqlite3_stmt *stmt, int column);
+uint32_t db_column_u32(sqlite3_stmt *stmt, int column);
+/* Text or blob, borrowed until the next step. */
+struct str db_column_str(sqlite3_stmt *stmt, int column);
+
+/* Takes the write lock and loads the state. */
+MUST_USE int db_begin(struct db *db);
+/* With `error` 0 saves the state and commits, else rolls back: the error, or that of committing. */
+MUST_USE int db_end(struct db *db, int error);
+/* A snapshot for reading, with the state; ended by db_end_read. */
+MUST_USE int db_begin_read(struct db *db);
+void db_end_read(struct db *db);
+
+#endif

@@ -1,0 +1,109 @@
+/* The text of every statement, in the order of enum db_statement. */
+#include "store/db.h"
+
+#define MAILBOX_COLUMNS                                                                            \
+	"id, name, object_id, use, uidvalidity, uidnext, highest_modseq, first_recent, "           \
+	"n_messages, n_unseen, n_deleted, size, expunged_since"
+
+#define SCAN_FROM     " WHERE n.mailbox = ?1 AND n.uid BETWEEN ?2 AND ?3 ORDER BY n.uid"
+#define SCAN_SELECT   "SELECT n.uid, n.message, n.size, n.internal_at, n.internal_zone, n.saved_at, "
+#define WITH_ENVELOPE " CROSS JOIN envelopes v ON v.id = n.message"
+#define WITH_MESSAGE  " CROSS JOIN messages m ON m.id = n.message"
+#define NO_STRUCTURE  "'', ''"
+#define STRUCTURE     "m.body_text, m.bodystructure"
+#define NO_ORDER      ", 0, 0, 0, '', ''"
+#define ORDER         ", m.has_sent, m.sent_at, m.sent_zone, m.subject, m.message_id"
+
+const char *const db_statements[DB_N_STATEMENTS] = {
+    [DB_BEGIN] = "BEGIN IMMEDIATE",
+    [DB_BEGIN_READ] = "BEGIN DEFERRED",
+    [DB_COMMIT] = "COMMIT",
+    [DB_ROLLBACK] = "ROLLBACK",
+    [DB_STATE_GET] = "SELECT segment, offset, rebuild_segment, rebuild_offset, next_modseq, "
+                     "next_message, next_mailbox, next_uidvalidity, keyword_generation, swept_at "
+                     "FROM state WHERE id = 1",
+    [DB_STATE_PUT] = "UPDATE state SET segment = ?1, offset = ?2, rebuild_segment = ?3, "
+                     "rebuild_offset = ?4, next_modseq = ?5, next_message = ?6, next_mailbox = ?7, "
+                     "next_uidvalidity = ?8, keyword_generation = ?9, swept_at = ?10 WHERE id = 1",
+    [DB_KEYWORDS] = "SELECT bit, name FROM keywords ORDER BY bit",
+    [DB_KEYWORD_ADD] = "INSERT INTO keywords (bit, name) VALUES (?1, ?2)",
+    [DB_MAILBOX_LIST] = "SELECT " MAILBOX_COLUMNS ", EXISTS (SELECT 1 FROM subscriptions s WHERE "
+                        "s.name = mailboxes.name) FROM mailboxes ORDER BY name <> 'INBOX', name",
+    [DB_MAILBOX_BY_NAME] = "SELECT " MAILBOX_COLUMNS
+                           ", EXISTS (SELECT 1 FROM subscriptions s WHERE s.name = mailboxes.name) "
+                           "FROM mailboxes WHERE name = ?1",
+    [DB_MAILBOX_BY_ID] = "SELECT " MAILBOX_COLUMNS
+                         ", EXISTS (SELECT 1 FROM subscriptions s WHERE s.name = mailboxes.name) "
+                         "FROM mailboxes WHERE id = ?1",
+    [DB_MAILBOX_BY_USE] = "SELECT id FROM mailboxes WHERE use = ?1",
+    [DB_MAILBOX_COUNT] = "SELECT count(*) FROM mailboxes",
+    [DB_MAILBOX_ADD] = "INSERT INTO mailboxes (id, uidvalidity, use, highest_modseq, name, "
+                       "object_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [DB_MAILBOX_PUT] = "UPDATE mailboxes SET uidnext = ?2, highest_modseq = ?3, n_messages = ?4, "
+                       "n_unseen = ?5, n_deleted = ?6, size = ?7, expunged_since = ?8, "
+                       "first_recent = ?9, uidvalidity = ?10 WHERE id = ?1",
+    [DB_MAILBOX_RENAME] = "UPDATE mailboxes SET name = ?2 WHERE id = ?1",
+    [DB_MAILBOX_REMOVE] = "DELETE FROM mailboxes WHERE id = ?1",
+    [DB_MAILBOX_RECENT] = "UPDATE mailboxes SET first_recent = uidnext WHERE id = ?1",
+    [DB_SUBSCRIBE] = "INSERT OR IGNORE INTO subscriptions (name) VALUES (?1)",
+    [DB_UNSUBSCRIBE] = "DELETE FROM subscriptions WHERE name = ?1",
+    [DB_SUBSCRIPTIONS_COUNT] = "SELECT count(*) FROM subscriptions",
+    [DB_SUBSCRIPTIONS_ALONE] = "SELECT name FROM subscriptions WHERE name NOT IN (SELECT name FROM "
+                               "mailboxes) ORDER BY name",
+    [DB_MESSAGE_ADD] =
+        "INSERT INTO messages (id, segment, offset, length, received_ms, has_sent, sent_at, "
+        "sent_zone, body, subject, message_id, refs, body_text, bodystructure, reverse_path, "
+        "recipient, blob) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+        "?15, ?16, ?17)",
+    [DB_MESSAGE_BODY] = "SELECT segment, offset, length, body FROM messages WHERE id = ?1",
+    [DB_MESSAGE_REMOVE] = "DELETE FROM messages WHERE id = ?1",
+    [DB_ENVELOPE_ADD] = "INSERT INTO envelopes (id, envelope) VALUES (?1, ?2)",
+    [DB_ENVELOPE_REMOVE] = "DELETE FROM envelopes WHERE id = ?1",
+    [DB_ENTRY_ADD] = "INSERT INTO entries (mailbox, uid, message, flags, modseq, saved_at, size, "
+                     "internal_at, internal_zone) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [DB_ENTRY_GET] = "SELECT message, flags, modseq, size, internal_at, internal_zone FROM entries "
+                     "WHERE mailbox = ?1 AND uid = ?2",
+    [DB_ENTRY_FLAGS] = "UPDATE entries SET flags = ?3, modseq = ?4 WHERE mailbox = ?1 AND uid = ?2",
+    [DB_ENTRY_REMOVE] = "DELETE FROM entries WHERE mailbox = ?1 AND uid = ?2",
+    [DB_ENTRY_DELETED] =
+        "SELECT uid FROM entries WHERE mailbox = ?1 AND (flags & 8) <> 0 ORDER BY uid",
+    [DB_ENTRY_OF_MAILBOX] =
+        "SELECT uid FROM entries WHERE mailbox = ?1 AND uid > ?2 ORDER BY uid LIMIT 1000",
+    [DB_ENTRY_OF_MESSAGE] = "SELECT 1 FROM entries WHERE message = ?1 LIMIT 1",
+    [DB_ENTRIES] =
+        "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 ORDER BY uid",
+    [DB_ENTRIES_SINCE] = "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND "
+                         "modseq > ?2 ORDER BY uid",
+    [DB_ENTRIES_FROM_COUNT] = "SELECT count(*) FROM entries WHERE mailbox = ?1 AND uid >= ?2",
+    [DB_ENTRIES_RENUMBER] = "UPDATE entries SET mailbox = ?2, modseq = ?3 WHERE mailbox = ?1",
+    [DB_EXPUNGED_ADD] =
+        "INSERT OR REPLACE INTO expunged (mailbox, modseq, uid) VALUES (?1, ?2, ?3)",
+    [DB_EXPUNGED_ALL] = "INSERT INTO expunged (mailbox, modseq, uid) SELECT mailbox, ?2, uid FROM "
+                        "entries WHERE mailbox = ?1",
+    [DB_EXPUNGED_SINCE] =
+        "SELECT uid FROM expunged WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid",
+    [DB_EXPUNGED_FORGET] = "DELETE FROM expunged WHERE mailbox = ?1",
+    [DB_EXPUNGED_COUNT] = "SELECT count(*) FROM expunged WHERE mailbox = ?1",
+    [DB_EXPUNGED_TRIM] = "DELETE FROM expunged WHERE mailbox = ?1 AND modseq <= ?2",
+    [DB_DEAD_ADD] = "INSERT OR REPLACE INTO dead (segment, offset, length, blob) SELECT segment, "
+                    "offset, length, blob FROM messages WHERE id = ?1",
+    [DB_DEAD_LIST] = "SELECT segment, offset, length, blob FROM dead ORDER BY segment, offset "
+                     "LIMIT 250",
+    [DB_DEAD_REMOVE] = "DELETE FROM dead WHERE segment = ?1 AND offset = ?2",
+    [DB_BLOB_KNOWN] = "SELECT 1 FROM messages WHERE blob = ?1",
+    [DB_SCAN_PLAIN] = SCAN_SELECT "'', " NO_STRUCTURE NO_ORDER " FROM entries n" SCAN_FROM,
+    [DB_SCAN_ENVELOPE] =
+        SCAN_SELECT "v.envelope, " NO_STRUCTURE NO_ORDER " FROM entries n" WITH_ENVELOPE SCAN_FROM,
+    [DB_SCAN_STRUCTURE] =
+        SCAN_SELECT "'', " STRUCTURE NO_ORDER " FROM entries n" WITH_MESSAGE SCAN_FROM,
+    [DB_SCAN_ENVELOPE_STRUCTURE] = SCAN_SELECT
+    "v.envelope, " STRUCTURE NO_ORDER " FROM entries n" WITH_ENVELOPE WITH_MESSAGE SCAN_FROM,
+    [DB_SCAN_ORDER] =
+        SCAN_SELECT "'', " NO_STRUCTURE ORDER " FROM entries n" WITH_MESSAGE SCAN_FROM,
+    [DB_SCAN_ENVELOPE_ORDER] = SCAN_SELECT "v.envelope, " NO_STRUCTURE ORDER
+                                           " FROM entries n" WITH_ENVELOPE WITH_MESSAGE SCAN_FROM,
+    [DB_SCAN_STRUCTURE_ORDER] =
+        SCAN_SELECT "'', " STRUCTURE ORDER " FROM entries n" WITH_MESSAGE SCAN_FROM,
+    [DB_SCAN_ALL] = SCAN_SELECT "v.envelope, " STRUCTURE ORDER
+                                " FROM entries n" WITH_ENVELOPE WITH_MESSAGE SCAN_FROM,
+};

@@ -1,0 +1,392 @@
+#include "store/ingest.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/fd.h"
+#include "mail/summary.h"
+#include "seal/blob.h"
+#include "store/io.h"
+#include "store/metadata.h"
+#include "store/store_ingest.h"
+
+enum { INBOX_ID = 1, REFERENCES_LEN_MAX = 64 << 10 };
+
+struct ingest {
+	struct store *store;
+	struct ingest_own *own;
+	struct letterbox_reader *reader;
+	uint64_t modseq; /* one for all that this transaction brings; 0: nothing yet */
+	struct store_box box;
+	bool has_box;
+	size_t n_taken;
+	uint64_t group; /* the MULTIAPPEND whose records come now, all of them being there */
+	uint16_t group_left;
+};
+
+/* What a record says, opened. */
+struct opened {
+	struct metadata metadata;
+	struct record_frame frame;
+	struct body body;
+};
+
+/* Errors that mean this record is damaged; others are the machine's and end the transaction. */
+static bool is_damage(int error)
+{
+	return error == -EBADMSG || error == -EACCES || error == -EPROTONOSUPPORT ||
+	       error == -ENODATA || error == -EFBIG || error == -EINVAL;
+}
+
+/* Opens the sealed header; what its metadata says is borrowed from `text`. */
+static int open_header(
+    struct store *s, struct str bytes, struct buf *text, struct opened *ret_opened)
+{
+	struct opened o = {0};
+	int error = record_open(&s->keys, bytes, &o.frame, text, &o.body);
+	if (error)
+		return error;
+	/* What a later version says differently is a message all the same. */
+	if (metadata_decode(buf_str(text), &o.metadata) < 0)
+		o.metadata = (struct metadata){.kind = METADATA_DELIVERED};
+	*ret_opened = o;
+	return 0;
+}
+
+static int open_blob(struct store *s, const struct body *body, struct buf *out)
+{
+	char name[BLOB_NAME_LEN + 1];
+	blob_name(body->blob_id, name);
+	int fd CLEANUP(fd_close) = -1;
+	int error = io_open(s->blobs_fd, name, O_RDONLY, 0, &fd);
+	if (!error)
+		error = blob_open(fd, body, out);
+	if (error == -ENOENT || is_damage(error)) {
+		char path[STORE_FILE_NAME_MAX];
+		snprintf(path, sizeof(path), "blobs/%s", name);
+		store_report(s, path, 0, error == -ENOENT ? "blob is missing" : "does not open");
+		return -EBADMSG;
+	}
+	return error;
+}
+
+static int open_message(struct store *s, struct str bytes, const struct body *body)
+{
+	buf_clear(&s->bytes);
+	if (body->in_blob)
+		return open_blob(s, body, &s->bytes);
+	return record_open_body(bytes, body, &s->bytes);
+}
+
+/* Switches to another mailbox's row. */
+static int use_box(struct ingest *in, uint64_t id)
+{
+	if (in->has_box && in->box.id == id)
+		return 0;
+	if (in->has_box) {
+		int error = store_box_save(in->store, &in->box);
+		if (error)
+			return error;
+		in->has_box = false;
+	}
+	int error = store_box_load(in->store, id, &in->box);
+	in->has_box = error == 0;
+	return error;
+}
+
+/* Where a record came from before this database was made, its mailbox counts by name. */
+static int target_by_name(struct ingest *in, struct str name, uint64_t *ret_id)
+{
+	struct buf spelled CLEANUP(buf_done) = BUF_MAX(STORE_MAILBOX_NAME_MAX);
+	if (store_mailbox_name(name, &spelled) < 0)
+		return -ENOENT;
+	int error = store_box_find(in->store, buf_str(&spelled), ret_id);
+	if (error == -ENOENT)
+		error = store_box_create(in->store, buf_str(&spelled), STORE_NO_USE, ret_id);
+	return error == -E2BIG ? -ENOENT : error;
+}
+
+static int choose_box(struct ingest *in, const struct metadata *m, struct letterbox_place place)
+{
+	const struct db_state *state = &in->store->db.state;
+	struct letterbox_place made = {state->rebuild_segment, state->rebuild_offset};
+	uint64_t id = INBOX_ID;
+	int error = 0;
+	if (m->kind == METADATA_APPENDED) {
+		id = m->mailbox_id;
+		if (letterbox_place_cmp(place, made) < 0)
+			error = target_by_name(in, m->mailbox, &id);
+	}
+	if (!error)
+		error = use_box(in, id);
+	return error == -ENOENT ? use_box(in, INBOX_ID) : error;
+}
+
+static void join_references(const struct summary *summary, struct buf *out)
+{
+	for (size_t i = 0; i < summary->n_references; i++) {
+		if (out->len + summary->references[i].len + 1 > out->max)
+			return;
+		buf_add(out, summary->references[i]);
+		buf_add_c(out, '\n');
+	}
+}
+
+static int insert_message(struct ingest *in, const struct letterbox_record *record,
+    const struct opened *o, const struct summary *summary, uint32_t id)
+{
+	struct db *db = &in->store->db;
+	sqlite3_stmt *stmt;
+	int error = db_get(db, DB_MESSAGE_ADD, &stmt);
+	if (error)
+		return error;
+	struct buf references CLEANUP(buf_done) = BUF_MAX(REFERENCES_LEN_MAX);
+	join_references(summary, &references);
+	uint8_t body[BODY_ENCODED_LEN];
+	body_encode(&o->body, body);
+	char blob[BLOB_NAME_LEN + 1] = "";
+	if (o->body.in_blob)
+		blob_name(o->body.blob_id, blob);
+	db_bind(stmt, id, record->place.segment, (int64_t)record->place.offset, o->frame.total_len,
+	    (int64_t)o->frame.time_ms, summary->has_date, summary->date.epoch_s,
+	    summary->date.zone_minutes);
+	db_bind_blob(stmt, 9, str_of(body, sizeof(body)));
+	db_bind_str(stmt, 10, summary->subject);
+	db_bind_str(stmt, 11, summary->message_id);
+	db_bind_str(stmt, 12, buf_str(&references));
+	db_bind_str(stmt, 13, summary->body);
+	db_bind_str(stmt, 14, summary->bodystructure);
+	db_bind_str(stmt, 15, o->metadata.reverse_path);
+	db_bind_str(stmt, 16, o->metadata.recipient);
+	db_bind_str(stmt, 17, str_of_cstr(blob));
+	error = db_finish(db, stmt);
+	cipher_wipe(body, sizeof(body));
+	if (!error)
+		error = db_get(db, DB_ENVELOPE_ADD, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, id);
+	db_bind_str(stmt, 2, summary->envelope);
+	return db_finish(db, stmt);
+}
+
+static int summarise(struct store *s, struct summary *ret_summary)
+{
+	arena_clear(&s->parsed);
+	int error = summary_make(buf_str(&s->bytes), &s->parsed, ret_summary);
+	if (error == -E2BIG) {
+		arena_clear(&s->parsed);
+		error = summary_make(STR(""), &s->parsed, ret_summary);
+	}
+	return error;
+}
+
+static int place_message(
+    struct ingest *in, const struct letterbox_record *record, const struct opened *o)
+{
+	struct store *s = in->store;
+	struct summary summary;
+	int error = summarise(s, &summary);
+	if (!error)
+		error = choose_box(in, &o->metadata, record->place);
+	if (error)
+		return error;
+	if (s->db.state.next_message == UINT32_MAX)
+		return -E2BIG;
+	if (in->modseq == 0)
+		in->modseq = store_next_modseq(s);
+	struct store_placement p = {.message = s->db.state.next_message++,
+	    .size = s->bytes.len,
+	    .internal_at = (int64_t)(o->frame.time_ms / 1000)};
+	if (o->metadata.kind == METADATA_APPENDED) {
+		error = store_keywords_of_names(s, o->metadata.keywords, &p.flags);
+		p.flags |= o->metadata.system_flags & STORE_SYSTEM_FLAGS;
+		p.internal_at = o->metadata.internal_at;
+		p.internal_zone = o->metadata.internal_zone;
+	}
+	if (!error)
+		error = insert_message(in, record, o, &summary, p.message);
+	uint32_t uid = 0;
+	if (!error)
+		error = store_box_add(s, &in->box, &p, in->modseq, &uid);
+	if (error)
+		return error;
+	in->n_taken++;
+	if (in->own && o->metadata.kind == METADATA_APPENDED &&
+	    o->metadata.group == in->own->group && o->metadata.group_index < in->own->n) {
+		in->own->uids[o->metadata.group_index] = uid;
+		in->own->n_found++;
+	}
+	return 0;
+}
+
+enum group_state { GROUP_WHOLE, GROUP_BROKEN, GROUP_UNFINISHED };
+
+/* Whether all records of a group stand behind the first one, at whose end the reader is. */
+static int examine_group(
+    struct ingest *in, const struct metadata *first, enum group_state *ret_state)
+{
+	struct letterbox_reader *ahead CLEANUP(letterbox_reader_free) = NULL;
+	int error = letterbox_reader_new(in->store->letterbox, letterbox_reader_place(in->reader),
+	    (struct letterbox_damage_report){0}, &ahead);
+	if (error)
+		return error;
+	for (uint16_t index = 1; index < first->group_n; index++) {
+		struct letterbox_record record;
+		int found = letterbox_reader_next(ahead, &record);
+		if (found <= 0) {
+			*ret_state = GROUP_UNFINISHED;
+			return found;
+		}
+		struct buf text CLEANUP(buf_done) = BUF_MAX(RECORD_METADATA_MAX);
+		struct opened o = {0};
+		error = open_header(in->store, record.bytes, &text, &o);
+		body_wipe(&o.body);
+		if (error && !is_damage(error))
+			return error;
+		if (error || o.metadata.kind != METADATA_APPENDED ||
+		    o.metadata.group != first->group || o.metadata.group_index != index) {
+			*ret_state = GROUP_BROKEN;
+			return 0;
+		}
+	}
+	*ret_state = GROUP_WHOLE;
+	return 0;
+}
+
+/* 1: take this record in; 0: step over it; -EAGAIN: its group is not all there, come back later. */
+static int check_group(struct ingest *in, const struct metadata *m)
+{
+	if (m->kind != METADATA_APPENDED || m->group_n <= 1) {
+		in->group_left = 0;
+		return 1;
+	}
+	if (m->group_index > 0) {
+		if (in->group_left == 0 || m->group != in->group)
+			return 0;
+		in->group_left--;
+		return 1;
+	}
+	enum group_state state = GROUP_BROKEN;
+	int error = examine_group(in, m, &state);
+	if (error)
+		return error;
+	in->group = m->group;
+	in->group_left = state == GROUP_WHOLE ? m->group_n - 1 : 0;
+	if (state == GROUP_UNFINISHED)
+		return -EAGAIN;
+	return state == GROUP_WHOLE;
+}
+
+static int take_record(struct ingest *in, const struct letterbox_record *record)
+{
+	struct store *s = in->store;
+	struct buf text CLEANUP(buf_done) = BUF_MAX(RECORD_METADATA_MAX);
+	struct opened o = {0};
+	int error = open_header(s, record->bytes, &text, &o);
+	if (!error) {
+		int wanted = check_group(in, &o.metadata);
+		if (wanted <= 0)
+			return wanted;
+		error = open_message(s, record->bytes, &o.body);
+	}
+	if (is_damage(error)) {
+		store_report_record(s, record->place, "record does not open");
+		error = 0;
+	} else if (!error) {
+		error = place_message(in, record, &o);
+	}
+	body_wipe(&o.body);
+	return error;
+}
+
+static void on_letterbox_damage(void *ctx, struct letterbox_place place, const char *what)
+{
+	store_report_record(ctx, place, what);
+}
+
+/* Reads on from the state's position and moves it. 1: more may be there. */
+static int take_batch(struct ingest *in, size_t max)
+{
+	struct db_state *state = &in->store->db.state;
+	for (size_t n = 0; n < max || in->group_left > 0; n++) {
+		struct letterbox_record record;
+		int found = letterbox_reader_next(in->reader, &record);
+		if (found < 0)
+			return found;
+		if (found > 0) {
+			int error = take_record(in, &record);
+			if (error)
+				return error == -EAGAIN ? 0 : error;
+		}
+		struct letterbox_place place = letterbox_reader_place(in->reader);
+		state->segment = place.segment;
+		state->offset = place.offset;
+		if (found == 0)
+			return 0;
+	}
+	return 1;
+}
+
+int ingest_pending(
+    struct store *s, size_t max, struct ingest_own *own, size_t *ret_n_taken, bool *ret_more)
+{
+	assert(s->db.in_transaction);
+	struct ingest in = {.store = s, .own = own};
+	struct letterbox_reader *reader CLEANUP(letterbox_reader_free) = NULL;
+	int error = letterbox_reader_new(s->letterbox,
+	    (struct letterbox_place){s->db.state.segment, s->db.state.offset},
+	    (struct letterbox_damage_report){on_letterbox_damage, s}, &reader);
+	if (error)
+		return error;
+	in.reader = reader;
+	int more = take_batch(&in, max);
+	error = more < 0 ? more : 0;
+	/* What a killed worker left may not be durable yet; the position must not be ahead of it.
+	 */
+	if (!error && in.n_taken > 0)
+		error = letterbox_reader_sync(reader);
+	if (!error && in.has_box)
+		error = store_box_save(s, &in.box);
+	if (error)
+		return error;
+	*ret_n_taken = in.n_taken;
+	*ret_more = more > 0;
+	return 0;
+}
+
+int ingest_is_pending(struct store *s, bool *ret_pending)
+{
+	struct letterbox_place end;
+	int error = letterbox_committed(s->letterbox, &end);
+	if (!error)
+		error = db_begin_read(&s->db);
+	if (error)
+		return error;
+	struct letterbox_place at = {s->db.state.segment, s->db.state.offset};
+	db_end_read(&s->db);
+	*ret_pending = letterbox_place_cmp(at, end) < 0;
+	return 0;
+}
+
+int store_ingest(struct store *s, size_t *ret_n_taken)
+{
+	size_t n_taken = 0;
+	bool more = false;
+	int error = ingest_is_pending(s, &more);
+	while (!error && more) {
+		size_t n = 0;
+		error = db_begin(&s->db);
+		if (error)
+			break;
+		error = db_end(&s->db, ingest_pending(s, STORE_INGEST_BATCH, NULL, &n, &more));
+		if (!error)
+			n_taken += n;
+	}
+	if (error && n_taken == 0)
+		return store_note_error(s, error);
+	*ret_n_taken = n_taken;
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* store/ingest.h: taking records in within a transaction: for store_ingest and APPEND. Private. */
+#ifndef STORE_INGEST_H
+#define STORE_INGEST_H
+
+#include "store/store_private.h"
+
+/* The records of one APPEND, whose UIDs its caller wants. */
+struct ingest_own {
+	uint64_t group;
+	uint32_t *uids;
+	size_t n;       /* how many there are */
+	size_t n_found; /* how many were taken in */
+};
+
+/*
+ * Takes in at most about `max` records (a group is not split) in the transaction that is open.
+ * `own` may be NULL. True in `*ret_more` when there may be more.
+ */
+MUST_USE int ingest_pending(
+    struct store *s, size_t max, struct ingest_own *own, size_t *ret_n_taken, bool *ret_more);
+
+/* True in `*ret_pending` when the letterbox has something behind the position taken in. */
+MUST_USE int ingest_is_pending(struct store *s, bool *ret_pending);
+
+#endif

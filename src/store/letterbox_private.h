@@ -1,0 +1,37 @@
+/* store/letterbox_private.h: what letterbox.c and letterbox_reader.c share. */
+#ifndef STORE_LETTERBOX_PRIVATE_H
+#define STORE_LETTERBOX_PRIVATE_H
+
+#include "store/letterbox.h"
+
+struct letterbox {
+	uint64_t account_id;
+	int account_fd;   /* our own */
+	int folder_fd;    /* the lock is on it */
+	mode_t file_mode; /* of new segments, as the folder's */
+	uint32_t last;    /* the highest segment number seen; 0: not looked yet */
+
+	/* Appending; valid under the lock, a hint otherwise. */
+	bool locked;
+	int fd; /* of segment `end.segment` */
+	struct letterbox_place end;
+	struct letterbox_place start; /* the end when the lock was taken */
+	bool folder_dirty;            /* a segment was made under this lock */
+	bool distrust;                /* a sync failed: begin a new segment */
+
+	/* Reading single records. */
+	int read_fd;
+	uint32_t read_segment;
+};
+
+/* Opens a segment for reading and writing, or only reading. -ENOENT. */
+MUST_USE int letterbox_open_segment(
+    struct letterbox *l, uint32_t number, bool write, int *ret_fd, uint64_t *ret_len);
+
+/* The highest segment; 0 in `l->last` when there is none. */
+MUST_USE int letterbox_find_last(struct letterbox *l);
+
+/* True when the last bytes before `len` are the end of a record or hole that begins in the file. */
+MUST_USE int letterbox_check_tail(int fd, uint64_t len, bool *ret_whole);
+
+#endif
