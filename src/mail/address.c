@@ -336,6 +336,19 @@ static void read_angle(struct parser *p, struct address *entry)
 	p->comment.len = 0;
 }
 
+/* What stands between an address and the next comma, or a bracket if asked for, means nothing. */
+static void skip_to_separator(struct parser *p, bool or_angle)
+{
+	while (!at_end(p) && peek(p) != ',' && peek(p) != ';' && !(or_angle && peek(p) == '<')) {
+		if (peek(p) == '"') {
+			advance(p, 1);
+			advance(p, quoted_len(p->rest));
+		}
+		if (!skip_cfws(p))
+			advance(p, 1);
+	}
+}
+
 /* A bare addr-spec, whose local part was read, from its "@" on. `start` is where it began. */
 static void read_bare(struct parser *p, struct address *entry, struct str start)
 {
@@ -345,6 +358,8 @@ static void read_bare(struct parser *p, struct address *entry, struct str start)
 	advance(p, 1);
 	buf_clear(&p->phrase);
 	read_domain(p, &p->phrase);
+	struct parser behind_domain = *p;
+	skip_to_separator(p, true);
 	if (peek(p) == '<') {
 		/* `u@h <u@h>`: what looked like an address is the name. */
 		buf_clear(&p->phrase);
@@ -353,6 +368,8 @@ static void read_bare(struct parser *p, struct address *entry, struct str start)
 		read_angle(p, entry);
 		return;
 	}
+	p->rest = behind_domain.rest;
+	p->comment = behind_domain.comment;
 	entry->host = keep(p, buf_str(&p->phrase));
 	set_name(p, entry, name, false);
 }
@@ -376,19 +393,6 @@ static void read_mailbox(struct parser *p, struct str start)
 		buf_clear(&p->phrase);
 		add_unescaped(&p->phrase, p->comment);
 		set_name(p, entry, buf_str(&p->phrase), false);
-	}
-}
-
-/* What stands between an address and the next comma means nothing. */
-static void skip_to_separator(struct parser *p)
-{
-	while (!at_end(p) && peek(p) != ',' && peek(p) != ';') {
-		if (peek(p) == '"') {
-			advance(p, 1);
-			advance(p, quoted_len(p->rest));
-		}
-		if (!skip_cfws(p))
-			advance(p, 1);
 	}
 }
 
@@ -432,7 +436,7 @@ static void read_entry(struct parser *p)
 		return;
 	}
 	read_mailbox(p, start);
-	skip_to_separator(p);
+	skip_to_separator(p, false);
 }
 
 int address_list_parse(struct str value, struct arena *a, struct address **ret_first)

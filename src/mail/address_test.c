@@ -113,6 +113,7 @@ static void address_makes_the_best_of_broken_ones(void **state)
 {
 	(void)state;
 	expect_list(STR("a@b <c@d>"), "a@b||c|d");
+	expect_list(STR("a@b: c <d@e>, f@g"), "a@b: c||d|e ||f|g");
 	expect_list(STR("Ada a@b"), "Ada||a|b");
 	expect_list(STR("nobody"), "||nobody|");
 	expect_list(STR("Undisclosed <>"), "Undisclosed|||");

@@ -80,6 +80,7 @@ static size_t base64_flush(unsigned bits, unsigned n, char *to)
 }
 
 /*
+ * RFC 2045 §6.8: padding may be taken as the end of the data. Mailing lists add footers behind it.
  * Decodes groups of four digits until `least` bytes are there; stops only between groups, so that
  * the next call can go on from `*rest`.
  */
@@ -98,9 +99,8 @@ static bool decode_base64(struct str *rest, size_t least, struct buf *out)
 		if (value >= 0) {
 			bits = bits << 6 | (unsigned)value;
 			n++;
-		} else if (c == '=') {
-			len += base64_flush(bits, n, chunk + len);
-			n = 0;
+		} else if (c == '=' && n >= 2) {
+			i = rest->len;
 		}
 		if (n == 4) {
 			chunk[len++] = (char)(bits >> 16);

@@ -1,9 +1,9 @@
 /*
  * mail/transfer.h: content transfer encodings (RFC 2045 §6), lenient in reading.
  *
- * Decoders take every input: base64 steps over bytes outside its alphabet and takes up again after
- * padding in the middle; quoted-printable leaves what is no code as it stands; uuencode reads from
- * `begin` to `end`. 7bit, 8bit, binary and unknown encodings are the bytes themselves.
+ * Decoders take every input: base64 steps over bytes outside its alphabet and ends at padding;
+ * quoted-printable leaves what is no code as it stands; uuencode reads from `begin` to `end`. 7bit,
+ * 8bit, binary and unknown encodings are the bytes themselves.
  *
  * It does not know charsets, and it does not change line ends.
  */

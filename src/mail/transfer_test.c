@@ -34,14 +34,15 @@ static void transfer_decodes_base64(void **state)
 	expect_decoded(TRANSFER_BASE64, STR("+/+/"), STR("\xfb\xff\xbf"));
 }
 
-static void transfer_base64_goes_on_after_padding(void **state)
+static void transfer_base64_ends_at_padding(void **state)
 {
 	(void)state;
-	expect_decoded(TRANSFER_BASE64, STR("QQ==QUI=QUJD"), STR("AABABC"));
+	expect_decoded(TRANSFER_BASE64, STR("QQ==\n--\nfooter"), STR("A"));
 	expect_decoded(TRANSFER_BASE64, STR("QUI"), STR("AB"));
 	expect_decoded(TRANSFER_BASE64, STR("QQ"), STR("A"));
 	expect_decoded(TRANSFER_BASE64, STR("Q"), STR(""));
 	expect_decoded(TRANSFER_BASE64, STR("===="), STR(""));
+	expect_decoded(TRANSFER_BASE64, STR("=QQ=="), STR("A"));
 }
 
 static void transfer_decodes_quoted_printable(void **state)
@@ -153,7 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(transfer_knows_the_names),
 	    cmocka_unit_test(transfer_decodes_base64),
-	    cmocka_unit_test(transfer_base64_goes_on_after_padding),
+	    cmocka_unit_test(transfer_base64_ends_at_padding),
 	    cmocka_unit_test(transfer_decodes_quoted_printable),
 	    cmocka_unit_test(transfer_quoted_printable_takes_endless_lines),
 	    cmocka_unit_test(transfer_decodes_uuencode),
