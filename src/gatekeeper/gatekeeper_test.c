@@ -1,0 +1,608 @@
+/*
+ * The role as it runs: sandboxed, in a process of its own, between a supervisor (this test), the
+ * services (a process of the test) and clients over TCP. The IMAP dialogue is replaced by one that
+ * does what a letter says, so that a gate can be made to crash.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <openssl/ssl.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "gate/gate.h"
+#include "gatekeeper/gatekeeper.h"
+#include "ipc/channel.h"
+#include "ipc/loop.h"
+#include "ipc/messages.h"
+#include "tls/selfsigned.h"
+#include "tls/signer.h"
+
+enum { WAIT_MS = 20000, NOTE_MAX = 4096, PEM_MAX = 65536 };
+
+/* --- the dialogue of the test --- */
+
+int gate_imap(struct gate *g)
+{
+	static volatile char *volatile nowhere = (volatile char *)4096;
+	gate_say(g, STR("* hello\r\n"));
+	for (;;) {
+		g->interruptible = true;
+		gate_set_deadline(g, WAIT_MS);
+		int r = gate_fill(g);
+		if (r == -ESHUTDOWN) {
+			gate_say(g, STR("* BYE\r\n"));
+			return gate_flush(g);
+		}
+		if (r < 0)
+			return r;
+		char c = gate_pending(g).p[0];
+		gate_consume(g, gate_pending(g).len);
+		if (c == 'c')
+			*nowhere = c;
+		if (c == 's')
+			(void)!socket(AF_INET, SOCK_STREAM, 0);
+		if (c == 'x')
+			_exit(3);
+		gate_say(g, STR("* still here\r\n"));
+	}
+}
+
+/* --- the services --- */
+
+struct services {
+	struct loop *loop;
+	struct signer *signer;
+	int notes;
+};
+
+static void PRINTF(2, 3) note(struct services *s, const char *fmt, ...)
+{
+	char line[NOTE_MAX];
+	va_list args;
+	va_start(args, fmt);
+	int len = vsnprintf(line, sizeof line, fmt, args);
+	va_end(args);
+	(void)!write(s->notes, line, (size_t)len);
+}
+
+static int on_rcpt(struct loop_entry *from, void *msg, void *ctx)
+{
+	static const uint64_t account = 7;
+	(void)msg;
+	(void)ctx;
+	struct ipc_rcpt_answer answer = {.result = RCPT_OK, .accounts = {&account, 1}};
+	return loop_send(from, IPC_RCPT_ANSWER, &answer);
+}
+
+static int on_sign(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct services *s = ctx;
+	unsigned char signature[SIGNER_SIGNATURE_LEN_MAX];
+	size_t len = 0;
+	int r = signer_sign(s->signer, msg, signature, &len);
+	struct ipc_signed answer = {.ok = r == 0, .signature = str_of(signature, len)};
+	return loop_send(from, IPC_SIGNED, &answer);
+}
+
+static int on_deliver(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct services *s = ctx;
+	const struct ipc_deliver *d = msg;
+	size_t len = 0;
+	struct ipc_delivered answer = {.detail = STR("")};
+	answer.result = fd_check_sealed(d->message, &len) == 0 ? DELIVER_OK : DELIVER_TEMPORARY;
+	note(s, "delivered len=%zu trace=%.*s\n", len, STR_FMT(d->trace));
+	return loop_send(from, IPC_DELIVERED, &answer);
+}
+
+static const struct ipc_receiver gate_messages[] = {
+    {IPC_RCPT, on_rcpt}, {IPC_SIGN, on_sign}, {IPC_DELIVER, on_deliver}};
+static const struct ipc_receivers gate_receivers = {gate_messages, ARRAY_LEN(gate_messages), NULL};
+
+static int on_gate(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct services *s = ctx;
+	struct ipc_gate *m = msg;
+	(void)from;
+	if (!str_eq(m->peer, STR("127.0.0.1")))
+		return -EPROTO;
+	(void)loop_add_channel(s->loop, fd_take(&m->channel), &gate_receivers, s);
+	return 0;
+}
+
+static int on_ledger_event(struct loop_entry *from, void *msg, void *ctx)
+{
+	const struct ipc_ledger_event *e = msg;
+	(void)from;
+	note(ctx, "ledger kind=%u peer=%.*s detail=%.*s\n", e->kind, STR_FMT(e->peer),
+	    STR_FMT(e->detail));
+	return 0;
+}
+
+static void on_gatekeeper_closed(struct loop_entry *from, int error, void *ctx)
+{
+	struct services *s = ctx;
+	(void)from;
+	(void)error;
+	loop_stop(s->loop);
+}
+
+static const struct ipc_receiver keeper_messages[] = {
+    {IPC_GATE, on_gate}, {IPC_LEDGER_EVENT, on_ledger_event}};
+static const struct ipc_receivers keeper_receivers = {
+    keeper_messages, ARRAY_LEN(keeper_messages), on_gatekeeper_closed};
+
+static _Noreturn void be_services(const int *channels, size_t n, struct str key, int notes)
+{
+	struct services s = {.notes = notes};
+	bool ok =
+	    loop_new(&s.loop) == 0 && signer_new(&s.signer) == 0 && signer_add(s.signer, key) == 0;
+	for (size_t i = 0; i < n && ok; i++)
+		ok = loop_add_channel(s.loop, channels[i], &keeper_receivers, &s) != NULL;
+	_exit(ok && loop_run(s.loop) == 0 ? 0 : 1);
+}
+
+/* --- the world around one gatekeeper --- */
+
+struct world {
+	struct config config;
+	char folder[64];
+	pid_t gatekeeper, services;
+	int supervisor; /* our end */
+	FILE *notes;
+	uint16_t port;
+};
+
+static void write_text(int dir, const char *name, struct str text)
+{
+	assert_int_equal(fd_write_file(dir, name, text, 0600), 0);
+}
+
+static int listen_somewhere(uint16_t *ret_port)
+{
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof address;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	*ret_port = ntohs(address.sin_port);
+	return fd;
+}
+
+static void be_gatekeeper(struct world *w, enum role role, int supervisor, int dir)
+{
+	struct role_start start = {.role = role,
+	    .supervisor = supervisor,
+	    .control = -1,
+	    .data_fd = dir,
+	    .config = &w->config};
+	signal(SIGSEGV, SIG_DFL); /* the test library's handler is not for the role */
+	log_open(role_row(role)->name, LOG_ERROR);
+	_exit(gatekeeper_main(&start));
+}
+
+static void introduce(struct world *w, enum role role, int *ret_far)
+{
+	int ends[2];
+	assert_int_equal(ipc_pair(ends), 0);
+	struct ipc_peer peer = {.role = (uint8_t)role, .index = 0, .channel = ends[0]};
+	assert_int_equal(ipc_send(w->supervisor, IPC_PEER, &peer), 0);
+	close(ends[0]);
+	*ret_far = ends[1];
+}
+
+static void expect_message(struct world *w, uint16_t type)
+{
+	struct pollfd p = {.fd = w->supervisor, .events = POLLIN};
+	struct ipc_received m;
+	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	assert_int_equal(ipc_recv(w->supervisor, &m), 0);
+	assert_int_equal(m.type, type);
+	ipc_received_done(&m);
+}
+
+static void start_services(struct world *w, struct str key)
+{
+	static const enum role roles[] = {
+	    ROLE_DIRECTORY, ROLE_KEYHOLDER, ROLE_DELIVERY, ROLE_LEDGER};
+	int far[ARRAY_LEN(roles)], notes[2];
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+		introduce(w, roles[i], &far[i]);
+	assert_int_equal(pipe(notes), 0);
+	w->services = fork();
+	assert_true(w->services >= 0);
+	if (w->services == 0) {
+		close(w->supervisor);
+		be_services(far, ARRAY_LEN(far), key, notes[1]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(far); i++)
+		close(far[i]);
+	close(notes[1]);
+	w->notes = fdopen(notes[0], "r");
+	assert_non_null(w->notes);
+}
+
+/* The limits are set in w->config before. */
+static void start_world(struct world *w, enum role role)
+{
+	static const char *const names[] = {"mx.example.test"};
+	struct buf key CLEANUP(buf_done) = BUF_MAX(PEM_MAX);
+	struct buf certificate CLEANUP(buf_done) = BUF_MAX(PEM_MAX);
+	assert_int_equal(selfsigned_make(names, 1, &key, &certificate), 0);
+	memcpy(w->folder, "/tmp/gatekeeper-test-XXXXXX", 28);
+	assert_non_null(mkdtemp(w->folder));
+	int dir CLEANUP(fd_close) = open(w->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	write_text(dir, "cert.pem", buf_str(&certificate));
+	memcpy(w->config.certificate, "cert.pem", 9);
+	memcpy(w->config.hostname, "mx.example.test", 16);
+	w->config.message_size = 4 << 20;
+	w->config.recipients = 10;
+	w->config.smtp_errors = 10;
+	w->config.smtp_timeout = 60;
+	w->config.smtp_duration = 600;
+	int ends[2];
+	assert_int_equal(ipc_pair(ends), 0);
+	fflush(NULL);
+	w->gatekeeper = fork();
+	assert_true(w->gatekeeper >= 0);
+	if (w->gatekeeper == 0) {
+		close(ends[0]);
+		be_gatekeeper(w, role, ends[1], dup(dir));
+	}
+	close(ends[1]);
+	w->supervisor = ends[0];
+	expect_message(w, IPC_READY);
+	start_services(w, buf_str(&key));
+	struct ipc_listener listener = {.port = 25};
+	listener.socket = listen_somewhere(&w->port);
+	assert_int_equal(ipc_send(w->supervisor, IPC_LISTENER, &listener), 0);
+	close(listener.socket);
+}
+
+static struct world new_world(void)
+{
+	return (struct world){
+	    .config = {
+	        .connections = 50, .connections_per_network = 50, .message_memory = 1 << 30}};
+}
+
+/* Waits for the end of the gatekeeper and cleans up; it must have ended by itself, with 0. */
+static void expect_ended(struct world *w)
+{
+	int status;
+	char path[96];
+	assert_int_equal(waitpid(w->gatekeeper, &status, 0), w->gatekeeper);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(waitpid(w->services, &status, 0), w->services);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	fd_close(&w->supervisor);
+	fclose(w->notes);
+	snprintf(path, sizeof path, "%s/cert.pem", w->folder);
+	unlink(path);
+	rmdir(w->folder);
+}
+
+static void drain(struct world *w, uint32_t ms)
+{
+	struct ipc_drain message = {.ms = ms};
+	assert_int_equal(ipc_send(w->supervisor, IPC_DRAIN, &message), 0);
+}
+
+/* --- clients --- */
+
+static int connect_to(const struct world *w)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+	    .sin_port = htons(w->port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+/* The next line begins with `text`; NULL: the end. */
+static void expect_line(int fd, const char *text)
+{
+	char line[1024];
+	size_t len = 0;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	while (len < sizeof line - 1 && (len == 0 || line[len - 1] != '\n')) {
+		assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+		ssize_t n = read(fd, line + len, 1);
+		if (n <= 0)
+			break;
+		len++;
+	}
+	line[len] = '\0';
+	if (!text)
+		assert_string_equal(line, "");
+	else if (!str_starts(str_of(line, len), str_of_cstr(text)))
+		fail_msg("`%s` where `%s` was expected", line, text);
+}
+
+static void say(int fd, const char *text)
+{
+	assert_int_equal(fd_write_all(fd, str_of_cstr(text)), 0);
+}
+
+static void expect_note(struct world *w, const char *text)
+{
+	char line[NOTE_MAX];
+	assert_non_null(fgets(line, sizeof line, w->notes));
+	if (!strstr(line, text))
+		fail_msg("`%s` where `%s` was expected", line, text);
+}
+
+/* --- tests --- */
+
+static void a_message(void **state)
+{
+	(void)state;
+	struct world w = new_world();
+	start_world(&w, ROLE_GATEKEEPER_SMTP);
+	int c = connect_to(&w);
+	expect_line(c, "220 mx.example.test");
+	say(c, "EHLO client.example\r\n");
+	for (unsigned i = 0; i < 11; i++)
+		expect_line(c, "250-");
+	expect_line(c, "250 HELP");
+	say(c, "MAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n");
+	expect_line(c, "250 2.1.0");
+	expect_line(c, "250 2.1.5");
+	expect_line(c, "354");
+	say(c, "Subject: x\r\n\r\n.\r\nQUIT\r\n");
+	expect_line(c, "250 2.0.0");
+	expect_note(
+	    &w, "delivered len=14 trace=Received: from client.example (unknown [127.0.0.1])");
+	expect_line(c, "221");
+	expect_line(c, NULL);
+	close(c);
+	drain(&w, 5000);
+	expect_ended(&w);
+}
+
+static void say_tls(SSL *ssl, const char *text, const char *expected)
+{
+	char line[1024];
+	assert_int_equal(SSL_write(ssl, text, (int)strlen(text)), strlen(text));
+	int n = SSL_read(ssl, line, sizeof line - 1);
+	assert_true(n > 0);
+	line[n] = '\0';
+	if (!strstr(line, expected))
+		fail_msg("`%s` where `%s` was expected", line, expected);
+}
+
+/* What is sent behind STARTTLS in the clear is never obeyed (RFC 3207 §4.2). */
+static void starttls_and_what_was_injected(void **state)
+{
+	(void)state;
+	struct world w = new_world();
+	start_world(&w, ROLE_GATEKEEPER_SMTP);
+	int c = connect_to(&w);
+	expect_line(c, "220");
+	say(c, "EHLO client.example\r\n");
+	for (unsigned i = 0; i < 12; i++)
+		expect_line(c, "250");
+	say(c, "STARTTLS\r\nMAIL FROM:<injected@example.org>\r\n");
+	expect_line(c, "220 2.0.0");
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(ctx);
+	SSL_set_fd(ssl, c);
+	assert_int_equal(SSL_connect(ssl), 1);
+	say_tls(ssl, "RCPT TO:<a@example.test>\r\n", "503 5.5.1");
+	say_tls(ssl, "MAIL FROM:<b@example.org>\r\n", "503 5.5.1 Say EHLO");
+	say_tls(ssl, "EHLO again.example\r\n", "250-PIPELINING");
+	say_tls(ssl, "STARTTLS\r\n", "503 5.5.1");
+	say_tls(ssl, "MAIL FROM:<b@example.org>\r\n", "250 2.1.0");
+	say_tls(ssl, "RCPT TO:<a@example.test>\r\n", "250 2.1.5");
+	say_tls(ssl, "DATA\r\n", "354");
+	say_tls(ssl, "x\r\n.\r\n", "250 2.0.0");
+	expect_note(&w, "from again.example");
+	expect_note(&w, "using TLSv1.3 with cipher");
+	say_tls(ssl, "QUIT\r\n", "221 2.0.0");
+	char byte;
+	assert_int_equal(SSL_read(ssl, &byte, 1), 0);
+	assert_int_equal(SSL_get_error(ssl, 0), SSL_ERROR_ZERO_RETURN);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	close(c);
+	drain(&w, 5000);
+	expect_ended(&w);
+}
+
+/* `letter` makes one gate crash; another, older connection goes on until it ends. */
+static void crash(const char *letter, const char *detail)
+{
+	struct world w = new_world();
+	start_world(&w, ROLE_GATEKEEPER_IMAP);
+	int other = connect_to(&w);
+	expect_line(other, "* hello");
+	int c = connect_to(&w);
+	expect_line(c, "* hello");
+	say(c, letter);
+	expect_line(c, NULL);
+	expect_message(&w, IPC_REPLACE_ME);
+	char expected[128];
+	snprintf(expected, sizeof expected,
+	    "ledger kind=%u peer=127.0.0.1 detail=gate-imap ended %s", LEDGER_ALARM_GATE_CRASH,
+	    detail);
+	expect_note(&w, expected);
+	assert_int_equal(connect_to(&w), -1);
+	say(other, ".");
+	expect_line(other, "* still here");
+	close(other);
+	close(c);
+	expect_ended(&w);
+}
+
+static void a_gate_that_crashes(void **state)
+{
+	(void)state;
+	crash("c", "by signal 11 (SIGSEGV)");
+}
+
+static void a_gate_that_breaks_its_rules(void **state)
+{
+	(void)state;
+	crash("s", "by signal 31 (SIGSYS)");
+}
+
+static void a_gate_that_gives_up(void **state)
+{
+	(void)state;
+	crash("x", "with status 3");
+}
+
+static void limits_of_connections(void **state)
+{
+	(void)state;
+	struct world w = new_world();
+	w.config.connections_per_network = 2;
+	start_world(&w, ROLE_GATEKEEPER_SMTP);
+	int a = connect_to(&w), b = connect_to(&w);
+	expect_line(a, "220");
+	expect_line(b, "220");
+	int c = connect_to(&w);
+	expect_line(c, "421 4.7.0 Too many connections");
+	expect_line(c, NULL);
+	close(c);
+	say(a, "QUIT\r\n");
+	expect_line(a, "221");
+	close(a);
+	/* Its gate is gone soon. */
+	uint64_t until = clock_ms() + WAIT_MS;
+	char first = '4';
+	while (first == '4' && clock_ms() < until) {
+		c = connect_to(&w);
+		assert_int_equal(read(c, &first, 1), 1);
+		if (first == '4')
+			close(c);
+	}
+	assert_int_equal(first, '2');
+	close(b);
+	close(c);
+	drain(&w, 5000);
+	expect_ended(&w);
+}
+
+static void begin_message(int fd)
+{
+	say(fd, "HELO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n");
+	expect_line(fd, "220");
+	expect_line(fd, "250");
+	expect_line(fd, "250");
+	expect_line(fd, "250");
+	expect_line(fd, "354");
+}
+
+static void say_kilobytes(int fd, unsigned n)
+{
+	char kilobyte[1024];
+	memset(kilobyte, 'x', sizeof kilobyte);
+	memcpy(kilobyte + 510, "\r\n", 2);
+	memcpy(kilobyte + 1022, "\r\n", 2);
+	while (n-- > 0)
+		assert_int_equal(fd_write_all(fd, str_of(kilobyte, sizeof kilobyte)), 0);
+}
+
+/* Two gates, and memory for the message of one. */
+static void memory_of_all_messages(void **state)
+{
+	(void)state;
+	struct world w = new_world();
+	w.config.message_memory = 2 << 20;
+	start_world(&w, ROLE_GATEKEEPER_SMTP);
+	int a = connect_to(&w), b = connect_to(&w);
+	begin_message(a);
+	say_kilobytes(a, 1500);
+	say(a, ".\r\n");
+	expect_line(a, "250 2.0.0");
+	expect_note(&w, "delivered len=1536000");
+	say(a, "MAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n");
+	expect_line(a, "250");
+	expect_line(a, "250");
+	expect_line(a, "354");
+	say_kilobytes(a, 1500);
+	begin_message(b);
+	say_kilobytes(b, 500);
+	say(b, ".\r\n");
+	expect_line(b, "452 4.3.1");
+	say(a, ".\r\n");
+	expect_line(a, "250 2.0.0");
+	close(a);
+	close(b);
+	drain(&w, 5000);
+	expect_ended(&w);
+}
+
+static void drains(void **state)
+{
+	(void)state;
+	struct world w = new_world();
+	start_world(&w, ROLE_GATEKEEPER_SMTP);
+	int a = connect_to(&w), b = connect_to(&w);
+	expect_line(a, "220");
+	begin_message(b);
+	drain(&w, 10000);
+	expect_line(a, "421 4.3.2");
+	expect_line(a, NULL);
+	close(a);
+	assert_int_equal(connect_to(&w), -1);
+	say(b, "x\r\n.\r\n");
+	expect_line(b, "250 2.0.0");
+	expect_line(b, "421 4.3.2");
+	close(b);
+	expect_ended(&w);
+}
+
+static void drains_in_time(void **state)
+{
+	(void)state;
+	struct world w = new_world();
+	start_world(&w, ROLE_GATEKEEPER_SMTP);
+	int c = connect_to(&w);
+	begin_message(c);
+	uint64_t began = clock_ms();
+	drain(&w, 500);
+	expect_ended(&w);
+	assert_true(clock_ms() - began < 3000);
+	close(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_message),
+	    cmocka_unit_test(starttls_and_what_was_injected),
+	    cmocka_unit_test(a_gate_that_crashes),
+	    cmocka_unit_test(a_gate_that_breaks_its_rules),
+	    cmocka_unit_test(a_gate_that_gives_up),
+	    cmocka_unit_test(limits_of_connections),
+	    cmocka_unit_test(memory_of_all_messages),
+	    cmocka_unit_test(drains),
+	    cmocka_unit_test(drains_in_time),
+	};
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
