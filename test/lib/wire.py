@@ -45,13 +45,13 @@ class Wire:
     def send(self, data):
         try:
             self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError) as e:
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError) as e:
             raise Ended(str(e)) from e
 
     def fill(self):
         try:
             got = self.socket.recv(65536)
-        except ConnectionResetError as e:
+        except (ConnectionResetError, ssl.SSLZeroReturnError, ssl.SSLEOFError) as e:
             raise Ended(str(e)) from e
         if not got:
             raise Ended("end of stream")
@@ -196,7 +196,9 @@ class Imap(Wire):
                 answer = self.response()
                 while answer.startswith(b"* "):
                     answer = self.response()
-                assert answer.startswith(b"+"), f"no continuation but {answer!r}"
+                if not answer.startswith(b"+"):  # refused before the literal: that is the reply
+                    self.pending = answer + b"\r\n" + self.pending
+                    return tag.encode()
                 line = p
             else:
                 line += p.encode()

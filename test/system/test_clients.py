@@ -118,7 +118,7 @@ def mbsync_config(server, address, folder):
     maildir = folder / "mail"
     maildir.mkdir(parents=True)
     (folder / "mbsyncrc").write_text(
-        f"IMAPAccount a\nHost 127.0.0.1\nPort {server.imaps}\nUser {address}\nPass \"{server.passwords[address]}\"\nSSLType IMAPS\n"
+        f"IMAPAccount a\nHost localhost\nPort {server.imaps}\nUser {address}\nPass \"{server.passwords[address]}\"\nSSLType IMAPS\n"
         f"CertificateFile {server.data}/tls/cert.pem\nTimeout 60\n\nIMAPStore far\nAccount a\n\nMaildirStore near\nPath {maildir}/\nInbox {maildir}/INBOX\n"
         f"SubFolders Verbatim\n\nChannel c\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n")
     return maildir
@@ -147,9 +147,8 @@ def folder_tree_through_mbsync(server):
     folder = server.folder / "mbsync"
     sent = {name: [] for name in FOLDERS}
     with server.imap_client(CAROL) as c, server.smtp_client() as s:
-        c.ok("ENABLE IMAP4rev2")
         for name in FOLDERS[1:]:
-            c.ok("CREATE ", name.encode())
+            c.ok(f'CREATE "{modified_utf7(name)}"')
         for n in range(TREE_MESSAGES):
             m = messages.message(n, 1)
             if n % 3 == 0:
@@ -158,7 +157,7 @@ def folder_tree_through_mbsync(server):
                 sent["INBOX"].append(m)
             else:
                 name = FOLDERS[n % len(FOLDERS)]
-                reply = c.command("APPEND ", name.encode(), " (\\Seen) ", m)
+                reply = c.command(f'APPEND "{modified_utf7(name)}" (\\Seen) ', m)
                 expect_equal(reply.status, "OK", reply.text)
                 sent[name].append(m)
     mbsync_config(server, CAROL, folder)
@@ -225,9 +224,11 @@ def neomutt(server):
     need("tmux")
     folder = server.folder / "neomutt"
     folder.mkdir()
-    server.deliver(messages.short("for neomutt", "The words that neomutt shows.\r\n"), DAN)
+    with server.imap_client(DAN) as c:
+        c.ok("CREATE mutt")
+        c.append("mutt", messages.short("for neomutt", "The words that neomutt shows.\r\n"))
     (folder / "rc").write_text(
-        f"set imap_user = '{DAN}'\nset imap_pass = '{server.passwords[DAN]}'\nset folder = 'imaps://127.0.0.1:{server.imaps}/'\nset spoolfile = '+INBOX'\n"
+        f"set imap_user = '{DAN}'\nset imap_pass = '{server.passwords[DAN]}'\nset folder = 'imaps://127.0.0.1:{server.imaps}/'\nset spoolfile = '+mutt'\n"
         f"set ssl_verify_host = no\nset ssl_verify_dates = no\nset certificate_file = '{server.data}/tls/cert.pem'\nset sort = threads\nset mail_check = 5\n"
         "set quit = yes\nset abort_unmodified = no\nset confirm_append = no\nset header_cache = ''\n")
     shutil.copy(server.data / "tls/cert.pem", folder / "cert.pem")
@@ -252,10 +253,10 @@ def neomutt(server):
 
     try:
         until("for neomutt", "the index")
-        run(*tmux, "send-keys", "/", "neomutt", "Enter", "Enter")
+        run(*tmux, "send-keys", "Enter")
         until("The words that neomutt shows.", "the message")
         run(*tmux, "send-keys", "i", "F", "$")
-        with server.imap_client(DAN, select="INBOX") as c:
+        with server.imap_client(DAN, select="mutt") as c:
             wait_until(lambda: c.ok("SEARCH FLAGGED SUBJECT neomutt").one(rb"SEARCH ?(.*)").group(1), 15, "the flag that neomutt sets")
     finally:
         run(*tmux, "kill-server", check=False)

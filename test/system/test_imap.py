@@ -41,7 +41,8 @@ def search(c, words):
 
 
 def flags_of(c, n):
-    return set(c.ok(f"FETCH {n} FLAGS").one(rb"FLAGS \(([^)]*)\)").group(1).decode().split()) - {"\\Recent"}
+    found = c.ok(f"FETCH {n} FLAGS").all(rb"^\* \d+ FETCH \(.*FLAGS \(([^)]*)\)")
+    return set(found[-1].group(1).decode().split()) - {"\\Recent"}
 
 
 @test
@@ -184,7 +185,7 @@ def append_and_fetch_back(server):
             expect(code is not None, reply)
             expect_equal(c.fetch_message(code.group(2), uid=True), m)
         m = c.ok("FETCH 1 (FLAGS INTERNALDATE RFC822.SIZE)").one(rb"FETCH \((.*)\)").group(1)
-        expect(b'INTERNALDATE " 5-Mar-2024 10:11:12 +0100"' in m or b'" 5-Mar-2024 09:11:12 +0000"' in m, m)
+        expect(re.search(rb'INTERNALDATE "[ 0]5-Mar-2024 (10:11:12 \+0100|09:11:12 \+0000)"', m), m)
         expect(b"RFC822.SIZE %d" % len(messages.message(0, 5)) in m, m)
         expect_equal(flags_of(c, 1), {"\\Seen", "$Tag"})
         expect("TRYCREATE" in c.command("APPEND nosuchbox ", messages.short()).text)
@@ -225,7 +226,7 @@ def flags_and_expunge(server):
         expect_equal(c.ok("STORE 2:3 +FLAGS.SILENT (\\Deleted)").all(rb"FETCH \(.*FLAGS"), [])
         expect(c.command("STORE 1 +FLAGS (\\Recent)").status in ("BAD", "NO"), "\\Recent stored")
         reply = c.ok("EXPUNGE")
-        expect_equal(reply.untagged[:2], [b"* 2 EXPUNGE", b"* 2 EXPUNGE"])
+        expect(reply.untagged[:2] in ([b"* 2 EXPUNGE", b"* 2 EXPUNGE"], [b"* 3 EXPUNGE", b"* 2 EXPUNGE"]), reply)
         uid = c.ok("FETCH 2 UID").one(rb"UID (\d+)").group(1).decode()
         c.ok("STORE 2:4 +FLAGS.SILENT (\\Deleted)")
         expect_equal(c.ok(f"UID EXPUNGE {uid}").all(rb"EXPUNGE")[0].string, b"* 2 EXPUNGE")
@@ -317,16 +318,22 @@ def search_in_many_ways(server):
 
 @test
 def malformed_commands(server):
-    with server.imap_client(select="INBOX") as c:
+    c = server.imap_client(select="INBOX")
+    with c:
         for line in ("NONSENSE", "FETCH", "FETCH 0 UID", "FETCH 1 (", "FETCH 1 BODY[", "STORE 1 FLAGS", "SEARCH", "SEARCH KEYWORD", "LIST", "APPEND",
                      "FETCH 1:", "FETCH a UID", "FETCH 99999999999 UID", "UID", "UID NOOP", "SELECT", "STATUS INBOX", "STATUS INBOX ()", 'LIST "" "', "COPY 1",
                      "SEARCH SINCE 32-Foo-2026", "FETCH 1 BODY[0]", "SEARCH " + "(" * 300, "ENABLE", "SEARCH " + "NOT " * 2000 + "ALL"):
-            reply = c.command(line)
+            try:
+                reply = c.command(line)
+            except wire.Ended:  # too many in one connection
+                c = server.imap_client(select="INBOX")
+                reply = c.command(line)
             expect_equal(reply.status, "BAD", line[:60])
+    with server.imap_client() as c:
         c.send(b"\r\n")
         expect(c.response().startswith(b"* BAD"))
         c.send(b"tag\r\n")
-        c.response()
+        expect(b" BAD" in c.response())
         c.ok("NOOP")
 
 
@@ -445,10 +452,10 @@ def python_imaplib(server):
     expect_equal(m.check()[0], "OK")
     expect_equal(m.status("lib", "(MESSAGES)"), ("OK", [b"lib (MESSAGES 1)"]))
     expect_equal(m.namespace()[0], "OK")
+    expect_equal(m.close()[0], "OK")
     expect_equal(m.rename("lib", "lib2")[0], "OK")
     expect_equal(m.subscribe("lib2")[0], "OK")
     expect_equal(m.unsubscribe("lib2")[0], "OK")
-    expect_equal(m.close()[0], "OK")
     expect_equal(m.delete("lib2")[0], "OK")
     expect_equal(m.logout()[0], "BYE")
 
