@@ -281,7 +281,8 @@ enum control_verb {
 
 struct ipc_control {
 	uint8_t verb;            /* enum control_verb */
-	struct str name;         /* domain, address or alias */
+	struct str name;         /* domain, address or alias; *_LIST: the last one of the piece
+	                            before, or empty: lists go on until a piece has no rows */
 	struct ipc_strs targets; /* of an alias; at most 100 */
 	struct str password;     /* new one, for ACCOUNT_ADD and ACCOUNT_PASSWORD */
 	struct str credential; /* ACCOUNT_PASSWORD: old password or recovery key, to open a slot */

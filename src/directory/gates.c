@@ -1,0 +1,300 @@
+/* What the directory answers to gates: RCPT to those of SMTP, AUTH to those of IMAP. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include <sodium.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "directory/password.h"
+#include "directory/state.h"
+#include "mail/address.h"
+
+enum { SIGN_INS_PER_GATE = 20, NAME_ARENA_LEN = 16 * 1024 };
+
+struct gate {
+	struct directory *directory;
+	struct loop_entry *entry;
+	uint64_t connection;
+	char peer[DIRECTORY_PEER_TEXT_MAX + 1];
+	unsigned n_sign_ins;
+	struct sign_in *sign_in; /* under way, or NULL */
+};
+
+/* One sign-in, from the question to the answer. It outlives its gate. */
+struct sign_in {
+	struct directory *directory;
+	struct gate *gate; /* NULL when the connection is gone */
+	uint64_t connection;
+	char peer[DIRECTORY_PEER_TEXT_MAX + 1];
+	uint8_t protocol;
+	int stream;
+	uint64_t account; /* 0: there is none of that name */
+	struct buf user;  /* the account's address, or what was given */
+	struct buf password;
+	struct secret *master;
+};
+
+static void sign_in_free(struct sign_in *s)
+{
+	if (s->gate)
+		s->gate->sign_in = NULL;
+	fd_close(&s->stream);
+	buf_done(&s->user);
+	if (s->password.p)
+		sodium_memzero(s->password.p, s->password.len);
+	buf_done(&s->password);
+	secret_free(&s->master);
+	free(s);
+}
+
+static void sign_in_answer(struct sign_in *s, enum auth_result result)
+{
+	struct ipc_auth_answer answer = {
+	    .result = (uint8_t)result, .account = result == AUTH_OK ? s->account : 0};
+	static const char *const words[] = {"ok", "wrong", "slow-down", "temporary"};
+	log_event(result == AUTH_OK ? LOG_INFO : LOG_WARNING, "directory.sign-in",
+	    "connection=%" PRIu64 " peer=%s account=%" PRIu64 " result=%s", s->connection,
+	    log_quote(str_of_cstr(s->peer)).text, s->account, words[result]);
+	if (s->gate) {
+		struct loop_entry *entry = s->gate->entry;
+		s->gate->sign_in = NULL;
+		s->gate = NULL;
+		if (loop_send(entry, IPC_AUTH_ANSWER, &answer))
+			log_event(LOG_WARNING, "directory.gate-gone", "connection=%" PRIu64,
+			    s->connection);
+	}
+	struct directory *d = s->directory;
+	sign_in_free(s);
+	directory_stop_when_drained(d);
+}
+
+/* --- the last step: a session --- */
+
+static void on_opened_session(int error, void *ctx)
+{
+	struct sign_in *s = ctx;
+	if (error)
+		log_event(LOG_ERROR, "directory.no-session", "account=%" PRIu64 " errno=%d",
+		    s->account, -error);
+	sign_in_answer(s, error ? AUTH_TEMPORARY : AUTH_OK);
+}
+
+static int ask_for_session(struct sign_in *s)
+{
+	int key CLEANUP(fd_close) = -1;
+	int error = secret_to_memfd(s->master, &key);
+	if (error)
+		return error;
+	struct ipc_open msg = {
+	    .request = directory_request(s->directory),
+	    .account = s->account,
+	    .connection = s->connection,
+	    .protocol = s->protocol,
+	    .peer = str_of_cstr(s->peer),
+	    .user = buf_str(&s->user),
+	    .master_key = key,
+	    .stream = s->stream,
+	};
+	return directory_ask(s->directory, IPC_OPEN, &msg, msg.request, on_opened_session, s);
+}
+
+static void open_session(struct sign_in *s)
+{
+	struct subject subject = {SUBJECT_ACCOUNT, s->account};
+	struct object mailbox = {OBJECT_MAILBOX, s->account};
+	if (!authorize(subject, RIGHT_OPEN, mailbox)) {
+		sign_in_answer(s, AUTH_WRONG);
+		return;
+	}
+	int error = ask_for_session(s);
+	secret_free(&s->master);
+	if (error) {
+		log_event(LOG_WARNING, "directory.no-registry", "errno=%d", -error);
+		sign_in_answer(s, AUTH_TEMPORARY);
+	}
+}
+
+/* --- checking the credential --- */
+
+static void on_checked(int error, struct secret *master, void *ctx)
+{
+	struct sign_in *s = ctx;
+	struct directory *d = s->directory;
+	struct network network = network_of(str_of_cstr(s->peer));
+	struct str password = buf_str(&s->password);
+	s->master = master;
+	if (!error) {
+		key_cache_put(d->keys, s->account, password, master);
+		throttle_succeeded(d->throttle, network, s->account);
+		open_session(s);
+		return;
+	}
+	if (error != -EACCES) { /* the machine's fault, or a damaged slot */
+		log_event(LOG_ERROR, "directory.slot-unreadable", "account=%" PRIu64 " errno=%d",
+		    s->account, -error);
+		sign_in_answer(s, AUTH_TEMPORARY);
+		return;
+	}
+	struct str name = s->account ? STR("") : buf_str(&s->user);
+	throttle_failed(d->throttle, network, s->account,
+	    key_cache_fingerprint(d->keys, s->account, name, password));
+	sign_in_answer(s, AUTH_WRONG);
+}
+
+static void check_credential(struct sign_in *s)
+{
+	struct directory *d = s->directory;
+	struct network network = network_of(str_of_cstr(s->peer));
+	struct str password = buf_str(&s->password);
+	uint8_t slot[SLOT_LEN];
+	if (!throttle_permits(d->throttle, network, s->account)) {
+		sign_in_answer(s, AUTH_SLOW_DOWN);
+		return;
+	}
+	s->master = key_cache_find(d->keys, s->account, password);
+	if (s->master) {
+		throttle_succeeded(d->throttle, network, s->account);
+		open_session(s);
+		return;
+	}
+	bool has_slot = s->account && !database_slot(d->db, s->account, SLOT_PASSWORD, slot);
+	if (works_open(d->works, has_slot ? slot : NULL, s->account, password, on_checked, s))
+		sign_in_answer(s, AUTH_TEMPORARY);
+}
+
+/* The account that signs in as `user`: its address, or its local part where there is one domain. */
+static bool find_account(struct sign_in *s, struct str user)
+{
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(NAME_ARENA_LEN);
+	struct directory *d = s->directory;
+	struct name name;
+	struct str local;
+	struct str domain;
+	if (address_split(user, &local, &domain)) {
+		if (!name_parse(user, &a, &name))
+			return false;
+	} else if (!name_parse_local(user, &a, &name.local) ||
+	           database_domain_only(d->db, &a, &name.domain)) {
+		return false;
+	}
+	if (database_account_id(d->db, &name, &s->account))
+		return false;
+	buf_clear(&s->user);
+	return name_display(&name, &s->user);
+}
+
+static int on_auth(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	struct gate *gate = ctx;
+	struct ipc_auth *m = msg;
+	if (gate->sign_in || gate->n_sign_ins++ >= SIGN_INS_PER_GATE || m->protocol != SESSION_IMAP)
+		return -EPROTO;
+	struct sign_in *s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	*s = (struct sign_in){
+	    .directory = gate->directory,
+	    .gate = gate,
+	    .connection = gate->connection,
+	    .protocol = m->protocol,
+	    .stream = fd_take(&m->stream),
+	    .user = BUF_MAX(IPC_ADDRESS_MAX + NAME_LEN_MAX),
+	    .password = BUF_MAX(PASSWORD_LEN_MAX),
+	};
+	memcpy(s->peer, gate->peer, sizeof(s->peer));
+	gate->sign_in = s;
+	buf_add(&s->user, m->user);
+	if (!find_account(s, m->user))
+		s->account = 0;
+	if (!password_prepare(m->password, &s->password))
+		s->account = 0; /* no account has such a password; it takes as long all the same */
+	check_credential(s);
+	return 0;
+}
+
+/* --- recipients --- */
+
+static int on_rcpt(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct gate *gate = ctx;
+	struct ipc_rcpt *m = msg;
+	if (!authorize((struct subject){SUBJECT_STRANGER, 0}, RIGHT_ASK,
+	        (struct object){OBJECT_RECIPIENT, 0}))
+		return -EPROTO;
+	struct resolved r = resolver_resolve(gate->directory->resolver, m->address);
+	if (r.result == RCPT_TEMPORARY)
+		log_event(LOG_ERROR, "directory.lookup-failed", "connection=%" PRIu64 " errno=%d",
+		    gate->connection, -r.error);
+	struct ipc_rcpt_answer answer = {
+	    .result = (uint8_t)r.result, .accounts = {r.accounts, r.n_accounts}};
+	return loop_send(from, IPC_RCPT_ANSWER, &answer);
+}
+
+/* --- gates come and go --- */
+
+static void on_gate_closed(struct loop_entry *from UNUSED, int error, void *ctx)
+{
+	struct gate *gate = ctx;
+	struct directory *d = gate->directory;
+	if (error == -EBADMSG || error == -EPROTO)
+		directory_alarm(d, gate->peer, "a gate sent a message that is not allowed");
+	if (gate->sign_in)
+		gate->sign_in->gate = NULL;
+	free(gate);
+	d->n_gates--;
+	directory_stop_when_drained(d);
+}
+
+static const struct ipc_receiver smtp_messages[] = {{IPC_RCPT, on_rcpt}};
+static const struct ipc_receivers smtp_receivers = {
+    smtp_messages, ARRAY_LEN(smtp_messages), on_gate_closed};
+
+static const struct ipc_receiver imap_messages[] = {{IPC_AUTH, on_auth}};
+static const struct ipc_receivers imap_receivers = {
+    imap_messages, ARRAY_LEN(imap_messages), on_gate_closed};
+
+static int add_gate(struct directory *d, struct ipc_gate *m, const struct ipc_receivers *receivers)
+{
+	struct gate *gate = calloc(1, sizeof(*gate));
+	if (!gate || str_to_cstr(m->peer, gate->peer, sizeof(gate->peer))) {
+		free(gate);
+		return -EPROTO;
+	}
+	gate->directory = d;
+	gate->connection = m->connection;
+	gate->entry = loop_add_channel(d->loop, m->channel, receivers, gate);
+	if (!gate->entry) {
+		log_event(LOG_WARNING, "directory.full", "gates=%zu", d->n_gates);
+		free(gate);
+		return 0;
+	}
+	m->channel = -1;
+	d->n_gates++;
+	return 0;
+}
+
+static int on_smtp_gate(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	return add_gate(ctx, msg, &smtp_receivers);
+}
+
+static int on_imap_gate(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	return add_gate(ctx, msg, &imap_receivers);
+}
+
+static void on_gatekeeper_closed(struct loop_entry *from UNUSED, int error, void *ctx)
+{
+	if (error == -EBADMSG || error == -EPROTO)
+		directory_alarm(ctx, "", "a gatekeeper sent a message that is not allowed");
+}
+
+static const struct ipc_receiver smtp_gatekeeper_messages[] = {{IPC_GATE, on_smtp_gate}};
+const struct ipc_receivers directory_smtp_gatekeeper_receivers = {
+    smtp_gatekeeper_messages, ARRAY_LEN(smtp_gatekeeper_messages), on_gatekeeper_closed};
+
+static const struct ipc_receiver imap_gatekeeper_messages[] = {{IPC_GATE, on_imap_gate}};
+const struct ipc_receivers directory_imap_gatekeeper_receivers = {
+    imap_gatekeeper_messages, ARRAY_LEN(imap_gatekeeper_messages), on_gatekeeper_closed};
