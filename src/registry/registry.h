@@ -1,0 +1,26 @@
+/*
+ * registry/registry.h: the parent of the sessions.
+ *
+ * It forks one for each connection that the directory has let in (IPC_OPEN), in the account's
+ * folder, hands it the master key that it has not looked at, and from then on only tells the
+ * sessions of an account when something changed there. It makes and removes accounts' folders.
+ *
+ * It reads no byte of a client or of the mail, and never waits: small, single-threaded and quick
+ * to fork. It holds all account folders open to itself; what lies in them is sealed.
+ *
+ * Limits: REGISTRY_SESSIONS_PER_ACCOUNT_MAX sessions of one account, as many in all as the
+ * configuration allows connections.
+ *
+ * Faults: a session that dies by a signal (its filter, a crash) is an alarm in the ledger with its
+ * account; a session whose message is not allowed loses its channel, and so ends.
+ */
+#ifndef REGISTRY_REGISTRY_H
+#define REGISTRY_REGISTRY_H
+
+#include "sandbox/role.h"
+
+enum { REGISTRY_SESSIONS_PER_ACCOUNT_MAX = 200 };
+
+int registry_main(struct role_start *start);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * registry/sessions.h: the sessions that live now, found by account.
+ *
+ * A session stays in its bucket from its start to the end of its channel, then among the dying
+ * until the process was waited for.
+ */
+#ifndef REGISTRY_SESSIONS_H
+#define REGISTRY_SESSIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+
+enum { SESSION_PEER_MAX = 64 };
+
+struct loop_entry;
+
+struct session {
+	struct session *next;
+	uint64_t account, connection;
+	pid_t pid;
+	struct loop_entry *channel; /* NULL once it ended */
+	char peer[SESSION_PEER_MAX + 1];
+};
+
+struct sessions;
+
+struct sessions *sessions_new(void);
+void sessions_free(struct sessions *s);
+
+/* Takes the session (malloc'ed). */
+void sessions_add(struct sessions *s, struct session *session);
+/* Its channel ended: it is dying. */
+void sessions_end(struct sessions *s, struct session *session);
+size_t sessions_count(const struct sessions *s); /* living ones */
+size_t sessions_count_dying(const struct sessions *s);
+size_t sessions_count_of(const struct sessions *s, uint64_t account);
+
+/* Calls `fn` for each living session of an account; of all accounts. `fn` may not add or end. */
+void sessions_each_of(struct sessions *s, uint64_t account,
+    void (*fn)(struct session *session, void *ctx), void *ctx);
+void sessions_each(struct sessions *s, void (*fn)(struct session *session, void *ctx), void *ctx);
+
+/* Calls `reap` for the dying and frees those for which it says true. */
+void sessions_reap(
+    struct sessions *s, bool (*reap)(const struct session *session, void *ctx), void *ctx);
+
+#endif
