@@ -133,7 +133,7 @@ enum rcpt_result {
 };
 
 struct ipc_rcpt {
-	struct str address; /* local-part@domain, unquoted, U-labels or A-labels */
+	struct str address; /* local-part@domain, unquoted, U-labels or A-labels; or "postmaster" */
 };
 
 struct ipc_rcpt_answer {

@@ -33,15 +33,14 @@ static struct smtp_reply check_address(
 	return SMTP_NO_REPLY;
 }
 
-/* The address as the directory knows it: unquoted; <Postmaster> is at our own name. */
-static bool plain_address(
-    const struct smtp_dialogue *d, const struct smtp_path *path, struct buf *out)
+/* The address as the directory knows it: unquoted; <Postmaster> without a domain. */
+static bool plain_address(const struct smtp_path *path, struct buf *out)
 {
-	struct str domain =
-	    path->domain.len > 0 ? path->domain : str_of_cstr(d->g->config->hostname);
 	address_local_unquote(path->local, out);
-	buf_add_c(out, '@');
-	buf_add(out, domain);
+	if (path->domain.len > 0) {
+		buf_add_c(out, '@');
+		buf_add(out, path->domain);
+	}
 	return !buf_failed(out);
 }
 
@@ -109,7 +108,7 @@ struct smtp_reply smtp_cmd_rcpt(struct smtp_dialogue *d, struct str argument)
 	if (reply.code != 0)
 		return reply;
 	struct buf address CLEANUP(buf_done) = BUF_MAX(IPC_ADDRESS_MAX);
-	if (!plain_address(d, &path, &address))
+	if (!plain_address(&path, &address))
 		return SMTP_REPLY(501, 1, 3, "That is no address of a recipient");
 	struct ipc_rcpt question = {.address = buf_str(&address)};
 	struct ipc_received answer;

@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "base/num.h"
 
-static smtp_handler *const handlers[N_SMTP_VERBS] = {
+/* The table of commands. */
+static struct smtp_reply (*const handlers[N_SMTP_VERBS])(
+    struct smtp_dialogue *d, struct str argument) = {
     [SMTP_EHLO] = smtp_cmd_ehlo,
     [SMTP_HELO] = smtp_cmd_helo,
     [SMTP_MAIL] = smtp_cmd_mail,

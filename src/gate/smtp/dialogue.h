@@ -73,22 +73,21 @@ struct smtp_dialogue {
 	struct smtp_transaction tx;
 };
 
-typedef struct smtp_reply smtp_handler(struct smtp_dialogue *d, struct str argument);
-
-smtp_handler smtp_cmd_ehlo;
-smtp_handler smtp_cmd_helo;
-smtp_handler smtp_cmd_starttls;
-smtp_handler smtp_cmd_mail;
-smtp_handler smtp_cmd_rcpt;
-smtp_handler smtp_cmd_data;
-smtp_handler smtp_cmd_bdat;
-smtp_handler smtp_cmd_rset;
-smtp_handler smtp_cmd_noop;
-smtp_handler smtp_cmd_help;
-smtp_handler smtp_cmd_vrfy;
-smtp_handler smtp_cmd_expn;
-smtp_handler smtp_cmd_auth;
-smtp_handler smtp_cmd_quit;
+/* The commands. `argument` is borrowed until the next wait. */
+struct smtp_reply smtp_cmd_ehlo(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_helo(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_starttls(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_mail(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_rcpt(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_data(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_bdat(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_rset(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_noop(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_help(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_vrfy(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_expn(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_auth(struct smtp_dialogue *d, struct str argument);
+struct smtp_reply smtp_cmd_quit(struct smtp_dialogue *d, struct str argument);
 
 /* No reply: said already, or nobody is there. */
 #define SMTP_NO_REPLY ((struct smtp_reply){.code = 0})

@@ -73,42 +73,56 @@ struct play {
 
 /* --- the services --- */
 
+static bool is_local(struct str domain)
+{
+	return str_eq_nocase(domain, STR("example.test")) ||
+	       str_eq_nocase(domain, STR("mx.example.test")) ||
+	       str_eq(domain, STR("b\xc3\xbc"
+	                          "cher.example"));
+}
+
+/* Who gets the mail of a name: the first account, and how many from there on. */
+static enum rcpt_result resolve(struct str local, uint64_t *ret_first, size_t *ret_n)
+{
+	static const struct {
+		struct str local;
+		enum rcpt_result result;
+		uint64_t first;
+		size_t n;
+	} names[] = {
+	    {STR_INIT("all"), RCPT_OK, 1, 3},
+	    {STR_INIT("many"), RCPT_OK, 1000, 150},
+	    {STR_INIT("same"), RCPT_OK, 1, 1},
+	    {STR_INIT("postmaster"), RCPT_OK, 1, 1},
+	    {STR_INIT("a b"), RCPT_OK, 1, 1},
+	    {STR_INIT("j\xc3\xb6rg"), RCPT_OK, 1, 1},
+	    {STR_INIT("later"), RCPT_TEMPORARY, 0, 0},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (str_eq(local, names[i].local)) {
+			*ret_first = names[i].first;
+			*ret_n = names[i].n;
+			return names[i].result;
+		}
+	}
+	*ret_n = 1;
+	bool numbered = str_skip(&local, STR("user")) && num_parse(local, 999, ret_first);
+	return numbered ? RCPT_OK : RCPT_UNKNOWN;
+}
+
 static void answer_rcpt(struct play *p, const struct ipc_rcpt *question)
 {
+	uint64_t accounts[150], first = 0;
+	size_t n = 0;
 	struct str domain = question->address;
-	size_t at = domain.len;
-	while (at > 0 && domain.p[at - 1] != '@')
-		at--;
-	struct str local = str_first(domain, at > 0 ? at - 1 : 0);
-	domain = str_from(domain, at);
-	uint64_t accounts[150];
-	for (size_t i = 0; i < ARRAY_LEN(accounts); i++)
-		accounts[i] = 1000 + i;
-	struct ipc_rcpt_answer answer = {.result = RCPT_OK};
-	uint64_t number;
-	struct str digits = local;
-	if (!str_eq_nocase(domain, STR("example.test")) &&
-	    !str_eq_nocase(domain, STR("mx.example.test")) &&
-	    !str_eq(domain, STR("b\xc3\xbc"
-	                        "cher.example")))
-		answer.result = RCPT_NOT_LOCAL;
-	else if (str_skip(&digits, STR("user")) && num_parse(digits, 999, &number)) {
-		accounts[0] = number;
-		answer.accounts = (struct ipc_u64s){accounts, 1};
-	} else if (str_eq(local, STR("all"))) {
-		memcpy(accounts, (uint64_t[]){1, 2, 3}, 3 * sizeof(uint64_t));
-		answer.accounts = (struct ipc_u64s){accounts, 3};
-	} else if (str_eq(local, STR("many"))) {
-		answer.accounts = (struct ipc_u64s){accounts, 150};
-	} else if (str_eq(local, STR("later"))) {
-		answer.result = RCPT_TEMPORARY;
-	} else if (str_eq(local, STR("same")) || str_eq(local, STR("postmaster")) ||
-	           str_eq(local, STR("a b")) || str_eq(local, STR("j\xc3\xb6rg"))) {
-		accounts[0] = 1;
-		answer.accounts = (struct ipc_u64s){accounts, 1};
-	} else {
-		answer.result = RCPT_UNKNOWN;
-	}
+	struct str local = str_cut(&domain, '@');
+	struct ipc_rcpt_answer answer = {.result = RCPT_NOT_LOCAL};
+	if (is_local(domain) || str_eq(question->address, STR("postmaster")))
+		answer.result = (uint8_t)resolve(local, &first, &n);
+	for (size_t i = 0; i < n; i++)
+		accounts[i] = first + i;
+	if (answer.result == RCPT_OK)
+		answer.accounts = (struct ipc_u64s){accounts, n};
 	if (str_eq(local, STR("gone")))
 		fd_close(&p->directory);
 	else
