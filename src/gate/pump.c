@@ -216,7 +216,7 @@ static int round_of(struct pump *p)
 
 int gate_pump(struct gate *g, int stream)
 {
-	struct pump p CLEANUP(done) = {.g = g, .stream = stream};
+	struct pump p = {.g = g, .stream = stream};
 	fd_close(&g->channels.directory);
 	fd_close(&g->channels.keyholder);
 	fd_close(&g->channels.delivery);
@@ -236,5 +236,6 @@ int gate_pump(struct gate *g, int stream)
 		r = from_peer(&p);
 	while (r == 0)
 		r = round_of(&p);
+	done(&p);
 	return r == -ENODATA || r == -EPIPE ? 0 : r;
 }

@@ -122,7 +122,7 @@ static void making_done(struct making *m)
 static int introduce(
     struct loop_entry *service, uint64_t connection, const char *peer, int *ret_channel)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 	if (!service)
 		return -ENOTCONN;
 	int r = ipc_pair(ends);
@@ -154,7 +154,7 @@ static int make_channels(
 	if (r < 0 || k->gate_role != ROLE_GATE_SMTP)
 		return r;
 	r = introduce(next_delivery(k), connection, peer, &m->channels.delivery);
-	int ends[2];
+	int ends[2] = {-1, -1};
 	if (r == 0)
 		r = ipc_pair(ends);
 	if (r < 0)
@@ -478,10 +478,12 @@ static int prepare(struct gatekeeper *k, struct role_start *start)
 
 int gatekeeper_main(struct role_start *start)
 {
-	struct gatekeeper k = {.drain = {-1, -1}, .gates = calloc(1, sizeof(struct gates))};
-	int r = k.gates ? prepare(&k, start) : -ENOMEM;
+	struct gatekeeper k = {.drain = {-1, -1}};
+	k.gates = gates_new();
+	int r = prepare(&k, start);
 	if (r < 0) {
 		log_event(LOG_ERROR, "gatekeeper.cannot-start", "error=%s", strerror(-r));
+		gates_free(k.gates);
 		return 1;
 	}
 	k.sandbox = sandbox_prepare_child(start, k.gate_role);
@@ -494,6 +496,6 @@ int gatekeeper_main(struct role_start *start)
 		log_event(LOG_ERROR, "gatekeeper.loop-failed", "error=%s", strerror(-r));
 	loop_free(k.loop);
 	tls_server_free(k.tls);
-	free(k.gates);
+	gates_free(k.gates);
 	return r < 0 ? 1 : 0;
 }

@@ -10,6 +10,22 @@
 
 enum { MAPPED_PREFIX = 12, NETWORK_PREFIX = 8 };
 
+struct gates *gates_new(void)
+{
+	struct gates *gates = calloc(1, sizeof *gates);
+	assert(gates);
+	return gates;
+}
+
+void gates_free(struct gates *gates)
+{
+	for (size_t i = 0; i < GATES_BUCKETS; i++) {
+		while (gates->by_pid[i])
+			gates_remove(gates, gates->by_pid[i]);
+	}
+	free(gates);
+}
+
 static const unsigned char mapped[MAPPED_PREFIX] = {[10] = 0xff, [11] = 0xff};
 
 bool gates_address(const struct sockaddr_storage *address, char ret_peer[static GATE_PEER_MAX],

@@ -64,6 +64,10 @@ struct gates {
 
 enum gates_verdict { GATES_ADMIT, GATES_FULL, GATES_NETWORK_FULL, GATES_TOO_FAST };
 
+/* Empty, all limits 0 (given: gates_free, which frees the records left in it too). */
+struct gates *gates_new(void);
+void gates_free(struct gates *gates);
+
 /* The address as text, without the prefix of mapped ones, and its network. False for a family that
  * is neither IPv4 nor IPv6. */
 MUST_USE bool gates_address(const struct sockaddr_storage *address,
