@@ -46,6 +46,12 @@ def free_port_base():
     raise RuntimeError("no free ports")
 
 
+def make_users():
+    """As root each role has its own user; ./start makes them the same way."""
+    if os.geteuid() == 0:
+        subprocess.run([str(ROOT / "packaging/users")], check=True, timeout=60, capture_output=True)
+
+
 class Instance:
     domain = "example.test"
     address = "alice@example.test"
@@ -68,6 +74,7 @@ class Instance:
         if user is not None:
             shutil.chown(self.folder, user)
         try:
+            make_users()
             self.recovery_key = self._init()
             for (section, key), value in (settings or {}).items():
                 self.set(section, key, value)
