@@ -192,7 +192,7 @@ static int parse_multipart(struct parse *parse, struct mime_part *part, struct s
 	bool digest = str_eq_nocase(part->subtype, STR("digest"));
 
 	part->multipart = true;
-	scan->boundaries[scan->n_boundaries++] = boundary;
+	mime_scan_open(scan, boundary);
 	mime_scan_to_delimiter(scan);
 	while (scan->level == level && !scan->closes) {
 		mime_scan_pass_line(scan);
@@ -205,7 +205,7 @@ static int parse_multipart(struct parse *parse, struct mime_part *part, struct s
 		if (r < 0)
 			return r;
 	}
-	scan->n_boundaries--;
+	mime_scan_close(scan);
 	if (scan->level == level) {
 		mime_scan_pass_line(scan);
 		mime_scan_to_delimiter(scan);

@@ -14,20 +14,31 @@
 #include "base/str.h"
 #include "mail/mime.h"
 
-enum { SCAN_NO_LEVEL = -1 };
+enum { SCAN_NO_LEVEL = -1, MIME_SCAN_BUCKETS = 256 };
 
 struct mime_scan {
 	struct str all;
 	size_t at;      /* start of the next line */
 	size_t n_lines; /* line ends before `at` */
 
-	struct str boundaries[MIME_DEPTH_MAX]; /* of the multiparts that are open */
+	/*
+	 * Of the multiparts that are open. A line is looked up by its hash: `buckets` has the
+	 * number (from 1) of the innermost boundary in it, `next` that of the next one out.
+	 */
+	struct str boundaries[MIME_DEPTH_MAX];
+	uint64_t hashes[MIME_DEPTH_MAX];
+	unsigned char buckets[MIME_SCAN_BUCKETS], next[MIME_DEPTH_MAX];
 	size_t n_boundaries;
+	size_t longest; /* no boundary so far was longer */
 
 	/* The delimiter that stands at `at`: whose it is (SCAN_NO_LEVEL at the end of it all). */
 	int level;
 	bool closes;
 };
+
+/* Opens and closes multiparts, the innermost last. At most MIME_DEPTH_MAX are open. */
+void mime_scan_open(struct mime_scan *scan, struct str boundary);
+void mime_scan_close(struct mime_scan *scan);
 
 /* Goes on to the next delimiter of an open multipart, or the end. */
 void mime_scan_to_delimiter(struct mime_scan *scan);

@@ -107,6 +107,22 @@ static void mime_compares_delimiters_whole(void **state)
 	expect_str(mime_body(message, root->first_child), "one\n--abc\n--ab-\n--ab--x\n --ab");
 }
 
+static void mime_gives_a_delimiter_to_the_innermost(void **state)
+{
+	(void)state;
+	/* The same boundary twice; and one that is another's close delimiter. */
+	expect_tree(STR("Content-Type: multipart/mixed; boundary=b\n\n--b\n"
+	                "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b\n\ny\n--b--\n"
+	                "--b\n\nz\n--b--\n"),
+	    "multipart/mixed[43+80,14](multipart/mixed[90+19,7](text/plain[95+1,1] "
+	    "text/plain[102+1,1]) text/plain[115+1,1])");
+	expect_tree(
+	    STR("Content-Type: multipart/mixed; boundary=b\n\n--b\n"
+	        "Content-Type: multipart/mixed; boundary=\"b--\"\n\n--b--\n\nx\n--b\n\ny\n"),
+	    "multipart/mixed[43+67,9](multipart/mixed[94+8,3](text/plain[101+1,1]) "
+	    "text/plain[108+2,1])");
+}
+
 static void mime_without_a_boundary_is_a_leaf(void **state)
 {
 	(void)state;
@@ -421,6 +437,7 @@ int main(void)
 	    cmocka_unit_test(mime_ends_unclosed_parts),
 	    cmocka_unit_test(mime_ends_a_header_at_a_delimiter),
 	    cmocka_unit_test(mime_compares_delimiters_whole),
+	    cmocka_unit_test(mime_gives_a_delimiter_to_the_innermost),
 	    cmocka_unit_test(mime_without_a_boundary_is_a_leaf),
 	    cmocka_unit_test(mime_joins_a_boundary_in_sections),
 	    cmocka_unit_test(mime_unfolds_a_boundary),
