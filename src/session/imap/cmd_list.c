@@ -176,7 +176,12 @@ struct imap_result imap_cmd_list(struct imap_session *s, const struct imap_comma
 	int r = list_tree_make(s, &tree);
 	if (r < 0)
 		return imap_store_error(s, r);
+	/* INBOX first: clients show folders in this order. */
 	for (size_t i = 0; i < tree.n; i++)
-		list_node(&l, &tree, &tree.nodes[i]);
+		if (str_eq(tree.nodes[i].name, STR("INBOX")))
+			list_node(&l, &tree, &tree.nodes[i]);
+	for (size_t i = 0; i < tree.n; i++)
+		if (!str_eq(tree.nodes[i].name, STR("INBOX")))
+			list_node(&l, &tree, &tree.nodes[i]);
 	return done;
 }

@@ -153,7 +153,6 @@ static void send_changed(struct imap_session *s, const struct store_changes *cha
 int imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 {
 	struct store_changes changes;
-	uint32_t n_recent = s->view->n_recent;
 	int r = store_view_refresh(s->view, keep_numbers, &s->arena, &changes);
 
 	if (r < 0)
@@ -164,7 +163,7 @@ int imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 		imap_send_flags(s);
 	if (changes.n_new > 0)
 		buf_printf(&s->out.buf, "* %zu EXISTS\r\n", s->view->n);
-	if (!s->rev2 && (changes.n_new > 0 || s->view->n_recent != n_recent))
+	if (!s->rev2 && changes.n_new > 0)
 		buf_printf(&s->out.buf, "* %u RECENT\r\n", s->view->n_recent);
 	send_changed(s, &changes, with_uid);
 	return 0;
