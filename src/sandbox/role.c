@@ -56,12 +56,14 @@ static const struct role_row rows[N_ROLES] = {
 		.name = "gate-smtp", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_SMTP,
 		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_MEMFD,
 		.memory = 512 * MIB, .cpu = 3600, .descriptors = 32,
+		.shares_parents_rules = true,
 		.holds = "one connection, and the message and password that come through it",
 	},
 	[ROLE_GATE_IMAP] = {
 		.name = "gate-imap", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_IMAP,
 		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_PAIR,
 		.memory = 512 * MIB, .cpu = DAY, .descriptors = 32,
+		.shares_parents_rules = true,
 		.holds = "one connection, and the password and mail that come through it",
 	},
 	[ROLE_KEYHOLDER] = {
@@ -139,6 +141,8 @@ bool role_by_name(struct str name, enum role *ret_role)
 
 unsigned role_calls_in_force(enum role role)
 {
+	if (rows[role].shares_parents_rules)
+		role = rows[role].parent;
 	unsigned calls = rows[role].calls;
 
 	if (rows[role].becomes)
@@ -148,6 +152,8 @@ unsigned role_calls_in_force(enum role role)
 
 unsigned role_files_in_force(enum role role)
 {
+	if (rows[role].shares_parents_rules)
+		role = rows[role].parent;
 	unsigned files = rows[role].files;
 
 	if (rows[role].becomes)

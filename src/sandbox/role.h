@@ -86,7 +86,12 @@ struct role_row {
 	bool reads_as_root;        /* keeps root until sandbox_enter, to read what only root may */
 	bool becomes;              /* keeps CAP_SETUID and CAP_SETGID for its children's one user */
 	enum role child;           /* whose: for a row that `becomes` */
-	const char *holds;         /* one line: what somebody has who controls it */
+	/* Lives under its parent's filter and landlock rules (which the parent entered before it
+	 * forked), so that it costs one fork: what the parent could do beyond its row is closed by
+	 * its limits (no further process), by having no such descriptor (no listener) and no
+	 * capability. */
+	bool shares_parents_rules;
+	const char *holds; /* one line: what somebody has who controls it */
 };
 
 /* The row of a role; never NULL for a role below N_ROLES. */

@@ -176,7 +176,9 @@ void sandbox_enter(const struct role_start *start)
 	struct filter filter;
 	int data_fd = start->data_fd;
 
-	must(row->name, "filter", build_filter(start, start->role, getpid(), &filter));
+	/* A role whose children live under this filter must not allow them a signal to it. */
+	pid_t self = row->becomes ? 0 : getpid();
+	must(row->name, "filter", build_filter(start, start->role, self, &filter));
 	trace_refused_calls();
 	must(row->name, "limits", set_limits(&limits));
 	fd_close(&data_fd);
@@ -203,9 +205,9 @@ struct sandbox_child {
 	enum role role;
 	pid_t parent;
 	bool own_user;
+	bool own_rules;
 	bool uses_landlock;
 	int version;
-	int ruleset; /* of a child without files; made in the child where there is a folder: -1 */
 	struct identity identity;
 	struct limits limits;
 	struct filter filter;
@@ -220,16 +222,13 @@ struct sandbox_child *sandbox_prepare_child(const struct role_start *start, enum
 	*child = (struct sandbox_child){.role = role,
 	    .parent = getpid(),
 	    .own_user = start->own_user,
+	    .own_rules = !row->shares_parents_rules,
 	    .uses_landlock = uses_landlock(start),
 	    .version = landlock_version(),
-	    .ruleset = -1,
 	    .identity = *role_identity(role),
 	    .limits = limits_of(row, start)};
-	must(row->name, "filter", build_filter(start, role, 0, &child->filter));
-	if (child->uses_landlock && row->files == 0) {
-		child->ruleset = make_ruleset(role, child->version);
-		must(row->name, "landlock", child->ruleset);
-	}
+	if (child->own_rules)
+		must(row->name, "filter", build_filter(start, role, 0, &child->filter));
 	return child;
 }
 
@@ -268,12 +267,11 @@ static int become(const struct sandbox_child *child)
 	return identity_drop_capabilities();
 }
 
+/* A rule for the working folder, which is the child's own. */
 static int restrict_child(const struct sandbox_child *child)
 {
-	if (!child->uses_landlock)
+	if (!child->own_rules || !child->uses_landlock)
 		return 0;
-	if (child->ruleset >= 0)
-		return landlock_restrict(child->ruleset);
 	int ruleset CLEANUP(fd_close) = make_ruleset(child->role, child->version);
 	return ruleset < 0 ? ruleset : landlock_restrict(ruleset);
 }
@@ -291,7 +289,7 @@ void sandbox_enter_child(const struct sandbox_child *child, const int *keep, siz
 	must(name, "process", tie_down(name, parent));
 	must(name, "landlock", restrict_child(child));
 	must(name, "descriptors", close_others(keep, n));
-	if (!drill_without(DRILL_SECCOMP))
+	if (child->own_rules && !drill_without(DRILL_SECCOMP))
 		must(name, "seccomp", filter_load(&child->filter));
 	drill_inside(child->role);
 }
