@@ -45,27 +45,71 @@ bool transfer_is_identity(enum transfer_encoding encoding)
 	       encoding != TRANSFER_UUENCODE;
 }
 
-/* Value of a character of RFC 2045's base64 alphabet, -1 for another byte. */
-static int base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-struct base64_table {
-	signed char value[256];
-};
-
-static void base64_table_fill(struct base64_table *table)
-{
-	for (int c = 0; c < 256; c++)
-		table->value[c] = (signed char)base64_value((char)c);
-}
+/* RFC 2045 §6.8, table 1: one more than the value of each digit; 0 for every other byte. */
+static const unsigned char base64_digits[256] = {['A'] = 1,
+    ['B'] = 2,
+    ['C'] = 3,
+    ['D'] = 4,
+    ['E'] = 5,
+    ['F'] = 6,
+    ['G'] = 7,
+    ['H'] = 8,
+    ['I'] = 9,
+    ['J'] = 10,
+    ['K'] = 11,
+    ['L'] = 12,
+    ['M'] = 13,
+    ['N'] = 14,
+    ['O'] = 15,
+    ['P'] = 16,
+    ['Q'] = 17,
+    ['R'] = 18,
+    ['S'] = 19,
+    ['T'] = 20,
+    ['U'] = 21,
+    ['V'] = 22,
+    ['W'] = 23,
+    ['X'] = 24,
+    ['Y'] = 25,
+    ['Z'] = 26,
+    ['a'] = 27,
+    ['b'] = 28,
+    ['c'] = 29,
+    ['d'] = 30,
+    ['e'] = 31,
+    ['f'] = 32,
+    ['g'] = 33,
+    ['h'] = 34,
+    ['i'] = 35,
+    ['j'] = 36,
+    ['k'] = 37,
+    ['l'] = 38,
+    ['m'] = 39,
+    ['n'] = 40,
+    ['o'] = 41,
+    ['p'] = 42,
+    ['q'] = 43,
+    ['r'] = 44,
+    ['s'] = 45,
+    ['t'] = 46,
+    ['u'] = 47,
+    ['v'] = 48,
+    ['w'] = 49,
+    ['x'] = 50,
+    ['y'] = 51,
+    ['z'] = 52,
+    ['0'] = 53,
+    ['1'] = 54,
+    ['2'] = 55,
+    ['3'] = 56,
+    ['4'] = 57,
+    ['5'] = 58,
+    ['6'] = 59,
+    ['7'] = 60,
+    ['8'] = 61,
+    ['9'] = 62,
+    ['+'] = 63,
+    ['/'] = 64};
 
 /* The whole bytes that `n` collected digits make: an incomplete group at the end or before '='. */
 static size_t base64_flush(unsigned bits, unsigned n, char *to)
@@ -86,18 +130,16 @@ static size_t base64_flush(unsigned bits, unsigned n, char *to)
  */
 static bool decode_base64(struct str *rest, size_t least, struct buf *out)
 {
-	struct base64_table table;
 	char chunk[CHUNK_LEN];
 	size_t len = 0, added = 0, i = 0;
 	unsigned bits = 0, n = 0;
 	bool fits = true;
 
-	base64_table_fill(&table);
 	while (i < rest->len && fits && (n > 0 || added + len < least)) {
 		char c = rest->p[i++];
-		int value = table.value[(unsigned char)c];
-		if (value >= 0) {
-			bits = bits << 6 | (unsigned)value;
+		unsigned digit = base64_digits[(unsigned char)c];
+		if (digit > 0) {
+			bits = bits << 6 | (digit - 1);
 			n++;
 		} else if (c == '=' && n >= 2) {
 			i = rest->len;
