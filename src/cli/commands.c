@@ -1,0 +1,18 @@
+#include "cli/commands.h"
+
+static const struct cli_action commands[] = {
+    {"init", "", "make a new instance: folder, configuration, keys, certificate", cmd_init},
+    {"serve", "", "run the server", cmd_serve},
+    {"roles", "", "show what each role may do, and what the kernel says of it", cmd_roles},
+    {"domain", "ACTION", "add, list, remove domains", cmd_domain},
+    {"account", "ACTION", "add, list, show, remove accounts; replace a password", cmd_account},
+    {"alias", "ACTION", "add, list, remove aliases", cmd_alias},
+    {"version", "", "print the version", cmd_version},
+    {"help", "", "print this", cmd_help},
+};
+
+const struct cli_action *cli_commands(size_t *ret_n)
+{
+	*ret_n = ARRAY_LEN(commands);
+	return commands;
+}

@@ -1,0 +1,31 @@
+/* gatepost: one binary; its first word says what it does. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+static const struct cli_action *find(const char *name)
+{
+	size_t n;
+	const struct cli_action *commands = cli_commands(&n);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "role") == 0) /* how the supervisor starts a role */
+		return cmd_role(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "--help") == 0)
+		return cmd_help(1, argv);
+	const struct cli_action *command = argc > 1 ? find(argv[1]) : NULL;
+	if (command)
+		return command->run(argc - 1, argv + 1);
+	if (argc > 1)
+		fprintf(stderr, "gatepost: no such command: %s\n", argv[1]);
+	fputs("usage: gatepost COMMAND …; `gatepost help` lists the commands\n", stderr);
+	return CLI_USAGE;
+}
