@@ -81,7 +81,7 @@ ALL_FUZZERS := $(foreach l,$(LAYERS),$(patsubst src/%.c,$(BUILD)/fuzz/%,$(call f
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: gatepost test tests replay fuzzers
+.PHONY: gatepost test tests replay fuzzers analyse
 
 gatepost: $(BUILD)/gatepost
 
@@ -126,5 +126,8 @@ test: $(foreach l,$(LAYERS),test-$l)
 replay: $(foreach l,$(LAYERS),replay-$l)
 fuzzers: $(ALL_FUZZERS)
 tests: $(ALL_TESTS)
+
+analyse:
+	test/house/analyse
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
