@@ -53,7 +53,7 @@ int fetch_message_header(struct fetch_message *m, struct str *ret_header)
 	return 0;
 }
 
-int fetch_message_parse(struct fetch_message *m, const struct mime_part **ret_root)
+int fetch_message_structure(struct fetch_message *m, const struct mime_part **ret_root)
 {
 	struct str whole;
 	int r = fetch_message_whole(m, &whole);
@@ -193,7 +193,7 @@ static int write_part_section(
 {
 	const struct imap_section *section = &item->section;
 	const struct mime_part *root, *part;
-	int r = fetch_message_parse(m, &root);
+	int r = fetch_message_structure(m, &root);
 
 	if (r < 0)
 		return r;
@@ -212,9 +212,32 @@ static int write_part_section(
 	return 0;
 }
 
-static bool is_decodable(const struct mime_part *part)
+/* The bytes of a part, or of all of it, and how they are encoded. */
+static struct str binary_of(const struct fetch_message *m, const struct imap_fetch_item *item,
+    const struct mime_part *part, enum transfer_encoding *ret_encoding)
 {
-	return part->encoding != TRANSFER_UNKNOWN;
+	*ret_encoding = TRANSFER_BINARY;
+	if (part == NULL)
+		return STR("");
+	if (item->section.n_part == 0)
+		return m->whole;
+	*ret_encoding = part->encoding;
+	return mime_body(m->whole, part);
+}
+
+static int write_decoded(const struct imap_fetch_item *item, enum transfer_encoding encoding,
+    struct str bytes, struct imap_output *out)
+{
+	struct buf decoded CLEANUP(buf_done) = BUF_MAX(STORE_MESSAGE_LEN_MAX);
+
+	if (!transfer_is_identity(encoding)) {
+		if (!transfer_decode(encoding, bytes, &decoded))
+			return -E2BIG;
+		bytes = buf_str(&decoded);
+	}
+	bytes = cut_partial(item, bytes);
+	write_literal(out, bytes, bytes.len > 0 && memchr(bytes.p, '\0', bytes.len) != NULL);
+	return 0;
 }
 
 /* BINARY and BINARY.SIZE (RFC 9051 §6.4.5): of a part without its transfer encoding. */
@@ -222,38 +245,22 @@ static int write_binary(
     struct fetch_message *m, const struct imap_fetch_item *item, struct imap_output *out)
 {
 	const struct mime_part *root, *part;
-	struct str bytes = {"", 0};
-	struct buf decoded CLEANUP(buf_done) = BUF_MAX(STORE_MESSAGE_LEN_MAX);
-	int r = fetch_message_parse(m, &root);
+	enum transfer_encoding encoding;
+	int r = fetch_message_structure(m, &root);
 
 	if (r < 0)
 		return r;
 	part = mime_find(root, item->section.part, item->section.n_part);
-	bool all = item->section.n_part == 0;
-	if (part != NULL && !all && !is_decodable(part))
+	struct str bytes = binary_of(m, item, part, &encoding);
+	if (encoding == TRANSFER_UNKNOWN)
 		return -EOPNOTSUPP;
-	if (part != NULL && all)
-		bytes = m->whole;
-	else if (part != NULL)
-		bytes = mime_body(m->whole, part);
-	bool same = part == NULL || all || transfer_is_identity(part->encoding);
 	imap_fetch_label_write(item, &out->buf);
-	if (item->kind == FETCH_BINARY_SIZE) {
-		buf_printf(&out->buf, " %zu",
-		    same ? bytes.len : transfer_decoded_len(part->encoding, bytes));
-		return 0;
-	}
-	if (part == NULL) {
+	if (item->kind == FETCH_BINARY_SIZE)
+		buf_printf(&out->buf, " %zu", transfer_decoded_len(encoding, bytes));
+	else if (part == NULL)
 		buf_add(&out->buf, STR(" NIL"));
-		return 0;
-	}
-	if (!same) {
-		if (!transfer_decode(part->encoding, bytes, &decoded))
-			return -E2BIG;
-		bytes = buf_str(&decoded);
-	}
-	bytes = cut_partial(item, bytes);
-	write_literal(out, bytes, bytes.len > 0 && memchr(bytes.p, '\0', bytes.len) != NULL);
+	else
+		return write_decoded(item, encoding, bytes, out);
 	return 0;
 }
 

@@ -40,6 +40,6 @@ MUST_USE int fetch_message_whole(struct fetch_message *m, struct str *ret_whole)
 /* Its header with the empty line. */
 MUST_USE int fetch_message_header(struct fetch_message *m, struct str *ret_header);
 /* Its structure. */
-MUST_USE int fetch_message_parse(struct fetch_message *m, const struct mime_part **ret_root);
+MUST_USE int fetch_message_structure(struct fetch_message *m, const struct mime_part **ret_root);
 
 #endif

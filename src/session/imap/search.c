@@ -86,7 +86,7 @@ static bool body_matches(struct searching *g, const struct imap_search_key *key)
 	const struct mime_part *root, *part;
 	struct text_reader reader;
 
-	g->error = fetch_message_parse(&g->message, &root);
+	g->error = fetch_message_structure(&g->message, &root);
 	if (g->error < 0)
 		return false;
 	reader = (struct text_reader){.message = g->message.whole, .next = root};
