@@ -60,16 +60,14 @@ enum smtp_data smtp_data_skip(struct str *rest)
 	return SMTP_DATA_RUN;
 }
 
-enum smtp_data smtp_text_check(struct str text)
+enum smtp_data smtp_text_check(struct str *rest)
 {
-	while (text.len > 0) {
+	while (rest->len > 0) {
 		enum smtp_data fault;
-		size_t len = line_len(text.p, text.len, SMTP_TEXT_LINE_MAX, &fault);
-		if (len == 0 && fault == SMTP_DATA_MORE)
-			return text.p[text.len - 1] == '\r' ? SMTP_DATA_BARE : SMTP_DATA_MORE;
+		size_t len = line_len(rest->p, rest->len, SMTP_TEXT_LINE_MAX, &fault);
 		if (len == 0)
 			return fault;
-		text = str_from(text, len);
+		*rest = str_from(*rest, len);
 	}
 	return SMTP_DATA_MORE;
 }

@@ -42,7 +42,11 @@ enum smtp_data smtp_data_next(struct str *rest, struct str *ret_run);
  */
 enum smtp_data smtp_data_skip(struct str *rest);
 
-/* Whether a message sent in chunks (BDAT) keeps to the same lines: MORE where all is well. */
-enum smtp_data smtp_text_check(struct str text);
+/*
+ * Whether text that came in chunks (BDAT) keeps to the same lines, dots apart: drops the complete
+ * lines at the front of `*rest`. MORE where all is well so far and `*rest` is no complete line (all
+ * of it, at the end of the message, is allowed to be one); BARE and LONG_LINE as above.
+ */
+enum smtp_data smtp_text_check(struct str *rest);
 
 #endif

@@ -124,19 +124,27 @@ static void skips_a_long_line(void **state)
 	assert_int_equal(smtp_data_skip(&rest), SMTP_DATA_BARE);
 }
 
+static enum smtp_data check(struct str text, size_t rest_len)
+{
+	enum smtp_data result = smtp_text_check(&text);
+	assert_int_equal(text.len, rest_len);
+	return result;
+}
+
 static void checks_chunked_text(void **state)
 {
 	(void)state;
-	assert_int_equal(smtp_text_check(STR("")), SMTP_DATA_MORE);
-	assert_int_equal(smtp_text_check(STR("a\r\n.\r\nb")), SMTP_DATA_MORE);
-	assert_int_equal(smtp_text_check(STR("a\r\nb\r\n")), SMTP_DATA_MORE);
-	assert_int_equal(smtp_text_check(STR("a\r\nb\r")), SMTP_DATA_BARE);
-	assert_int_equal(smtp_text_check(STR("a\r\nb\nc")), SMTP_DATA_BARE);
-	assert_int_equal(smtp_text_check(STR("a\rb")), SMTP_DATA_BARE);
+	assert_int_equal(check(STR(""), 0), SMTP_DATA_MORE);
+	assert_int_equal(check(STR("a\r\n.\r\nb"), 1), SMTP_DATA_MORE);
+	assert_int_equal(check(STR("a\r\nb\r\n"), 0), SMTP_DATA_MORE);
+	assert_int_equal(check(STR("a\r\nb\r"), 2), SMTP_DATA_MORE);
+	assert_int_equal(check(STR("a\r\nb\nc"), 3), SMTP_DATA_BARE);
+	assert_int_equal(check(STR("a\rb"), 3), SMTP_DATA_BARE);
 	char text[SMTP_TEXT_LINE_MAX + 1];
 	memset(text, 'x', sizeof text);
-	assert_int_equal(smtp_text_check(str_of(text, SMTP_TEXT_LINE_MAX - 1)), SMTP_DATA_MORE);
-	assert_int_equal(smtp_text_check(str_of(text, sizeof text)), SMTP_DATA_LONG_LINE);
+	assert_int_equal(
+	    check(str_of(text, SMTP_TEXT_LINE_MAX - 1), SMTP_TEXT_LINE_MAX - 1), SMTP_DATA_MORE);
+	assert_int_equal(check(str_of(text, sizeof text), sizeof text), SMTP_DATA_LONG_LINE);
 }
 
 int main(void)

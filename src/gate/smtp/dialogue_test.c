@@ -44,7 +44,7 @@
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 
-enum { STEP_MS = 20000, SILENCE_MS = 150, PLAY_BUFFER = 4 << 20 };
+enum { STEP_MS = 20000, SILENCE_MS = 150, PLAY_BUFFER = 8 << 20 };
 
 struct play {
 	const char *name;

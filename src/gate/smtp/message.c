@@ -12,6 +12,15 @@
 #include "mail/received.h"
 #include "smtp/data.h"
 
+enum {
+	PAGE_LEN = 4096,
+	/* Of the message mapped at once: more than any header, much more than any line. */
+	WINDOW_LEN = 4 * 1024 * 1024,
+};
+
+_Static_assert(
+    (int)WINDOW_LEN > (int)SMTP_HEADER_MAX, "a header that is too large must be seen to be");
+
 void smtp_message_begin(struct smtp_message *m, uint64_t size_max, int gatekeeper)
 {
 	*m = (struct smtp_message){.fd = -1, .size_max = size_max, .gatekeeper = gatekeeper};
@@ -77,15 +86,26 @@ void smtp_message_add(struct smtp_message *m, struct iovec *v, size_t n)
 		m->fault = SMTP_REPLY(452, 3, 1, "No memory for this message now");
 }
 
-static struct smtp_reply judge(struct str message, bool check_lines)
+static const struct smtp_reply no_memory = {.code = 452,
+    .subject = 3,
+    .detail = 1,
+    .enhanced = true,
+    .text = STR_INIT("No memory for this message now")};
+
+static struct smtp_reply judge_header(struct str begin)
 {
 	struct str header, body;
-	header_split(message, &header, &body);
-	if (header.len > HEADER_LEN_MAX)
+	header_split(begin, &header, &body);
+	if (header.len > SMTP_HEADER_MAX)
 		return SMTP_REPLY(552, 3, 4, "The header of the message is too large");
 	if (received_count(header) > SMTP_HOPS_MAX)
 		return SMTP_REPLY(554, 4, 6, "Too many hops: this message goes round in circles");
-	switch (check_lines ? smtp_text_check(message) : SMTP_DATA_MORE) {
+	return (struct smtp_reply){.code = 0};
+}
+
+static struct smtp_reply judge_lines(enum smtp_data result)
+{
+	switch (result) {
 	case SMTP_DATA_BARE:
 		return SMTP_REPLY(550, 6, 0, "The message has CR or LF alone; lines end with CRLF");
 	case SMTP_DATA_LONG_LINE:
@@ -95,19 +115,63 @@ static struct smtp_reply judge(struct str message, bool check_lines)
 	}
 }
 
+/* A piece of the message, mapped. `at` need not be at the start of a page. */
+struct window {
+	char *map; /* NULL: nothing is mapped */
+	size_t map_len;
+	struct str text;
+};
+
+static void window_done(struct window *w)
+{
+	if (w->map)
+		munmap(w->map, w->map_len);
+	w->map = NULL;
+}
+
+static bool window_open(const struct smtp_message *m, uint64_t at, struct window *ret_window)
+{
+	size_t skip = (size_t)(at % PAGE_LEN);
+	size_t len = (size_t)num_min(m->len - at, WINDOW_LEN) + skip;
+	char *map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, m->fd, (off_t)(at - skip));
+	if (map == MAP_FAILED)
+		return false;
+	*ret_window = (struct window){map, len, str_of(map + skip, len - skip)};
+	return true;
+}
+
+static struct smtp_reply check_all_lines(const struct smtp_message *m)
+{
+	uint64_t at = 0;
+	while (at < m->len) {
+		struct window w CLEANUP(window_done) = {.map = NULL};
+		if (!window_open(m, at, &w))
+			return no_memory;
+		struct str rest = w.text;
+		enum smtp_data result = smtp_text_check(&rest);
+		uint64_t next = at + (w.text.len - rest.len);
+		bool is_last = at + w.text.len == m->len;
+		if (is_last && rest.len > 0 && rest.p[rest.len - 1] == '\r')
+			result = SMTP_DATA_BARE;
+		if (result != SMTP_DATA_MORE || is_last)
+			return judge_lines(result);
+		at = next;
+	}
+	return (struct smtp_reply){.code = 0};
+}
+
 struct smtp_reply smtp_message_end(struct smtp_message *m, bool check_lines)
 {
+	struct window begin CLEANUP(window_done) = {.map = NULL};
 	if (m->fault.code != 0)
 		return m->fault;
 	if (fd_seal(m->fd) < 0)
 		return SMTP_REPLY(451, 3, 0, "Cannot take a message now");
-	if (m->len == 0)
-		return judge(STR(""), check_lines);
-	void *p = mmap(NULL, m->len, PROT_READ, MAP_PRIVATE, m->fd, 0);
-	if (p == MAP_FAILED)
-		return SMTP_REPLY(452, 3, 1, "No memory for this message now");
-	struct smtp_reply reply = judge(str_of(p, m->len), check_lines);
-	munmap(p, m->len);
+	if (m->len > 0 && !window_open(m, 0, &begin))
+		return no_memory;
+	struct smtp_reply reply = judge_header(begin.text);
+	if (reply.code == 0 && check_lines)
+		reply = check_all_lines(m);
 	return reply;
 }
 

@@ -23,6 +23,7 @@ enum {
 	SMTP_MESSAGE_FREE = 64 * 1024,
 	SMTP_MESSAGE_STEP = 1024 * 1024,
 	SMTP_HOPS_MAX = 100, /* RFC 5321 §6.3: large, normally at least 100 */
+	SMTP_HEADER_MAX = 1024 * 1024,
 	SMTP_BUDGET_MS = 10 * 1000,
 };
 
