@@ -65,7 +65,8 @@ bool address_subaddress(
 /*
  * The one spelling of a domain for comparing and storing: A-labels, lower case, no dot at the end
  * (RFC 5890, UTS #46 non-transitional). Appends at most ADDRESS_DOMAIN_LEN_MAX bytes; false, with
- * nothing added, when it is no host name (letters, digits, hyphens; labels of 1 to 63 bytes).
+ * nothing added, when it is no host name (letters, digits, hyphens; labels of 1 to 63 bytes; not an
+ * IPv4 address).
  */
 MUST_USE bool address_domain_canonical(struct str domain, struct buf *out);
 /* The spelling for people: U-labels where they exist. The same errors. */

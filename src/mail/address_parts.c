@@ -137,7 +137,17 @@ static bool is_host_label(struct str label)
 	return true;
 }
 
-/* `*ret_idna`: some label is an A-label, whose inside is to be checked. */
+static bool is_number(struct str label)
+{
+	for (size_t i = 0; i < label.len; i++) {
+		if (!ascii_is_digit(label.p[i]))
+			return false;
+	}
+	return true;
+}
+
+/* The last label is no number, so that nothing is a name and an IPv4 address at once (RFC 1123
+ * §2.1). `*ret_idna`: some label is an A-label, whose inside is to be checked. */
 static bool is_host_name(struct str name, bool *ret_idna)
 {
 	bool idna = false;
@@ -146,7 +156,7 @@ static bool is_host_name(struct str name, bool *ret_idna)
 		return false;
 	while (name.len > 0) {
 		struct str label = str_cut(&name, '.');
-		if (!is_host_label(label))
+		if (!is_host_label(label) || (name.len == 0 && is_number(label)))
 			return false;
 		idna = idna || str_starts_nocase(label, STR("xn--"));
 	}

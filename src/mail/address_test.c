@@ -248,6 +248,8 @@ static void address_domains_are_checked(void **state)
 	expect_domain(STR("a_b.c"), NULL);
 	expect_domain(STR("a b"), NULL);
 	expect_domain(STR("[192.0.2.1]"), NULL);
+	expect_domain(STR("192.0.2.1"), NULL);
+	expect_domain(STR("1.2.3a"), "1.2.3a");
 	expect_domain(STR("xn--\xff.test"), NULL);
 	expect_domain(STR("xn--99999999.test"), NULL);
 	repeat(&label, "a", ADDRESS_LABEL_LEN_MAX);

@@ -123,7 +123,10 @@ bool mime_param_raw(const struct mime_params *params, struct str name, struct st
  */
 bool mime_param(const struct mime_params *params, struct str name, struct buf *out);
 
-/* The file name, from Content-Disposition or else Content-Type's `name`. The same errors. */
+/*
+ * The file name, from Content-Disposition or else Content-Type's `name`. As the sender wrote it: it
+ * may hold slashes and controls. The same errors.
+ */
 bool mime_filename(const struct mime_part *part, struct buf *out);
 
 /* Appends the decoded bytes of a leaf (transfer encoding only); false when they do not fit. */
