@@ -78,7 +78,7 @@ def cases(instance):
 def main():
     failed = 0
     for name, good in cases(sys.argv[1]):
-        print("%s: %s" % ("ok" if good else "FAILED", name))
+        print("%s %s" % ("ok" if good else "FAIL", name))
         failed += not good
     sys.exit(1 if failed else 0)
 
