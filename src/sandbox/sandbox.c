@@ -172,7 +172,7 @@ void sandbox_enter(const struct role_start *start)
 {
 	const struct role_row *row = role_row(start->role);
 	struct limits limits = limits_of(row, start);
-	pid_t parent = drill_before(start->role, getppid());
+	pid_t parent = drill_before(start->role, start->own_user, getppid());
 	struct filter filter;
 	int data_fd = start->data_fd;
 
@@ -196,7 +196,7 @@ void sandbox_enter(const struct role_start *start)
 	if (!drill_without(DRILL_SECCOMP))
 		must(row->name, "seccomp", filter_load(&filter));
 	filter_done(&filter);
-	drill_inside(start->role);
+	drill_inside(NULL, 0);
 }
 
 /* Children */
@@ -279,7 +279,7 @@ static int restrict_child(const struct sandbox_child *child)
 void sandbox_enter_child(const struct sandbox_child *child, const int *keep, size_t n)
 {
 	const char *name = role_row(child->role)->name;
-	pid_t parent = drill_before(child->role, child->parent);
+	pid_t parent = drill_before(child->role, child->own_user, child->parent);
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -291,7 +291,7 @@ void sandbox_enter_child(const struct sandbox_child *child, const int *keep, siz
 	must(name, "descriptors", close_others(keep, n));
 	if (child->own_rules && !drill_without(DRILL_SECCOMP))
 		must(name, "seccomp", filter_load(&child->filter));
-	drill_inside(child->role);
+	drill_inside(keep, n);
 }
 
 /* The supervisor */

@@ -3,9 +3,9 @@
  *
  * sandbox_enter does, in this order, and ends the process when any step fails (fail closed):
  *
- *   limits (setrlimit) · the data folder's descriptor closed · the role's user for good, where it is
- *   still root · no_new_privs · not dumpable · its name in `ps` · dies with its parent · landlock ·
- *   seccomp
+ *   limits (setrlimit) · the data folder's descriptor closed · the role's user for good, where it
+ * is still root · no_new_privs · not dumpable · its name in `ps` · dies with its parent · landlock
+ * · seccomp
  *
  * What came before, in role_enter: only the descriptors of role_start are open; user, groups and
  * capabilities are the role's.
