@@ -202,7 +202,7 @@ static int open_log(struct ledger *l)
 {
 	int fd CLEANUP(fd_close) = open(
 	    "ledger.log", O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
-	struct record_check check;
+	struct record_check check = {0};
 
 	if (fd < 0)
 		return -errno;
