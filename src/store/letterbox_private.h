@@ -2,6 +2,8 @@
 #ifndef STORE_LETTERBOX_PRIVATE_H
 #define STORE_LETTERBOX_PRIVATE_H
 
+#include <sys/types.h>
+
 #include "store/letterbox.h"
 
 struct letterbox {
