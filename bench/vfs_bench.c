@@ -50,7 +50,9 @@ static sqlite3 *open_database(int sealed)
 		must(sealed_db_open("sealed.db", key, SEALED_DB_CREATE, &db) == 0, "open");
 		return db;
 	}
-	must(sqlite3_open("plain.db", &db) == SQLITE_OK, "open");
+	must(sqlite3_open_v2("plain.db", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix") ==
+	         SQLITE_OK,
+	    "open");
 	snprintf(pragmas, sizeof(pragmas),
 	    "PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 	    "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d; PRAGMA wal_autocheckpoint=%d;"

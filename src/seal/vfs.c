@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "seal/database.h"
+#include "seal/sealed_db.h"
 #include "seal/vfs_file.h"
 
 /* A page may be read while a checkpoint writes it, before SQLite has taken its locks. */
@@ -285,7 +285,7 @@ static int database_begin(struct vfs_file *file)
 {
 	uint8_t trailer[VFS_RESERVE_LEN];
 	struct page_place place;
-	const struct secret *key = database_take_key();
+	const struct secret *key = sealed_db_take_key();
 	int rc =
 	    file->real->pMethods->xRead(file->real, trailer, sizeof(trailer), PAGE_CONTENT_LEN);
 
@@ -295,7 +295,7 @@ static int database_begin(struct vfs_file *file)
 		return rc;
 	int r = page_decode(trailer, &place);
 	if (r < 0 || place.role != PAGE_DATABASE) {
-		database_refuse(r);
+		sealed_db_refuse(r);
 		vfs_report(file, SEAL_DAMAGE_FOREIGN, 0);
 		return SQLITE_NOTADB;
 	}
@@ -415,6 +415,9 @@ void seal_vfs_init(void)
 	assert(root != NULL);
 	vfs.pAppData = root;
 	vfs.szOsFile = (int)sizeof(struct vfs_file) + root->szOsFile;
-	int rc = sqlite3_vfs_register(&vfs, 0);
+	/* The default, so that nothing is opened plain unless by name, and SQLite's own random
+	 * numbers come from cipher_random: its "unix" would open /dev/urandom, which a sandbox
+	 * hides. */
+	int rc = sqlite3_vfs_register(&vfs, 1);
 	assert(rc == SQLITE_OK);
 }

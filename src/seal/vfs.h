@@ -15,7 +15,7 @@
  * Names are used as they are, relative to the current folder; no path is canonicalised, no parent
  * looked at. System calls: openat, close, pread64, pwrite64, fcntl (locks), fstat, newfstatat,
  * fdatasync, fsync, ftruncate, unlink, link, access, mmap and munmap (of -shm), fchmod, fchown and
- * geteuid (-shm when root), getpid, getrandom, nanosleep, and those of seal/secret.h.
+ * geteuid (-shm when root), getpid, getrandom, clock_nanosleep, and those of seal/secret.h.
  */
 #ifndef SEAL_VFS_H
 #define SEAL_VFS_H
@@ -76,7 +76,10 @@ enum sealed_db_flags {
 MUST_USE int sealed_db_open(
     const char *name, const struct secret *key, unsigned flags, struct sqlite3 **ret_db);
 
-/* Registers the VFS (idempotent); roles call it before their sandbox, with cipher_init. */
+/*
+ * Registers the VFS, as SQLite's default: a plain database is opened only by naming the VFS "unix".
+ * Idempotent; roles call it before their sandbox. Does cipher_init too.
+ */
 void seal_vfs_init(void);
 
 #endif

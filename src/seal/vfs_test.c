@@ -540,7 +540,37 @@ static void test_killed_writers(UNUSED void **state)
 	assert_int_equal(reported.n_of[SEAL_DAMAGE_LOG], 0);
 }
 
-/* 12. Read-only handles read. */
+/* 12. In a folder whose parent cannot be passed any more, as another user. */
+static void test_unreachable_parent(UNUSED void **state)
+{
+	enum { NOBODY = 65534 };
+	int status;
+
+	if (geteuid() != 0)
+		skip(); /* nobody else to be */
+	assert_int_equal(mkdir("inner", 0700), 0);
+	assert_int_equal(chown("inner", NOBODY, NOBODY), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		sqlite3 *db;
+		if (chdir("inner") < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+			_exit(1);
+		if (access("..", X_OK) == 0 && access("../inner", F_OK) == 0)
+			_exit(2);
+		if (sealed_db_open("a.db", key, SEALED_DB_CREATE, &db) < 0)
+			_exit(3);
+		fill(db, 3);
+		int wrong = expect_number(db, check_rows) != 3;
+		sqlite3_close(db);
+		_exit(wrong);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(unlink("inner/a.db"), 0);
+	assert_int_equal(rmdir("inner"), 0);
+}
+
+/* 13. Read-only handles read. */
 static void test_readonly(UNUSED void **state)
 {
 	sqlite3 *db = open_database("a.db");
@@ -567,6 +597,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_spill, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_left_overs, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_killed_writers, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_unreachable_parent, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_readonly, set_up, tear_down),
 	};
 

@@ -1,4 +1,4 @@
-#include "seal/database.h"
+#include "seal/sealed_db.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,13 +14,13 @@
 #include "seal/page.h"
 #include "seal/vfs.h"
 
-enum { DATABASE_BUSY_MS = 10000, DATABASE_MODE = 0600 };
+enum { SEALED_DB_BUSY_MS = 10000, SEALED_DB_MODE = 0600 };
 
-/* Only between the first and the last line of database_connect. */
+/* Only between the first and the last line of sealed_db_connect. */
 static const struct secret *opening_key;
 static int opening_error;
 
-const struct secret *database_take_key(void)
+const struct secret *sealed_db_take_key(void)
 {
 	const struct secret *key = opening_key;
 
@@ -28,13 +28,13 @@ const struct secret *database_take_key(void)
 	return key;
 }
 
-void database_refuse(int error)
+void sealed_db_refuse(int error)
 {
 	opening_error = error;
 }
 
 /* A name beside `name` that nobody else uses. */
-static void database_temporary_name(const char *name, char ret_name[static VFS_NAME_MAX + 32])
+static void sealed_db_temporary_name(const char *name, char ret_name[static VFS_NAME_MAX + 32])
 {
 	uint8_t random[8];
 	char digits[2 * sizeof(random) + 1];
@@ -44,12 +44,12 @@ static void database_temporary_name(const char *name, char ret_name[static VFS_N
 	snprintf(ret_name, VFS_NAME_MAX + 32, "%s.new-%s", name, digits);
 }
 
-static int database_write_first(const char *temporary, const struct secret *key)
+static int sealed_db_write_first(const char *temporary, const struct secret *key)
 {
 	struct page_place place = {.role = PAGE_DATABASE, .page = 1};
 	uint8_t page[VFS_PAGE_LEN];
 	int fd CLEANUP(fd_close) =
-	    open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, DATABASE_MODE);
+	    open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, SEALED_DB_MODE);
 
 	if (fd < 0)
 		return -errno;
@@ -65,7 +65,7 @@ static int database_write_first(const char *temporary, const struct secret *key)
 }
 
 /* Makes the new name durable. */
-static int database_sync_folder(const char *name)
+static int sealed_db_sync_folder(const char *name)
 {
 	char path[VFS_NAME_MAX + 1] = ".";
 	const char *slash = strrchr(name, '/');
@@ -79,21 +79,21 @@ static int database_sync_folder(const char *name)
 }
 
 /* Written beside it and linked: whoever comes first makes it, and it is whole from the start. */
-static int database_create(const char *name, const struct secret *key)
+static int sealed_db_create(const char *name, const struct secret *key)
 {
 	char temporary[VFS_NAME_MAX + 32];
 
-	database_temporary_name(name, temporary);
-	int r = database_write_first(temporary, key);
+	sealed_db_temporary_name(name, temporary);
+	int r = sealed_db_write_first(temporary, key);
 	if (r == 0 && link(temporary, name) < 0 && errno != EEXIST)
 		r = -errno;
 	unlink(temporary);
 	if (r < 0)
 		return r;
-	return database_sync_folder(name);
+	return sealed_db_sync_folder(name);
 }
 
-static int database_errno(sqlite3 *db, int rc)
+static int sealed_db_errno(sqlite3 *db, int rc)
 {
 	int system_error = db == NULL ? 0 : sqlite3_system_errno(db);
 
@@ -120,7 +120,7 @@ static int database_errno(sqlite3 *db, int rc)
 	return system_error > 0 ? -system_error : -EIO;
 }
 
-static int database_connect(const char *name, const struct secret *key, sqlite3 **ret_db)
+static int sealed_db_connect(const char *name, const struct secret *key, sqlite3 **ret_db)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
 	            SQLITE_OPEN_EXRESCODE;
@@ -129,11 +129,11 @@ static int database_connect(const char *name, const struct secret *key, sqlite3 
 	opening_key = key;
 	int rc = sqlite3_open_v2(name, ret_db, flags, VFS_SQLITE_NAME);
 	opening_key = NULL;
-	return database_errno(*ret_db, rc);
+	return sealed_db_errno(*ret_db, rc);
 }
 
 /* SQLite answers with the mode it is in then. */
-static int database_check_wal(sqlite3 *db)
+static int sealed_db_check_wal(sqlite3 *db)
 {
 	sqlite3_stmt *statement = NULL;
 	int rc = sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &statement, NULL);
@@ -144,15 +144,15 @@ static int database_check_wal(sqlite3 *db)
 	    rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
 	int finished = sqlite3_finalize(statement);
 	if (rc != SQLITE_ROW)
-		return database_errno(db, rc == SQLITE_DONE ? finished : rc);
+		return sealed_db_errno(db, rc == SQLITE_DONE ? finished : rc);
 	return is_wal ? 0 : -EBADMSG;
 }
 
-static int database_set_up(sqlite3 *db, unsigned flags)
+static int sealed_db_set_up(sqlite3 *db, unsigned flags)
 {
 	char pragmas[512];
 
-	sqlite3_busy_timeout(db, DATABASE_BUSY_MS);
+	sqlite3_busy_timeout(db, SEALED_DB_BUSY_MS);
 	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
@@ -165,9 +165,9 @@ static int database_set_up(sqlite3 *db, unsigned flags)
 	    VFS_CACHE_KIB, VFS_CHECKPOINT_PAGES, (flags & SEALED_DB_READONLY) != 0);
 	int rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
-		return database_errno(db, rc);
+		return sealed_db_errno(db, rc);
 	/* This reads page 1, so a wrong key shows here. */
-	return database_check_wal(db);
+	return sealed_db_check_wal(db);
 }
 
 int sealed_db_open(
@@ -182,13 +182,13 @@ int sealed_db_open(
 	if (stat(name, &st) < 0) {
 		if (errno != ENOENT || !(flags & SEALED_DB_CREATE))
 			return -errno;
-		int r = database_create(name, key);
+		int r = sealed_db_create(name, key);
 		if (r < 0)
 			return r;
 	}
-	int r = database_connect(name, key, &db);
+	int r = sealed_db_connect(name, key, &db);
 	if (r == 0)
-		r = database_set_up(db, flags);
+		r = sealed_db_set_up(db, flags);
 	if (r < 0)
 		sqlite3_close_v2(db);
 	else
