@@ -165,7 +165,7 @@ static void print_processes(const struct process *v, size_t n)
 		add_cell(&rows, 2, &b);
 		add_word(&b, p->no_new_privs ? "yes" : "NO");
 		add_cell(&rows, 3, &b);
-		buf_printf(&b, p->seccomp == 2 ? "%u filters" : "NONE", p->filters);
+		buf_printf(&b, p->seccomp == 2 ? "filters: %u" : "NONE", p->filters);
 		add_cell(&rows, 4, &b);
 		if (p->landlock > 0)
 			buf_printf(&b, "version %d", p->landlock);

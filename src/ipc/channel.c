@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "ipc/spoil.h"
 
 enum {
 	/* Decoded lists of the largest message (32,768 empty strings) and its bytes. */
@@ -86,6 +87,7 @@ int ipc_send(int channel, uint16_t type, const void *msg)
 	bool ok = ipc_encode(type, msg, &bytes, fds, &n_fds);
 	assert(ok);
 	int r = ipc_send_bytes(channel, buf_str(&bytes), fds, n_fds);
+	ipc_spoil(channel, type, buf_str(&bytes), fds, n_fds);
 	if (secret)
 		ipc_wipe(&bytes);
 	return r;

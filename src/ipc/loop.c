@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "ipc/spoil.h"
 
 enum { LOOP_BATCH = 64 };
 
@@ -265,6 +266,7 @@ int loop_send(struct loop_entry *to, uint16_t type, const void *msg)
 	bool ok = ipc_encode(type, msg, &bytes, fds, &n_fds);
 	assert(ok);
 	int r = send_or_keep(to, &bytes, secret, fds, n_fds);
+	ipc_spoil(to->fd, type, buf_str(&bytes), fds, n_fds);
 	if (secret)
 		ipc_wipe(&bytes);
 	/* Its reader is gone or asleep. The end is reported from the round, not from inside a

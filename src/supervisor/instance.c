@@ -35,6 +35,7 @@ static const char *const passed[] = {
 #if defined(GATEPOST_DRILL)
     "GATEPOST_DRILL",
     "GATEPOST_DRILL_WITHOUT",
+    "GATEPOST_DRILL_MESSAGES",
 #endif
 #if defined(GATEPOST_FAULTS)
     "GATEPOST_FAULTS",

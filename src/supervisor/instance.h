@@ -25,6 +25,7 @@ struct instance {
 	pid_t pid;     /* 0: not running */
 	struct loop_entry *channel;
 	bool ready;
+	bool was_ready; /* in this or an earlier life */
 	uint8_t landlock;
 	uint64_t started_at; /* clock_ms */
 	unsigned failures;   /* in a row */

@@ -5,7 +5,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "sandbox/role.h"
+#include "sandbox/sandbox.h"
 #include "supervisor/state.h"
 
 static int send_alarm(struct supervisor *s, uint8_t kind, const char *detail)
@@ -49,6 +49,7 @@ void supervisor_write_roles(const struct supervisor *s)
 	int fd CLEANUP(fd_close) =
 	    open("run/roles.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 
+	buf_printf(&text, "%d supervisor 0 %d ready\n", (int)getpid(), sandbox_landlock_in_force());
 	for (size_t n = 0; n < s->n_instances; n++) {
 		const struct instance *i = s->instances[n];
 		if (i->pid != 0)

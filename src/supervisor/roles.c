@@ -138,7 +138,7 @@ static int take_ready(struct loop_entry *from UNUSED, void *msg, void *ctx)
 
 	if (i->ready)
 		return -EPROTO;
-	i->ready = true;
+	i->ready = i->was_ready = true;
 	i->landlock = ready->landlock;
 	supervisor_write_roles(i->supervisor);
 	check_all_ready(i->supervisor);
@@ -187,6 +187,7 @@ static int take_replace_me(struct loop_entry *from UNUSED, void *msg UNUSED, voi
 	if (successor == NULL)
 		return 0;
 	i->replaced = true;
+	successor->was_ready = true;
 	successor->failures = clock_ms() - i->started_at < STABLE_MS ? i->failures + 1 : 0;
 	log_event(
 	    LOG_WARNING, "role.replaced", "of=%s its_pid=%d", role_row(i->role)->name, (int)i->pid);
@@ -242,8 +243,9 @@ static void start(struct instance *i)
 		kill(i->pid, SIGKILL);
 		return;
 	}
-	send_listeners(s, i);
+	/* The doors open when there is somebody behind them. */
 	join_with_all(s, i);
+	send_listeners(s, i);
 	if (i->role == ROLE_LEDGER)
 		join_ledger(s, i);
 	supervisor_write_roles(s);
@@ -341,7 +343,7 @@ static void ended(struct supervisor *s, struct instance *i, int status)
 	} else if (s->stopping == 0) {
 		i->failures = clock_ms() - i->started_at < STABLE_MS ? i->failures + 1 : 1;
 		i->ready = false;
-		if (!s->was_ready && i->failures >= START_FAILURES_MAX)
+		if (!i->was_ready && i->failures >= START_FAILURES_MAX)
 			give_up(s, i);
 		else
 			start_later(i);

@@ -14,7 +14,7 @@ enum {
 	INSTANCES_MAX = 128,    /* workers and replaced gatekeepers included */
 	REPLACED_MAX = 16,      /* gatekeepers that watch last gates; the oldest ends when more */
 	STABLE_MS = 60000,      /* running so long, a role's earlier failures are forgotten */
-	START_FAILURES_MAX = 3, /* before the server was ever ready: then it gives up */
+	START_FAILURES_MAX = 3, /* of a role that was never ready: the server gives up */
 	ALARMS_HELD_MAX = 16,   /* while the ledger is being started again */
 	/* Of the ten seconds in which the server stops: until when each phase may last. */
 	STOP_FIRST_MS = 5000,
