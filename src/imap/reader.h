@@ -27,7 +27,7 @@ enum {
 	IMAP_DISCARD_MAX = 64 * 1024 * 1024, /* of refused literals that come unasked */
 	IMAP_TEXT_LEN_MAX = 64 * 1024,       /* usual limits, after sign-in */
 	IMAP_LITERAL_LEN_MAX = 64 * 1024,
-	IMAP_TEXT_LEN_BEFORE_LOGIN_MAX = 8 * 1024,
+	IMAP_TEXT_LEN_BEFORE_LOGIN_MAX = 40 * 1024, /* holds every ID of RFC 2971 §3.3 */
 	IMAP_LITERAL_LEN_BEFORE_LOGIN_MAX = 4 * 1024,
 };
 

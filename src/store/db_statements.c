@@ -45,6 +45,8 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_MAILBOX_RENAME] = "UPDATE mailboxes SET name = ?2 WHERE id = ?1",
     [DB_MAILBOX_REMOVE] = "DELETE FROM mailboxes WHERE id = ?1",
     [DB_MAILBOX_RECENT] = "UPDATE mailboxes SET first_recent = uidnext WHERE id = ?1",
+    [DB_MAILBOX_RECENT_BELOW] =
+        "UPDATE mailboxes SET first_recent = ?2 WHERE id = ?1 AND first_recent < ?2",
     [DB_SUBSCRIBE] = "INSERT OR IGNORE INTO subscriptions (name) VALUES (?1)",
     [DB_UNSUBSCRIBE] = "DELETE FROM subscriptions WHERE name = ?1",
     [DB_SUBSCRIPTIONS_COUNT] = "SELECT count(*) FROM subscriptions",
@@ -91,6 +93,12 @@ const char *const db_statements[DB_N_STATEMENTS] = {
                      "LIMIT 250",
     [DB_DEAD_REMOVE] = "DELETE FROM dead WHERE segment = ?1 AND offset = ?2",
     [DB_BLOB_KNOWN] = "SELECT 1 FROM messages WHERE blob = ?1",
+    [DB_PLACEMENTS] =
+        "SELECT m.segment, m.offset, n.mailbox, n.message, n.flags, n.size, n.internal_at, "
+        "n.internal_zone FROM messages m CROSS JOIN entries n ON n.message = m.id ORDER BY m.id",
+    [DB_ENTRIES_CLEAR] = "DELETE FROM entries",
+    [DB_MAILBOXES_CLEAR] = "UPDATE mailboxes SET uidnext = 1, first_recent = 1, n_messages = 0, "
+                           "n_unseen = 0, n_deleted = 0, size = 0, uidvalidity = uidvalidity + ?1",
     [DB_SCAN_PLAIN] = SCAN_SELECT "'', " NO_STRUCTURE NO_ORDER " FROM entries n" SCAN_FROM,
     [DB_SCAN_ENVELOPE] =
         SCAN_SELECT "v.envelope, " NO_STRUCTURE NO_ORDER " FROM entries n" WITH_ENVELOPE SCAN_FROM,

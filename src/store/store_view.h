@@ -65,6 +65,12 @@ struct store_changes {
 MUST_USE int store_view_refresh(
     struct store_view *v, bool keep_gone, struct arena *a, struct store_changes *ret_changes);
 
+/*
+ * Uses \Recent up for the messages that the last refresh brought: views opened later do not show it
+ * for them (IMAP4rev1; a writing transaction).
+ */
+MUST_USE int store_view_use_recent(struct store_view *v);
+
 /* Position of the entry with this UID, or with the next higher one; n when there is none. */
 size_t store_view_at(const struct store_view *v, uint32_t uid);
 

@@ -278,7 +278,9 @@ int store_view_refresh(
     struct store_view *v, bool keep_gone, struct arena *a, struct store_changes *ret_changes)
 {
 	struct store_changes changes = {0};
-	int error = db_begin_read(&v->store->db);
+	int error = store_check_mark(v->store);
+	if (!error)
+		error = db_begin_read(&v->store->db);
 	if (error)
 		return store_note_error(v->store, error);
 	error = refresh(v, keep_gone, a, &changes);
@@ -287,6 +289,16 @@ int store_view_refresh(
 		return store_note_error(v->store, error);
 	*ret_changes = changes;
 	return 0;
+}
+
+int store_view_use_recent(struct store_view *v)
+{
+	struct store *s = v->store;
+	int error = db_begin(&s->db);
+	if (!error)
+		error = db_end(&s->db, db_run(&s->db, DB_MAILBOX_RECENT_BELOW, (int64_t)v->mailbox,
+		                           (int64_t)v->uidnext));
+	return error ? store_note_error(s, error) : 0;
 }
 
 static int list_vanished(

@@ -32,7 +32,7 @@ static void look_at_item(struct fetching *f, const struct imap_fetch_item *item)
 		break;
 	case FETCH_MODSEQ:
 		f->add_modseq = false;
-		f->s->condstore = true;
+		imap_enable_condstore(f->s);
 		break;
 	case FETCH_ENVELOPE:
 		f->columns |= STORE_COLUMN_ENVELOPE;
@@ -59,7 +59,7 @@ static void plan(struct fetching *f)
 	f->add_uid = f->c->uid;
 	f->add_modseq = f->c->fetch.has_changed_since;
 	if (f->add_modseq)
-		f->s->condstore = true;
+		imap_enable_condstore(f->s);
 	for (size_t i = 0; i < f->items->n; i++)
 		look_at_item(f, &f->items->v[i]);
 	f->marks &= !f->s->read_only;

@@ -169,7 +169,7 @@ struct imap_result imap_cmd_list(struct imap_session *s, const struct imap_comma
 	if (has(&l, LIST_RETURN_STATUS)) {
 		imap_take_in(s);
 		if ((l.list->status & STATUS_HIGHESTMODSEQ) != 0)
-			s->condstore = true;
+			imap_enable_condstore(s);
 	}
 	if (!read_patterns(&l))
 		return imap_too_much();

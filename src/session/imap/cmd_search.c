@@ -43,6 +43,28 @@ static void write_all(const struct answering *a, struct buf *out)
 	imap_set_write(&whole, out);
 }
 
+static uint64_t modseq_at(const struct answering *a, size_t i)
+{
+	return a->s->view->entries[a->found->positions[i]].modseq;
+}
+
+/* RFC 7162 §3.1.10: of MIN and MAX alone it is that of those messages. */
+static uint64_t extended_modseq(const struct answering *a, unsigned options)
+{
+	uint64_t first = modseq_at(a, 0), last = modseq_at(a, a->found->n - 1);
+
+	switch (options & (RETURN_MIN | RETURN_MAX | RETURN_ALL | RETURN_COUNT)) {
+	case RETURN_MIN:
+		return first;
+	case RETURN_MAX:
+		return last;
+	case RETURN_MIN | RETURN_MAX:
+		return first > last ? first : last;
+	default:
+		return a->found->highest_modseq;
+	}
+}
+
 /* esearch-response = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data) */
 static void write_extended(const struct answering *a, unsigned options, struct buf *out)
 {
@@ -60,7 +82,7 @@ static void write_extended(const struct answering *a, unsigned options, struct b
 	if ((options & RETURN_COUNT) != 0)
 		buf_printf(out, " COUNT %zu", n);
 	if (a->modseq && n > 0)
-		buf_printf(out, " MODSEQ %llu", (unsigned long long)a->found->highest_modseq);
+		buf_printf(out, " MODSEQ %llu", (unsigned long long)extended_modseq(a, options));
 	buf_add(out, STR("\r\n"));
 }
 
@@ -120,7 +142,7 @@ struct imap_result imap_cmd_search(struct imap_session *s, const struct imap_com
 		return result;
 	}
 	if (a.modseq)
-		s->condstore = true;
+		imap_enable_condstore(s);
 	int r = search_run(s, c->search.key, &found);
 	if (r < 0) {
 		if (saves)

@@ -58,7 +58,7 @@ struct imap_result imap_cmd_status(struct imap_session *s, const struct imap_com
 		return result;
 	/* RFC 7162 §3.1: asking for it enables CONDSTORE. */
 	if ((c->status & STATUS_HIGHESTMODSEQ) != 0)
-		s->condstore = true;
+		imap_enable_condstore(s);
 	imap_status_write(s, &mailbox, c->status, &s->out.buf);
 	return IMAP_RESULT_OK("STATUS done");
 }

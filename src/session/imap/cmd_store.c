@@ -131,6 +131,6 @@ struct imap_result imap_cmd_store(struct imap_session *s, const struct imap_comm
 	if (!imap_positions_of(s, &c->store.set, c->uid, &positions, &result))
 		return result;
 	if (c->store.has_unchanged_since)
-		s->condstore = true;
+		imap_enable_condstore(s);
 	return change_flags(s, c, &positions);
 }

@@ -108,6 +108,8 @@ MUST_USE enum imap_wait imap_wait(struct imap_session *s, bool for_changes);
 void imap_take_in(struct imap_session *s);
 /* Sends what is new in the selected mailbox; EXPUNGE only without `keep_numbers`. */
 MUST_USE int imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid);
+/* From now on responses have MODSEQ; the client hears where it stands (RFC 7162 §3.1). */
+void imap_enable_condstore(struct imap_session *s);
 /* Tells the other sessions of the account that this one changed something. */
 void imap_tell_others(struct imap_session *s);
 

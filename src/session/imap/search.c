@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "mail/address.h"
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "mail/encoded_word.h"
@@ -47,6 +48,49 @@ static bool value_holds(struct searching *g, struct str value, struct str word)
 	return holds(g, buf_str(&g->text), word);
 }
 
+/*
+ * The addresses of a field as they are understood: FROM, TO, CC and BCC look at the envelope (RFC
+ * 9051 §6.4.4), whatever comments and folds stand between the pieces.
+ */
+static bool addresses_hold(struct searching *g, struct str value, struct str word)
+{
+	struct address *list;
+
+	if (address_list_parse(value, &g->arena, &list) < 0)
+		return false;
+	buf_clear(&g->text);
+	for (; list != NULL; list = list->next) {
+		encoded_word_decode(list->name, &g->text);
+		buf_add(&g->text, STR(" <"));
+		buf_add(&g->text, list->mailbox);
+		if (list->host.len > 0)
+			buf_add_c(&g->text, '@');
+		buf_add(&g->text, list->host);
+		buf_add(&g->text, STR("> "));
+	}
+	return holds(g, buf_str(&g->text), word);
+}
+
+static bool is_address_field(struct str name)
+{
+	static const struct str names[] = {
+	    STR_INIT("From"), STR_INIT("To"), STR_INIT("Cc"), STR_INIT("Bcc")};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
+static bool field_matches(
+    struct searching *g, const struct header_field *field, const struct imap_search_key *key)
+{
+	if (!str_eq_nocase(field->name, key->field))
+		return false;
+	return value_holds(g, field->value, key->text) ||
+	       (is_address_field(field->name) && addresses_hold(g, field->value, key->text));
+}
+
 static bool header_matches(struct searching *g, const struct imap_search_key *key)
 {
 	struct str header;
@@ -57,7 +101,7 @@ static bool header_matches(struct searching *g, const struct imap_search_key *ke
 		return false;
 	struct header_reader reader = {.rest = header};
 	while (header_next(&reader, &field))
-		if (str_eq_nocase(field.name, key->field) && value_holds(g, field.value, key->text))
+		if (field_matches(g, &field, key))
 			return true;
 	return false;
 }

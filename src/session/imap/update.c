@@ -94,6 +94,16 @@ void imap_send_flags(struct imap_session *s)
 	buf_add(out, STR("] These flags are kept\r\n"));
 }
 
+void imap_enable_condstore(struct imap_session *s)
+{
+	if (s->condstore)
+		return;
+	s->condstore = true;
+	if (s->view != NULL)
+		buf_printf(&s->out.buf, "* OK [HIGHESTMODSEQ %llu] MODSEQ is on\r\n",
+		    (unsigned long long)s->view->highest_modseq);
+}
+
 void imap_tell_others(struct imap_session *s)
 {
 	const struct ipc_changed nothing_named = {{NULL, 0}};
@@ -150,6 +160,19 @@ static void send_changed(struct imap_session *s, const struct store_changes *cha
 	}
 }
 
+/*
+ * Sessions that select the mailbox later shall not see \Recent (RFC 3501 §2.3.2). The client waits
+ * for its news, not for this. A failure costs nothing but that.
+ */
+static int use_recent(struct imap_session *s)
+{
+	if (s->read_only || s->rev2 || s->view->n_recent == 0)
+		return 0;
+	(void)imap_output_flush(&s->out);
+	int r = store_view_use_recent(s->view);
+	return r == -ENOENT ? r : 0;
+}
+
 int imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 {
 	struct store_changes changes;
@@ -166,5 +189,5 @@ int imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 	if (!s->rev2 && changes.n_new > 0)
 		buf_printf(&s->out.buf, "* %u RECENT\r\n", s->view->n_recent);
 	send_changed(s, &changes, with_uid);
-	return 0;
+	return changes.n_new > 0 ? use_recent(s) : 0;
 }
