@@ -223,9 +223,18 @@ static void log_extend_chain(struct vfs_file *log, const struct log_frame *frame
 /* A way on from a broken frame: which mark its follower must name, and whether it was a commit. */
 struct log_way {
 	uint8_t mark[PAGE_MARK_LEN];
+	bool unknown; /* the mark: any frame of this generation may be the next that is whole */
 	bool committed;
 	bool open;
 };
+
+/* Whether a frame continues the way; a broken one does not end a way that knows no mark. */
+static bool log_way_continues(const struct log_way *way, const struct log_frame *frame)
+{
+	if (!frame->current)
+		return way->unknown;
+	return way->unknown || memcmp(frame->place.previous, way->mark, PAGE_MARK_LEN) == 0;
+}
 
 /*
  * Follows the chain behind a broken frame. True when a transaction was committed and another
@@ -242,15 +251,43 @@ static int log_find_later_commit(
 		rc = log_load(log, i, log->frame, &frame);
 		if (rc != SQLITE_OK)
 			break;
-		way.open =
-		    frame.current && memcmp(frame.place.previous, way.mark, PAGE_MARK_LEN) == 0;
-		if (way.open && way.committed) {
+		way.open = log_way_continues(&way, &frame);
+		if (!way.open || !frame.current)
+			continue;
+		if (way.committed) {
 			*ret_found = true;
 			break;
 		}
+		way.unknown = false;
 		way.committed = frame.place.n_pages != 0;
 		memcpy(way.mark, frame.place.mark, PAGE_MARK_LEN);
 	}
+	return rc;
+}
+
+/*
+ * Whether something committed stands behind a broken frame. Three ways lead on from it: what its
+ * header says, what its trailer says, and, where neither is to be believed, the next whole frame.
+ * Left-overs of an abandoned transaction are no way: they have at most one commit, at their end.
+ */
+static int log_is_lost(
+    struct vfs_file *log, const struct log_frame *frame, uint32_t number, bool *ret_lost)
+{
+	struct log_way ways[3] = {{.open = true}, {.open = true}, {.unknown = true}};
+	int rc = SQLITE_OK;
+
+	memcpy(ways[0].mark, frame->header + FRAME_AT_SUM, PAGE_MARK_LEN);
+	ways[0].committed = get_big32(frame->header + FRAME_AT_N_PAGES) != 0;
+	ways[0].open = memcmp(frame->header + FRAME_AT_SALTS, log->log.salts, PAGE_SALTS_LEN) == 0;
+	memcpy(ways[1].mark, frame->place.mark, PAGE_MARK_LEN);
+	ways[1].committed = frame->place.n_pages != 0;
+	ways[1].open =
+	    !frame->authentic && memcmp(frame->place.salts, log->log.salts, PAGE_SALTS_LEN) == 0;
+	ways[2].open = !frame->authentic;
+	/* No write puts a frame where another belongs. */
+	*ret_lost = frame->authentic && frame->place.frame != number;
+	for (size_t i = 0; rc == SQLITE_OK && !*ret_lost && i < ARRAY_LEN(ways); i++)
+		rc = log_find_later_commit(log, number, ways[i], ret_lost);
 	return rc;
 }
 
@@ -261,20 +298,9 @@ static int log_find_later_commit(
  */
 static int log_judge_end(struct vfs_file *log, const struct log_frame *frame, uint32_t number)
 {
-	struct log_way by_header = {.open = true}, by_trailer = {.open = true};
-	bool lost = false;
+	bool lost;
+	int rc = log_is_lost(log, frame, number, &lost);
 
-	memcpy(by_header.mark, frame->header + FRAME_AT_SUM, PAGE_MARK_LEN);
-	by_header.committed = get_big32(frame->header + FRAME_AT_N_PAGES) != 0;
-	by_header.open =
-	    memcmp(frame->header + FRAME_AT_SALTS, log->log.salts, PAGE_SALTS_LEN) == 0;
-	memcpy(by_trailer.mark, frame->place.mark, PAGE_MARK_LEN);
-	by_trailer.committed = frame->place.n_pages != 0;
-	by_trailer.open =
-	    !frame->authentic && memcmp(frame->place.salts, log->log.salts, PAGE_SALTS_LEN) == 0;
-	int rc = log_find_later_commit(log, number, by_header, &lost);
-	if (rc == SQLITE_OK && !lost)
-		rc = log_find_later_commit(log, number, by_trailer, &lost);
 	if (rc != SQLITE_OK)
 		return rc;
 	if (lost) {

@@ -412,7 +412,7 @@ static void test_log_torn(UNUSED void **state)
 	drop(crashed.log);
 }
 
-/* 8. Frames of the log that were exchanged or doubled. */
+/* 8. Frames of the log that were exchanged, doubled or emptied. */
 static void test_log_moved_frames(UNUSED void **state)
 {
 	struct crashed crashed = crash(6);
@@ -423,8 +423,14 @@ static void test_log_moved_frames(UNUSED void **state)
 	memcpy(saved, frame, LOG_FRAME);
 	memcpy(frame, frame + LOG_FRAME, LOG_FRAME);
 	memcpy(frame + LOG_FRAME, saved, LOG_FRAME);
-	sqlite3_int64 n = recover(crashed.file, crashed.log);
-	assert_true(n < 6);
+	assert_int_equal(recover(crashed.file, crashed.log), -1);
+	assert_true(reported.n_of[SEAL_DAMAGE_LOG] > 0);
+	/* The same frame twice; and both of them emptied. */
+	memcpy(frame, saved, LOG_FRAME);
+	assert_int_equal(recover(crashed.file, crashed.log), -1);
+	memset(frame, 0, (size_t)2 * LOG_FRAME);
+	assert_int_equal(recover(crashed.file, crashed.log), -1);
+	assert_true(reported.n_of[SEAL_DAMAGE_LOG] > 0);
 	drop(crashed.file);
 	drop(crashed.log);
 }
