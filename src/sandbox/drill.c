@@ -62,6 +62,8 @@ static void report(const struct drill_attempt *attempt, int status)
 static void run(const struct drill_attempt *attempt)
 {
 	int status = 0;
+	/* A role may have asked not to be told of its children's ends. */
+	void (*before)(int) = signal(SIGCHLD, SIG_DFL);
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -73,16 +75,20 @@ static void run(const struct drill_attempt *attempt)
 		    attempt->name);
 	else
 		report(attempt, status);
+	(void)signal(SIGCHLD, before);
 }
 
-pid_t drill_before(enum role role, bool own_user, pid_t parent)
+pid_t drill_before(enum role role, bool own_user, uint64_t descriptors, pid_t parent)
 {
 	const struct role_row *row = role_row(role);
 
 	if (!is_listed("GATEPOST_DRILL", row->name))
 		return parent;
-	context = (struct drill_context){
-	    .role = role, .row = row, .own_user = own_user, .server_process = getpid()};
+	context = (struct drill_context){.role = role,
+	    .row = row,
+	    .own_user = own_user,
+	    .descriptors = descriptors,
+	    .server_process = getpid()};
 	static const struct drill_attempts *const tables[] = {&drill_reach, &drill_power};
 	size_t n = 0;
 	for (size_t t = 0; t < ARRAY_LEN(tables) && mine == NULL; t++)

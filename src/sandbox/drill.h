@@ -31,7 +31,7 @@ enum drill_defence { DRILL_LANDLOCK, DRILL_SECCOMP, DRILL_LIMITS, DRILL_USER };
 bool drill_without(enum drill_defence defence);
 
 /* Runs the attempts of `role`, each in a child. Returns `parent`, or in such a child its own. */
-pid_t drill_before(enum role role, bool own_user, pid_t parent);
+pid_t drill_before(enum role role, bool own_user, uint64_t descriptors, pid_t parent);
 
 /* In a child of drill_before: makes its attempt and ends. Elsewhere nothing. `keep`: the only
  * descriptors that should be open above 2; NULL where the role opened what it needs itself. */
@@ -43,6 +43,7 @@ struct drill_context {
 	enum role role;
 	const struct role_row *row;
 	bool own_user;
+	uint64_t descriptors; /* the limit in force */
 	pid_t server_process; /* somebody else's process: the role's parent or itself */
 	const int *keep;
 	size_t n_keep;
@@ -70,7 +71,8 @@ static inline bool drill_without(enum drill_defence defence UNUSED)
 	return false;
 }
 
-static inline pid_t drill_before(enum role role UNUSED, bool own_user UNUSED, pid_t parent)
+static inline pid_t drill_before(
+    enum role role UNUSED, bool own_user UNUSED, uint64_t descriptors UNUSED, pid_t parent)
 {
 	return parent;
 }

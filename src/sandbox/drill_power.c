@@ -114,10 +114,10 @@ static int fork_too_often(context *c)
 	return 0;
 }
 
-/* As vfork does: a process that shares this one's memory. */
+/* A process that shares this one's memory. */
 static int share_memory_with_child(context *c)
 {
-	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_VM | CLONE_VFORK, 0, 0, 0, 0);
+	pid_t pid = vfork();
 
 	(void)c;
 	if (pid == 0)
@@ -250,9 +250,8 @@ static int take_memory(context *c)
 
 static int take_descriptors(context *c)
 {
-	(void)c;
-	for (int n = 0; n < 400000; n++)
-		if (syscall(SYS_dup, 2) < 0)
+	for (uint64_t n = 0; n < c->descriptors; n++)
+		if (syscall(SYS_dup, STDERR_FILENO) < 0)
 			return errno;
 	return 0;
 }

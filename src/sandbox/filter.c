@@ -105,7 +105,7 @@ static const struct call calls[] = {
 	ALLOW(CALLS_BASE, getrandom),
 	ALLOW(CALLS_BASE, getrusage),
 	ALLOW(CALLS_BASE, sysinfo), /* glibc's qsort asks how much memory there is */
-	ALLOW_IF(CALLS_BASE, prlimit64, 2, UINT64_MAX, 0), /* asking, not setting */
+	ALLOW_IF_2(CALLS_BASE, prlimit64, 0, INT, 0, 2, UINT64_MAX, 0), /* its own; not setting */
 	ALLOW(CALLS_BASE, clock_gettime),
 	ALLOW(CALLS_BASE, clock_getres),
 	ALLOW(CALLS_BASE, gettimeofday),

@@ -172,13 +172,16 @@ void sandbox_enter(const struct role_start *start)
 {
 	const struct role_row *row = role_row(start->role);
 	struct limits limits = limits_of(row, start);
-	pid_t parent = drill_before(start->role, start->own_user, getppid());
-	struct filter filter;
+	struct filter filter = {0};
 	int data_fd = start->data_fd;
 
-	/* A role whose children live under this filter must not allow them a signal to it. */
-	pid_t self = row->becomes ? 0 : getpid();
-	must(row->name, "filter", build_filter(start, start->role, self, &filter));
+	/* A parent's filter is its children's too: it must not allow them a signal to it. And it is
+	 * built before any fork, which may leave libraries behind (gatekeeper/lean.h). */
+	if (row->becomes)
+		must(row->name, "filter", build_filter(start, start->role, 0, &filter));
+	pid_t parent = drill_before(start->role, start->own_user, limits.descriptors, getppid());
+	if (!row->becomes)
+		must(row->name, "filter", build_filter(start, start->role, getpid(), &filter));
 	trace_refused_calls();
 	must(row->name, "limits", set_limits(&limits));
 	fd_close(&data_fd);
@@ -279,7 +282,8 @@ static int restrict_child(const struct sandbox_child *child)
 void sandbox_enter_child(const struct sandbox_child *child, const int *keep, size_t n)
 {
 	const char *name = role_row(child->role)->name;
-	pid_t parent = drill_before(child->role, child->own_user, child->parent);
+	pid_t parent =
+	    drill_before(child->role, child->own_user, child->limits.descriptors, child->parent);
 	sigset_t none;
 
 	sigemptyset(&none);
