@@ -360,7 +360,9 @@ int ingest_pending(
 int ingest_is_pending(struct store *s, bool *ret_pending)
 {
 	struct letterbox_place end;
-	int error = letterbox_committed(s->letterbox, &end);
+	int error = store_check_mark(s);
+	if (!error)
+		error = letterbox_committed(s->letterbox, &end);
 	if (!error)
 		error = db_begin_read(&s->db);
 	if (error)

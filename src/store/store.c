@@ -57,6 +57,14 @@ int store_note_error(struct store *s, int error)
 	return error;
 }
 
+int store_check_mark(struct store *s)
+{
+	if (faccessat(s->folder_fd, STORE_DAMAGE_MARK, F_OK, 0) < 0)
+		return 0;
+	s->db.damaged = true;
+	return -EBADMSG;
+}
+
 static void on_sealed_damage(void *ctx, const struct seal_damage *damage)
 {
 	struct store *s = ctx;
@@ -140,17 +148,15 @@ static int open_or_rebuild(struct store *s, const struct secret *key)
 			return error;
 		db_done(&s->db);
 	}
+	char name[REBUILD_NAME_MAX];
 	int error = lock_folder(s, LOCK_EX);
-	if (error)
-		return error;
-	error = rebuild_database(s, key);
+	if (!error)
+		error = rebuild_set_aside(s, name);
 	if (!error)
 		error = open_database(s, key);
 	if (!error)
-		error = rebuild_finish(s, key);
-	if (!error)
-		error = lock_folder(s, LOCK_SH);
-	return error;
+		error = rebuild_fill(s, name, key);
+	return error ? error : lock_folder(s, LOCK_SH);
 }
 
 int store_open(const struct secret *master, uint64_t account_id, const struct store_watch *watch,

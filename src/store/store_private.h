@@ -14,6 +14,7 @@ enum { STORE_DB_WAIT_MS = 10000, STORE_FILE_NAME_MAX = 64 };
 enum { STORE_REBUILD_BATCH = 1000 };
 enum { STORE_SWEEP_INTERVAL_S = 24 * 3600, STORE_ORPHAN_AGE_S = 3600 };
 
+/* While this file is there, the database is damaged or being rebuilt. */
 #define STORE_DB_NAME     "mailbox.db"
 #define STORE_DAMAGE_MARK "mailbox.db.is-damaged"
 
@@ -40,6 +41,9 @@ void store_report(struct store *s, const char *file, uint64_t offset, const char
 void store_report_record(struct store *s, struct letterbox_place place, const char *what);
 /* Notes that the database must be rebuilt, for the next to open it, and gives the error back. */
 int store_note_error(struct store *s, int error);
+
+/* -EBADMSG when another process noted that: it waits for us to end. */
+MUST_USE int store_check_mark(struct store *s);
 
 /* Reads the keywords anew when others were added; within a transaction. */
 MUST_USE int store_keywords_refresh(struct store *s);

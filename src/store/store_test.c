@@ -1,4 +1,4 @@
-/* The store as a session uses it: taking in, folders, views, changes, appending, damage. */
+/* The store as a session uses it: taking in, folders, views, changes, appending. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "store/store_append.h"
 #include "store/store_change.h"
@@ -563,70 +562,6 @@ static void test_large_messages(void **state UNUSED)
 	store_view_close(v);
 }
 
-/* One byte of a stored message changed: that message is lost and named, the others are not. */
-static void test_damaged_message(void **state UNUSED)
-{
-	struct letterbox_place places[3];
-	struct buf buf CLEANUP(buf_done) = BUF_MAX(4096);
-	for (unsigned i = 0; i < 3; i++)
-		places[i] = test_deliver(&t, test_message(i, &buf));
-	ingest();
-	test_flip("letterbox/000001.seg", places[1].offset + 200);
-	struct store_view *v = view("INBOX");
-	struct store_body *b;
-	assert_int_equal(store_body_open(s, v->entries[1].message, &b), -EBADMSG);
-	assert_int_equal(t.n_damage, 1);
-	assert_string_equal(t.damaged_file, "letterbox/000001.seg");
-	assert_int_equal(t.damaged_at, places[1].offset);
-	assert_true(holds_number(v, 0, 0) && holds_number(v, 2, 2));
-	assert_false(store_damaged(s));
-	store_view_close(v);
-	/* Damaged before it was taken in: reported, stepped over. */
-	places[0] = test_deliver(&t, test_message(7, &buf));
-	test_deliver_number(&t, 8);
-	test_flip("letterbox/000001.seg", places[0].offset + 100);
-	assert_int_equal(ingest(), 1);
-	assert_int_equal(t.n_damage, 2);
-	assert_int_equal(mailbox("INBOX").n_messages, 4);
-}
-
-/* A damaged database is set aside and made anew from the letterbox. */
-static void test_damaged_database(void **state UNUSED)
-{
-	uint64_t id;
-	struct buf buf CLEANUP(buf_done) = BUF_MAX(4096);
-	assert_int_equal(store_mailbox_create(s, STR("Work/Plans"), STORE_NO_USE, &id), 0);
-	for (unsigned i = 0; i < 30; i++)
-		test_deliver_number(&t, i);
-	struct store_append *a = begin_append("Work/Plans");
-	struct store_append_message m = {
-	    .bytes = test_message(100, &buf), .flags = STORE_SEEN, .has_date = true};
-	assert_int_equal(store_append_add(a, &m), 0);
-	uint32_t uidvalidity;
-	struct store_uids uids;
-	assert_int_equal(store_append_commit(a, &arena, &uidvalidity, &uids), 0);
-	store_append_free(a);
-	uint32_t inbox_validity = mailbox("INBOX").uidvalidity;
-	store_close(s);
-	struct stat st;
-	assert_int_equal(stat("mailbox.db", &st), 0);
-	sleep(1);
-	for (off_t at = 100; at < st.st_size; at += 1000)
-		test_flip("mailbox.db", (uint64_t)at);
-	unlink("mailbox.db-wal");
-	s = test_open(&t);
-	assert_true(t.n_damage > 0);
-	ingest();
-	assert_int_equal(mailbox("INBOX").n_messages, 30);
-	assert_int_not_equal(mailbox("INBOX").uidvalidity, inbox_validity);
-	struct store_view *v = view("Work/Plans");
-	assert_int_equal(v->n, 1);
-	assert_true(holds_number(v, 0, 100));
-	assert_int_equal(v->entries[0].flags & ~STORE_RECENT, STORE_SEEN);
-	store_view_close(v);
-	assert_int_equal(access("mailbox.db.is-damaged", F_OK), -1);
-}
-
 static void test_wrong_key(void **state UNUSED)
 {
 	struct secret *wrong CLEANUP(secret_free) = secret_random();
@@ -647,82 +582,6 @@ static void test_usage(void **state UNUSED)
 	assert_true(used > 0);
 }
 
-/* A child that takes in, appends, flags and expunges until it is killed. */
-static void work_for_ever(unsigned seed)
-{
-	s = test_open(&t);
-	struct buf buf CLEANUP(buf_done) = BUF_MAX(4096);
-	for (unsigned i = 0;; i++) {
-		size_t n;
-		test_deliver(&t, test_message(seed * 1000 + i, &buf));
-		test_check(store_ingest(s, &n));
-		struct store_view *v = view("INBOX");
-		const uint32_t uid = v->entries[i % v->n].uid;
-		struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0};
-		struct store_flag_result result;
-		struct store_uids set = {&uid, 1}, removed;
-		struct store_copy_result copied;
-		test_check(store_copy(v, set, 6, STORE_COPY, &arena, &copied));
-		test_check(store_flags(v, set, &change, &arena, &result));
-		test_check(store_expunge(v, set, false, &arena, &removed));
-		store_view_close(v);
-		arena_clear(&arena);
-	}
-}
-
-/* Every UID of a view keeps its message, whatever the killed ones were doing. */
-static void check_consistent(const char *name)
-{
-	struct store_view *v = view(name);
-	struct store_mailbox m = mailbox(name);
-	uint32_t n_deleted = 0;
-	uint64_t size = 0;
-	assert_int_equal(v->n, m.n_messages);
-	for (size_t i = 0; i < v->n; i++) {
-		assert_true(i == 0 || v->entries[i].uid > v->entries[i - 1].uid);
-		assert_true(v->entries[i].uid < v->uidnext);
-		assert_true(v->entries[i].modseq <= v->highest_modseq);
-		n_deleted += (v->entries[i].flags & STORE_DELETED) != 0;
-		struct str bytes = body_of(v->entries[i].message);
-		assert_true(str_starts(bytes, STR("From: Sender")));
-		size += bytes.len;
-	}
-	assert_int_equal(n_deleted, m.n_deleted);
-	assert_int_equal(size, m.size);
-	store_view_close(v);
-}
-
-static void test_killed_sessions(void **state UNUSED)
-{
-	enum { N_CHILDREN = 3, N_ROUNDS = 6 };
-	store_close(s);
-	s = NULL;
-	for (unsigned round = 0; round < N_ROUNDS; round++) {
-		pid_t pids[N_CHILDREN];
-		for (unsigned i = 0; i < N_CHILDREN; i++) {
-			pids[i] = fork();
-			if (pids[i] == 0)
-				work_for_ever(round * N_CHILDREN + i);
-		}
-		usleep(200000 + (round * 7919) % 100000);
-		for (unsigned i = 0; i < N_CHILDREN; i++) {
-			int status;
-			kill(pids[i], SIGKILL);
-			waitpid(pids[i], &status, 0);
-			assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-		}
-		s = test_open(&t);
-		ingest();
-		check_consistent("INBOX");
-		check_consistent("Archive");
-		assert_int_equal(t.n_damage, 0);
-		store_close(s);
-		s = NULL;
-	}
-	s = test_open(&t);
-	assert_true(mailbox("Archive").n_messages > 0);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -740,11 +599,8 @@ int main(void)
 	    TEST(test_subscriptions),
 	    TEST(test_append),
 	    TEST(test_large_messages),
-	    TEST(test_damaged_message),
-	    TEST(test_damaged_database),
 	    TEST(test_wrong_key),
 	    TEST(test_usage),
-	    TEST(test_killed_sessions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

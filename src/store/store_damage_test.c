@@ -1,0 +1,335 @@
+/*
+ * The store when bytes change under it and when its processes are killed: what is damaged is named,
+ * what is not stays readable, nothing is ever wrong.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "store/store_append.h"
+#include "store/store_change.h"
+#include "store/store_ingest.h"
+#include "store/test_account.h"
+
+static struct test_account t;
+static struct store *s;
+static struct arena arena = ARENA_MAX(64 << 20);
+
+static int setup(void **state UNUSED)
+{
+	test_account_make(&t);
+	s = test_open(&t);
+	return 0;
+}
+
+static int teardown(void **state UNUSED)
+{
+	store_close(s);
+	s = NULL;
+	arena_done(&arena);
+	test_account_remove(&t);
+	return 0;
+}
+
+static size_t ingest(void)
+{
+	size_t n = 0;
+	assert_int_equal(store_ingest(s, &n), 0);
+	return n;
+}
+
+static struct store_mailbox mailbox(const char *name)
+{
+	struct store_mailbox m = {0};
+	assert_int_equal(store_mailbox_find(s, str_of_cstr(name), &arena, &m), 0);
+	return m;
+}
+
+static struct store_view *view(const char *name)
+{
+	struct store_view *v = NULL;
+	assert_int_equal(store_view_open(s, mailbox(name).id, false, &v), 0);
+	return v;
+}
+
+static bool holds_number(struct store_view *v, size_t at, unsigned number)
+{
+	struct buf buf CLEANUP(buf_done) = BUF_MAX(4096);
+	struct store_body *b = NULL;
+	struct str bytes;
+	assert_int_equal(store_body_open(s, v->entries[at].message, &b), 0);
+	assert_int_equal(store_body_all(b, &bytes), 0);
+	bool same = str_eq(bytes, test_message(number, &buf));
+	store_body_close(b);
+	return same;
+}
+
+static void append_number(const char *name, unsigned number, uint64_t flags)
+{
+	struct buf buf CLEANUP(buf_done) = BUF_MAX(4096);
+	struct store_append *a = NULL;
+	struct store_append_message m = {.bytes = test_message(number, &buf), .flags = flags};
+	uint32_t uidvalidity;
+	struct store_uids uids;
+	assert_int_equal(store_append_begin(s, mailbox(name).id, &a), 0);
+	assert_int_equal(store_append_add(a, &m), 0);
+	assert_int_equal(store_append_commit(a, &arena, &uidvalidity, &uids), 0);
+	store_append_free(a);
+}
+
+/* Puts everything into the database file itself and ends the log. */
+static void close_database(void)
+{
+	store_close(s);
+	s = NULL;
+}
+
+/* One byte of a stored message changed: that message is lost and named, the others are not. */
+static void test_damaged_message(void **state UNUSED)
+{
+	struct letterbox_place places[3];
+	struct buf buf CLEANUP(buf_done) = BUF_MAX(4096);
+	for (unsigned i = 0; i < 3; i++)
+		places[i] = test_deliver(&t, test_message(i, &buf));
+	ingest();
+	test_flip("letterbox/000001.seg", places[1].offset + 200);
+	struct store_view *v = view("INBOX");
+	struct store_body *b;
+	assert_int_equal(store_body_open(s, v->entries[1].message, &b), -EBADMSG);
+	assert_int_equal(t.n_damage, 1);
+	assert_string_equal(t.damaged_file, "letterbox/000001.seg");
+	assert_int_equal(t.damaged_at, places[1].offset);
+	assert_true(holds_number(v, 0, 0) && holds_number(v, 2, 2));
+	assert_false(store_damaged(s));
+	store_view_close(v);
+	/* Damaged before it was taken in: reported, stepped over. */
+	places[0] = test_deliver(&t, test_message(7, &buf));
+	test_deliver_number(&t, 8);
+	test_flip("letterbox/000001.seg", places[0].offset + 100);
+	assert_int_equal(ingest(), 1);
+	assert_int_equal(t.n_damage, 2);
+	assert_int_equal(mailbox("INBOX").n_messages, 4);
+}
+
+/* Flags two messages of INBOX and moves them to Archive. */
+static void archive_two(void)
+{
+	struct store_view *v = view("INBOX");
+	const uint32_t moved[] = {v->entries[1].uid, v->entries[2].uid};
+	struct store_copy_result copied;
+	struct store_flag_result flagged;
+	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_FLAGGED, false, 0};
+	assert_int_equal(
+	    store_flags(v, (struct store_uids){moved, 2}, &change, &arena, &flagged), 0);
+	assert_int_equal(store_copy(v, (struct store_uids){moved, 2}, mailbox("Archive").id,
+	                     STORE_MOVE, &arena, &copied),
+	    0);
+	assert_int_equal(copied.n, 2);
+	store_view_close(v);
+}
+
+/* An account with messages in several places, for the tests of a damaged database. */
+static void fill_account(unsigned n)
+{
+	uint64_t id, keyword;
+	assert_int_equal(store_mailbox_create(s, STR("Work/Plans"), STORE_NO_USE, &id), 0);
+	assert_int_equal(store_mailbox_subscribe(s, STR("Elsewhere"), true), 0);
+	assert_int_equal(store_keyword(s, STR("$Later"), true, &keyword), 0);
+	for (unsigned i = 0; i < n; i++)
+		test_deliver_number(&t, i);
+	ingest();
+	append_number("Work/Plans", n, STORE_SEEN | keyword);
+	archive_two();
+}
+
+/* Nothing can be read of it: the letterbox has everything, with what APPEND said. */
+static void test_lost_database(void **state UNUSED)
+{
+	fill_account(30);
+	uint32_t uidvalidity = mailbox("INBOX").uidvalidity;
+	close_database();
+	assert_int_equal(truncate("mailbox.db", 8192), 0);
+	test_flip("mailbox.db", 5);
+	test_flip("mailbox.db", 4000);
+	unlink("mailbox.db-wal");
+	s = test_open(&t);
+	assert_true(t.n_damage > 0);
+	assert_int_equal(ingest(), 0);
+	assert_int_equal(mailbox("INBOX").n_messages, 30);
+	assert_true(mailbox("INBOX").uidvalidity >= uidvalidity);
+	struct store_view *v = view("Work/Plans");
+	assert_true(v->n == 1 && holds_number(v, 0, 30));
+	assert_int_equal(v->entries[0].flags & STORE_SYSTEM_FLAGS, STORE_SEEN);
+	assert_true(str_eq(
+	    store_keyword_name(s, v->entries[0].flags & ~(STORE_SYSTEM_FLAGS | STORE_RECENT)),
+	    STR("$Later")));
+	store_view_close(v);
+	assert_int_equal(access("mailbox.db.is-damaged", F_OK), -1);
+	test_consistent(s, "INBOX");
+}
+
+/* Every page in turn: afterwards all messages are there, and what was readable kept its place. */
+static void test_damaged_pages(void **state UNUSED)
+{
+	enum { N = 40, PAGE = 16384 };
+	fill_account(N);
+	close_database();
+	/* With the last one away the log is in the database. */
+	struct stat st;
+	assert_int_equal(stat("mailbox.db", &st), 0);
+	unsigned n_rebuilt = 0, n_kept = 0;
+	for (off_t at = 64; at < st.st_size; at += PAGE) {
+		s = test_open(&t);
+		uint32_t uidvalidity = mailbox("INBOX").uidvalidity;
+		if (mailbox("Archive").n_messages == 0)
+			archive_two();
+		close_database();
+		assert_int_equal(stat("mailbox.db", &st), 0);
+		/* An hour later: UIDVALIDITYs come from the time. */
+		clock_simulate((clock_wall() + 3600) * 1000);
+		t.n_damage = 0;
+		test_flip("mailbox.db", (uint64_t)at + 100);
+		struct store_watch watch = {test_on_damage, &t};
+		int error = store_open(t.master, TEST_ACCOUNT, &watch, &s);
+		if (!error) {
+			/* What a session does: read, and end when that shows damage. */
+			struct store_view *v = NULL;
+			struct store_mailbox *list;
+			size_t n;
+			for (uint64_t id = 1; id <= 8 && !error; id++) {
+				error = store_view_open(s, id, true, &v);
+				struct store_scan *scan = NULL;
+				struct store_row row;
+				int more = 1;
+				if (error == -ENOENT) {
+					error = 0;
+					continue;
+				}
+				if (!error)
+					error = store_scan_open(v, 0, v->n, 7, &scan);
+				while (!error && more > 0)
+					more = store_scan_next(scan, &row);
+				error = error ? error : more;
+				store_scan_close(scan);
+				store_view_close(v);
+				v = NULL;
+			}
+			if (!error)
+				error = store_mailbox_list(s, &arena, &list, &n);
+			close_database();
+		}
+		assert_true(error == 0 || error == -EBADMSG);
+		assert_true(error == 0 || t.n_damage > 0);
+		s = test_open(&t);
+		ingest();
+		uint32_t total = mailbox("INBOX").n_messages + mailbox("Archive").n_messages +
+		                 mailbox("Work/Plans").n_messages;
+		assert_int_equal(total, N + 1);
+		test_consistent(s, "INBOX");
+		test_consistent(s, "Archive");
+		if (mailbox("INBOX").uidvalidity != uidvalidity) {
+			n_rebuilt++;
+			n_kept += mailbox("Archive").n_messages == 2;
+		}
+		assert_true(mailbox("INBOX").uidvalidity >= uidvalidity);
+		close_database();
+	}
+	clock_simulate(0);
+	s = test_open(&t);
+	assert_true(n_rebuilt > 0);
+	assert_true(n_kept > 0);
+}
+
+/* While another process has the damaged database open nobody rebuilds it under its feet. */
+static void test_rebuild_waits(void **state UNUSED)
+{
+	fill_account(3);
+	int fd CLEANUP(fd_close) = open("mailbox.db.is-damaged", O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	size_t n;
+	test_deliver_number(&t, 77);
+	assert_int_equal(store_ingest(s, &n), -EBADMSG);
+	assert_true(store_damaged(s));
+	close_database();
+	s = test_open(&t);
+	assert_false(store_damaged(s));
+	ingest();
+	/* Three delivered, of which two were moved, and the one that came later. */
+	assert_int_equal(mailbox("INBOX").n_messages, 2);
+	assert_int_equal(mailbox("Archive").n_messages, 2);
+}
+
+/* A child that takes in, appends, flags and expunges until it is killed. */
+static void work_for_ever(unsigned seed)
+{
+	s = test_open(&t);
+	struct buf buf CLEANUP(buf_done) = BUF_MAX(4096);
+	for (unsigned i = 0;; i++) {
+		size_t n;
+		test_deliver(&t, test_message(seed * 1000 + i, &buf));
+		test_check(store_ingest(s, &n));
+		struct store_view *v = view("INBOX");
+		const uint32_t uid = v->entries[i % v->n].uid;
+		struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0};
+		struct store_flag_result result;
+		struct store_uids set = {&uid, 1}, removed;
+		struct store_copy_result copied;
+		test_check(store_copy(v, set, 6, STORE_COPY, &arena, &copied));
+		test_check(store_flags(v, set, &change, &arena, &result));
+		test_check(store_expunge(v, set, false, &arena, &removed));
+		store_view_close(v);
+		arena_clear(&arena);
+	}
+}
+
+static void test_killed_sessions(void **state UNUSED)
+{
+	enum { N_CHILDREN = 3, N_ROUNDS = 6 };
+	store_close(s);
+	s = NULL;
+	for (unsigned round = 0; round < N_ROUNDS; round++) {
+		pid_t pids[N_CHILDREN];
+		for (unsigned i = 0; i < N_CHILDREN; i++) {
+			pids[i] = fork();
+			if (pids[i] == 0)
+				work_for_ever(round * N_CHILDREN + i);
+		}
+		usleep(200000 + (round * 7919) % 100000);
+		for (unsigned i = 0; i < N_CHILDREN; i++) {
+			int status;
+			kill(pids[i], SIGKILL);
+			waitpid(pids[i], &status, 0);
+			assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		}
+		s = test_open(&t);
+		ingest();
+		test_consistent(s, "INBOX");
+		test_consistent(s, "Archive");
+		assert_int_equal(t.n_damage, 0);
+		store_close(s);
+		s = NULL;
+	}
+	s = test_open(&t);
+	assert_true(mailbox("Archive").n_messages > 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_damaged_message),
+	    TEST(test_lost_database),
+	    TEST(test_damaged_pages),
+	    TEST(test_rebuild_waits),
+	    TEST(test_killed_sessions),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
