@@ -128,7 +128,7 @@ def accounts(server):
     with server.smtp_client() as s:
         s.command("MAIL FROM:<x@client.example>")
         expect_equal(s.command("RCPT TO:<dave@example.test>")[0], 550)
-    for bad in ("nodomain", "x@foreign.example", "@example.test", "a b@example.test", "x@example.test\n"):
+    for bad in ("nodomain", "x@foreign.example", "@example.test", "a\tb@example.test", "x@example.test\n"):
         expect(server.gatepost("account", "add", bad, "--password-stdin", stdin="pass phrase here\n", check=False).returncode in (1, 2), bad)
     expect(server.gatepost("account", "add", "erin@example.test", "--password-stdin", stdin="\n", check=False).returncode in (1, 2), "an empty password")
 

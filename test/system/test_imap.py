@@ -299,7 +299,7 @@ def fetch_parts(server):
 @test
 def search_in_many_ways(server):
     with fresh(server, "find", "apples and pears", "oranges", "apples") as c:
-        c.append("find", "From: Ärger <a@b.example>\r\nSubject: Überraschung\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nStraße\r\n".encode())
+        c.append("find", "From: Ärger <a@b.example>\r\nDate: Fri, 5 Dec 2025 10:00:00 +0100\r\nSubject: Überraschung\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nStraße\r\n".encode())
         c.ok("STORE 2 +FLAGS (\\Seen $Blue)")
         for words, want in (("BODY apples", [1, 3]), ("TEXT oranges", [2]), ("SUBJECT find1", [2]), ("SEEN", [2]), ("UNSEEN", [1, 3, 4]),
                             ("KEYWORD $Blue", [2]), ("NOT BODY apples", [2, 4]), ("OR SEEN BODY pears", [1, 2]), ("1:2 UNSEEN", [1]),
@@ -343,8 +343,8 @@ def lines_without_end(server):
         try:
             c.send(b"a NOOP " + b"x" * 3_000_000)
             c.send(b"\r\n")
-            got = c.until_closed() if not c.quiet_for(1) else c.pending
-            expect(b"BAD" in got or b"BYE" in got or got == b"", got[:200])
+            got = c.response()
+            expect(b" BAD" in got or b"BYE" in got, got[:200])
         except (wire.Ended, OSError):
             pass
     with server.imap_client() as c:

@@ -165,15 +165,10 @@ def memory_of_messages_under_way_is_limited(server):
 @test
 def wrong_passwords_slow_down(server):
     refused = []
-    for _ in range(12):
-        try:
-            with wire.Imap(server.imaps, source=("127.0.0.3", 0)) as c:
-                reply = c.command(f'LOGIN {BOB} "wrong"')
-                refused.append(reply.text)
-        except wire.Ended:
-            refused.append("closed")
-    expect(any("UNAVAILABLE" in t or "LIMIT" in t or "closed" in t or "CONTACTADMIN" in t or "later" in t.lower() or "many" in t.lower() for t in refused),
-           "nothing changes after many failures:", set(refused))
+    for n in range(12):  # the same wrong password again and again counts once
+        with wire.Imap(server.imaps, source=("127.0.0.3", 0)) as c:
+            refused.append(c.command(f'LOGIN {BOB} "wrong{n}"').text)
+    expect(refused[0] != refused[-1] and len(set(refused[:4])) == 1, "nothing changes after many failures:", set(refused))
     with wire.Imap(server.imaps, source=("127.0.0.3", 0)) as c:
         expect_equal(c.command(f'LOGIN {BOB} "{server.passwords[BOB]}"').status, "NO", "the right password after too many wrong ones")
     with server.imap_client() as c:  # others are not locked out
