@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "gatekeeper/gates.h"
+#include "gatekeeper/lean.h"
 #include "ipc/loop.h"
 #include "sandbox/sandbox.h"
 #include "tls/server.h"
@@ -487,7 +488,7 @@ int gatekeeper_main(struct role_start *start)
 		return 1;
 	}
 	k.sandbox = sandbox_prepare_child(start, k.gate_role);
-	malloc_trim(0);
+	lean_prepare();
 	sandbox_enter(start);
 	r = role_ready(start);
 	if (r == 0)

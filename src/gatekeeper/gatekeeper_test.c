@@ -514,6 +514,7 @@ static void begin_message(int fd)
 	expect_line(fd, "250");
 	expect_line(fd, "250");
 	expect_line(fd, "354");
+	say(fd, "a: b\r\n\r\n");
 }
 
 static void say_kilobytes(int fd, unsigned n)
@@ -538,11 +539,12 @@ static void memory_of_all_messages(void **state)
 	say_kilobytes(a, 1500);
 	say(a, ".\r\n");
 	expect_line(a, "250 2.0.0");
-	expect_note(&w, "delivered len=1536000");
+	expect_note(&w, "delivered len=1536008");
 	say(a, "MAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n");
 	expect_line(a, "250");
 	expect_line(a, "250");
 	expect_line(a, "354");
+	say(a, "a: b\r\n\r\n");
 	say_kilobytes(a, 1500);
 	begin_message(b);
 	say_kilobytes(b, 500);
