@@ -3,15 +3,15 @@
 /* RFC 9051 §6.3.5. Its own selected mailbox may be deleted too; it is left then. */
 struct imap_result imap_cmd_delete(struct imap_session *s, const struct imap_command *c)
 {
+	struct store_mailbox mailbox;
 	struct imap_result result;
-	struct str name;
 
-	if (!imap_read_name(s, c->name, &name, &result))
+	if (!imap_find_mailbox(s, c->name, false, &mailbox, &result))
 		return result;
-	int r = store_mailbox_delete(s->store, name);
+	int r = store_mailbox_delete(s->store, mailbox.name);
 	if (r < 0)
 		return imap_store_error(s, r);
-	if (s->view != NULL && str_eq(str_of_cstr(s->view_name), name))
+	if (s->view != NULL && s->view->mailbox == mailbox.id)
 		imap_unselect(s, true);
 	imap_tell_others(s);
 	return IMAP_RESULT_OK("DELETE done");

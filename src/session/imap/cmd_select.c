@@ -9,8 +9,6 @@ void imap_unselect(struct imap_session *s, bool say)
 		return;
 	store_view_close(s->view);
 	s->view = NULL;
-	free(s->view_name);
-	s->view_name = NULL;
 	free(s->saved);
 	s->saved = NULL;
 	s->n_saved = 0;
@@ -82,9 +80,6 @@ struct imap_result imap_cmd_select(struct imap_session *s, const struct imap_com
 	int r = store_view_open(s->store, mailbox.id, examine, &s->view);
 	if (r < 0)
 		return imap_store_error(s, r);
-	s->view_name = strndup(mailbox.name.p, mailbox.name.len);
-	if (s->view_name == NULL)
-		abort();
 	s->read_only = examine;
 	if (c->condstore)
 		s->condstore = true;

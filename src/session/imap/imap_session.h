@@ -51,7 +51,6 @@ struct imap_session {
 
 	struct store_view *view; /* the selected mailbox, NULL: none */
 	bool read_only;          /* it was opened by EXAMINE */
-	char *view_name;         /* its name, NUL-terminated (names hold none) */
 	uint64_t known_keywords;
 	struct imap_range *saved; /* UIDs of SEARCH RETURN (SAVE) (RFC 9051 §6.4.4.1) */
 	size_t n_saved;
