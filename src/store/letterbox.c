@@ -15,7 +15,7 @@
 #include "store/io.h"
 #include "store/letterbox_private.h"
 
-enum { LOCK_PAUSE_US_MIN = 50, LOCK_PAUSE_US_MAX = 2000, BLOCK_LEN = 512 };
+enum { LOCK_PAUSE_US_MIN = 50, LOCK_PAUSE_US_MAX = 2000, BLOCK_LEN = 512, LISTED_SETTLED_S = 2 };
 
 int letterbox_open(int account_fd, uint64_t account_id, struct letterbox **ret_letterbox)
 {
@@ -109,17 +109,25 @@ static int note_segment(void *ctx, int folder_fd UNUSED, const char *name)
 	return 0;
 }
 
+/*
+ * A segment between two others may have been removed, so the next number's absence says nothing:
+ * the folder is listed again whenever it changed, and while it changed so lately that its time may
+ * not tell of another change.
+ */
 int letterbox_find_last(struct letterbox *l)
 {
-	if (l->last == 0)
-		return each_entry(l->account_fd, "letterbox", note_segment, l);
-	for (;;) {
-		char name[SEGMENT_NAME_LEN + 1];
-		segment_name(l->last + 1, name);
-		if (faccessat(l->folder_fd, name, F_OK, 0) < 0)
-			return errno == ENOENT ? 0 : -errno;
-		l->last++;
-	}
+	struct stat st;
+	if (fstat(l->folder_fd, &st) < 0)
+		return -errno;
+	bool same =
+	    st.st_mtim.tv_sec == l->listed.tv_sec && st.st_mtim.tv_nsec == l->listed.tv_nsec;
+	if (same && l->last > 0)
+		return 0;
+	l->last = 0;
+	int error = each_entry(l->folder_fd, ".", note_segment, l);
+	bool settled = (uint64_t)st.st_mtim.tv_sec + LISTED_SETTLED_S < clock_wall();
+	l->listed = settled ? st.st_mtim : (struct timespec){0};
+	return error;
 }
 
 /* Takes the folder's lock of kind `how` (LOCK_EX, LOCK_SH), trying until `wait_ms` have passed. */
@@ -234,6 +242,7 @@ static int open_last(struct letterbox *l, uint64_t *ret_len)
 		return error;
 	l->fd = fd;
 	l->end = (struct letterbox_place){l->last, 0};
+	l->folder_dirty = true; /* who made it may have died before its name was durable */
 	return 0;
 }
 
@@ -249,7 +258,7 @@ static int find_end(struct letterbox *l)
 	error = open_last(l, &len);
 	if (error)
 		return error;
-	if (len == l->end.offset && !l->distrust)
+	if (len == l->end.offset && len >= SEGMENT_HEADER_LEN && !l->distrust)
 		return 0;
 	bool whole = false;
 	error = letterbox_check_tail(l->fd, len, &whole);
@@ -266,7 +275,7 @@ int letterbox_lock(struct letterbox *l, int wait_ms)
 	int error = take_lock(l, LOCK_EX, wait_ms);
 	if (error)
 		return error;
-	l->folder_dirty = false;
+	l->sync_error = 0;
 	error = find_end(l);
 	if (error) {
 		fd_close(&l->fd);
@@ -300,7 +309,8 @@ int letterbox_append(struct letterbox *l, struct str record, struct letterbox_pl
 {
 	int error = 0;
 	if (l->end.offset > SEGMENT_HEADER_LEN && l->end.offset + record.len > SEGMENT_LEN_MAX) {
-		error = io_fdatasync(l->fd);
+		error = l->sync_error = io_fdatasync(l->fd);
+		l->distrust = l->distrust || error;
 		if (!error)
 			error = begin_segment(l);
 	}
@@ -330,9 +340,12 @@ int letterbox_undo(struct letterbox *l, struct letterbox_place place)
 		l->end.offset = len;
 	}
 	int error = io_truncate(l->fd, place.offset);
-	if (!error)
-		l->end = place;
-	return error;
+	if (error)
+		return error;
+	l->end = place;
+	if (letterbox_place_cmp(place, l->start) <= 0)
+		l->sync_error = 0; /* nothing is left that it was about */
+	return 0;
 }
 
 void letterbox_sync_begin(struct letterbox *l)
@@ -345,11 +358,12 @@ int letterbox_sync(struct letterbox *l)
 	int error = io_fdatasync(l->fd);
 	if (!error && l->folder_dirty)
 		error = io_fsync(l->folder_fd);
-	if (error)
-		l->distrust = true;
-	else
+	if (!error)
 		l->folder_dirty = false;
-	return error;
+	if (error && !l->sync_error)
+		l->sync_error = error;
+	l->distrust = l->distrust || l->sync_error;
+	return l->sync_error;
 }
 
 int letterbox_committed(struct letterbox *l, struct letterbox_place *ret_end)

@@ -3,23 +3,26 @@
 #define STORE_LETTERBOX_PRIVATE_H
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "store/letterbox.h"
 
 struct letterbox {
 	uint64_t account_id;
-	int account_fd;   /* our own */
-	int folder_fd;    /* the lock is on it */
-	mode_t file_mode; /* of new segments, as the folder's */
-	uint32_t last;    /* the highest segment number seen; 0: not looked yet */
+	int account_fd;         /* our own */
+	int folder_fd;          /* the lock is on it */
+	mode_t file_mode;       /* of new segments, as the folder's */
+	uint32_t last;          /* the highest segment number seen; 0: not looked yet */
+	struct timespec listed; /* the folder's time then, where it tells of every later change */
 
 	/* Appending; valid under the lock, a hint otherwise. */
 	bool locked;
 	int fd; /* of segment `end.segment` */
 	struct letterbox_place end;
 	struct letterbox_place start; /* the end when the lock was taken */
-	bool folder_dirty;            /* a segment was made under this lock */
+	bool folder_dirty;            /* the name of the segment may not be durable */
 	bool distrust;                /* a sync failed: begin a new segment */
+	int sync_error; /* of what was appended under this lock: the kernel says it once only */
 
 	/* Reading single records. */
 	int read_fd;

@@ -261,6 +261,100 @@ static void test_erase_segment(void **state UNUSED)
 	assert_int_equal(t.n_damage, 0);
 }
 
+/* What a crash leaves of a segment that was just made: no header yet, or half of one. */
+static void test_segment_without_header(void **state UNUSED)
+{
+	for (int len = 0; len <= SEGMENT_HEADER_LEN - 1; len += SEGMENT_HEADER_LEN - 1) {
+		struct seen before = read_all(beginning);
+		char name[64];
+		snprintf(name, sizeof(name), "letterbox/%06u.seg", before.end.segment + 1);
+		int fd CLEANUP(fd_close) = open(name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		assert_int_equal(ftruncate(fd, len), 0);
+		test_deliver_number(&t, 1);
+		test_deliver_number(&t, 2);
+		struct seen after = read_all(before.end);
+		assert_int_equal(after.n, 2);
+		assert_int_equal(after.first.offset, SEGMENT_HEADER_LEN);
+		assert_int_equal(read_all(beginning).n, before.n + 2);
+	}
+	assert_int_equal(t.n_damage, 0);
+}
+
+/* Makes the last segment end in something that is no record, so that the next one is begun. */
+static void tear(uint32_t segment)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "letterbox/%06u.seg", segment);
+	assert_int_equal(truncate(name, (off_t)file_len(name) + 5), 0);
+}
+
+/*
+ * A worker that was idle while the others filled two segments and one of these was removed: it
+ * appends to the last one, behind which readers are not yet.
+ */
+static void test_removed_between(void **state UNUSED)
+{
+	struct buf buf CLEANUP(buf_done) = BUF_MAX(4096);
+	struct buf record CLEANUP(buf_done) = BUF_MAX(1 << 20);
+	struct letterbox *idle CLEANUP(letterbox_close) = NULL, *l CLEANUP(letterbox_close) = NULL;
+	struct letterbox_place place;
+	test_deliver_number(&t, 1);
+	test_check(letterbox_open(AT_FDCWD, TEST_ACCOUNT, &idle));
+	assert_int_equal(letterbox_lock(idle, 1000), 0);
+	assert_int_equal(letterbox_end(idle).segment, 1);
+	letterbox_unlock(idle);
+	uint64_t end = file_len("letterbox/000001.seg");
+	tear(1);
+	struct letterbox_dead dead = dead_at(test_deliver(&t, test_message(2, &buf)));
+	assert_int_equal(dead.place.segment, 2);
+	tear(2);
+	test_deliver_number(&t, 3);
+	assert_int_equal(truncate("letterbox/000001.seg", (off_t)end), 0);
+	assert_int_equal(
+	    truncate("letterbox/000002.seg", (off_t)file_len("letterbox/000002.seg") - 5), 0);
+	test_check(letterbox_open(AT_FDCWD, TEST_ACCOUNT, &l));
+	assert_int_equal(letterbox_erase(l, &dead, 1, 1000), 0);
+	assert_int_equal(access("letterbox/000002.seg", F_OK), -1);
+	struct seen before = read_all(beginning);
+	assert_int_equal(before.n, 2);
+	test_seal(&t, test_message(4, &buf), &record);
+	assert_int_equal(letterbox_lock(idle, 1000), 0);
+	assert_int_equal(letterbox_append(idle, buf_str(&record), &place), 0);
+	assert_int_equal(letterbox_sync(idle), 0);
+	letterbox_unlock(idle);
+	assert_int_equal(place.segment, 3);
+	assert_int_equal(read_all(before.end).n, 1);
+}
+
+/*
+ * A sync that fails where one segment ends and the next begins is not forgotten: what was appended
+ * before it is not durable, although the kernel reports the error only once.
+ */
+static void test_sync_fails_at_rotation(void **state UNUSED)
+{
+	struct letterbox *l CLEANUP(letterbox_close) = NULL;
+	struct buf record CLEANUP(buf_done) = BUF_MAX(1 << 20);
+	struct letterbox_place place, start;
+	test_seal(&t, STR("Subject: x\r\n\r\ny\r\n"), &record);
+	test_check(letterbox_open(AT_FDCWD, TEST_ACCOUNT, &l));
+	assert_int_equal(letterbox_lock(l, 1000), 0);
+	start = letterbox_end(l);
+	do {
+		assert_int_equal(letterbox_append(l, buf_str(&record), &place), 0);
+	} while (place.offset + 2 * record.len <= SEGMENT_LEN_MAX);
+	struct letterbox_place second = letterbox_end(l);
+	io_fault_at(1, EIO);
+	assert_int_equal(letterbox_append(l, buf_str(&record), &place), -EIO);
+	io_fault_at(0, 0);
+	assert_int_equal(letterbox_undo(l, second), 0);
+	assert_int_equal(letterbox_sync(l), -EIO);
+	assert_int_equal(letterbox_undo(l, start), 0);
+	assert_int_equal(letterbox_sync(l), 0);
+	letterbox_unlock(l);
+	assert_int_equal(letterbox_lock(l, 1000), 0);
+	assert_int_equal(letterbox_end(l).segment, 2);
+}
+
 /* Appends until it is killed; writes to the pipe after each record that is durable. */
 static void append_for_ever(int acknowledge, unsigned seed)
 {
@@ -383,6 +477,9 @@ int main(void)
 	    TEST(test_damage),
 	    TEST(test_erase),
 	    TEST(test_erase_segment),
+	    TEST(test_segment_without_header),
+	    TEST(test_removed_between),
+	    TEST(test_sync_fails_at_rotation),
 	    TEST(test_killed_writers),
 	    TEST(test_lock_times_out),
 	    cmocka_unit_test(test_segment_format),
