@@ -94,7 +94,8 @@ int segment_check_hole(struct str bytes, uint32_t *ret_len)
 	const uint8_t *p = (const uint8_t *)bytes.p;
 	if (!str_starts(bytes, hole_magic) ||
 	    !sum_is_right(p, SEGMENT_HOLE_HEADER_LEN - CIPHER_CHECKSUM_LEN) ||
-	    num_get32(p + 8) < SEGMENT_HOLE_LEN_MIN)
+	    num_get32(p + 8) < SEGMENT_HOLE_LEN_MIN || num_get32(p + 12) != 0 ||
+	    num_get64(p + 16) != 0)
 		return -EBADMSG;
 	*ret_len = num_get32(p + 8);
 	return 0;

@@ -1,0 +1,146 @@
+/*
+ * Accounts that earlier versions wrote (test/formats/) open in this one, with everything that is in
+ * them. Run from the root of the tree.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include "base/base64.h"
+#include "base/num.h"
+#include "store/store_ingest.h"
+#include "store/test_account.h"
+
+enum { FILE_MAX = 1 << 20, PATH_LEN_MAX = 256 };
+
+static struct test_account t;
+static struct arena arena = ARENA_MAX(1 << 20);
+
+static void copy_file(int from_fd, int to_fd, const char *name)
+{
+	char *bytes = NULL;
+	size_t len = 0;
+	assert_int_equal(fd_read_file(from_fd, name, FILE_MAX, &bytes, &len), 0);
+	assert_int_equal(fd_write_file(to_fd, name, str_of(bytes, len), 0600), 0);
+	free(bytes);
+}
+
+static void copy_folder(int from_parent, const char *from, int to_parent, const char *to)
+{
+	int from_fd CLEANUP(fd_close) =
+	    openat(from_parent, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(from_fd >= 0);
+	assert_int_equal(mkdirat(to_parent, to, 0700), 0);
+	int to_fd CLEANUP(fd_close) = openat(to_parent, to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fdopendir(dup(from_fd));
+	struct dirent *entry;
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		struct stat st;
+		if (entry->d_name[0] == '.')
+			continue;
+		assert_int_equal(fstatat(from_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW), 0);
+		if (S_ISDIR(st.st_mode))
+			copy_folder(from_fd, entry->d_name, to_fd, entry->d_name);
+		else
+			copy_file(from_fd, to_fd, entry->d_name);
+	}
+	closedir(dir);
+}
+
+/* Copies the account of a version and reads its master key; the current folder is then the copy. */
+static void open_copy(const char *version)
+{
+	char path[PATH_LEN_MAX], text[2 * SECRET_LEN];
+	t = (struct test_account){0};
+	snprintf(t.path, sizeof(t.path), "/tmp/gatepost-format-XXXXXX");
+	assert_non_null(mkdtemp(t.path));
+	snprintf(path, sizeof(path), "%s/42", t.path);
+	copy_folder(AT_FDCWD, version, AT_FDCWD, path);
+	assert_int_equal(chdir(path), 0);
+	int fd CLEANUP(fd_close) = open("master.key", O_RDONLY | O_CLOEXEC);
+	struct buf key CLEANUP(buf_done) = BUF_MAX(SECRET_LEN);
+	assert_int_equal(fd_read_all(fd, text, sizeof(text)), 0);
+	assert_true(hex_decode(str_of(text, sizeof(text)), &key));
+	t.master = secret_copy((const uint8_t *)key.p);
+}
+
+struct expected {
+	uint32_t uid;
+	unsigned number; /* of test_message; 0xffff: the large one */
+};
+
+struct seen {
+	const struct expected *expected;
+	size_t n, at;
+};
+
+static void compare(void *ctx, uint32_t uid, struct str bytes)
+{
+	struct seen *s = ctx;
+	struct buf buf CLEANUP(buf_done) = BUF_MAX(4096);
+	assert_true(s->at < s->n);
+	assert_int_equal(uid, s->expected[s->at].uid);
+	if (s->expected[s->at].number == 0xffff)
+		assert_true(str_starts(bytes, STR("Subject: large\r\n\r\nline 18\r\n")) &&
+		            bytes.len >= 300000);
+	else
+		assert_true(str_eq(bytes, test_message(s->expected[s->at].number, &buf)));
+	s->at++;
+}
+
+static void expect(struct store *s, const char *name, const struct expected *expected, size_t n)
+{
+	struct store_mailbox m = {0};
+	assert_int_equal(store_mailbox_find(s, str_of_cstr(name), &arena, &m), 0);
+	struct seen seen = {expected, n, 0};
+	test_each_message(s, m.id, compare, &seen);
+	assert_int_equal(seen.at, n);
+	test_consistent(s, name);
+}
+
+static void test_version_1(void **state UNUSED)
+{
+	static const struct expected inbox[] = {{1, 0}, {4, 3}, {5, 4}, {6, 0xffff}, {7, 50}};
+	static const struct expected archive[] = {{1, 1}}, plans[] = {{1, 100}};
+	char before[PATH_LEN_MAX];
+	assert_non_null(getcwd(before, sizeof(before)));
+	open_copy("test/formats/1");
+	struct store *s = test_open(&t);
+	size_t n;
+	assert_int_equal(store_ingest(s, &n), 0);
+	assert_int_equal(n, 1); /* delivered, and not taken in by that version */
+	expect(s, "INBOX", inbox, ARRAY_LEN(inbox));
+	expect(s, "Archive", archive, ARRAY_LEN(archive));
+	expect(s, "Work/Pl\xc3\xa4ne", plans, ARRAY_LEN(plans));
+	struct store_mailbox m = {0};
+	struct store_view *v = NULL;
+	struct store_scan *scan = NULL;
+	struct store_row row;
+	assert_int_equal(store_mailbox_find(s, STR("Work/Pl\xc3\xa4ne"), &arena, &m), 0);
+	assert_int_equal(store_view_open(s, m.id, true, &v), 0);
+	assert_int_equal(v->entries[0].flags & STORE_SYSTEM_FLAGS, STORE_SEEN);
+	assert_true(str_eq(store_keyword_name(s, 1 << STORE_KEYWORD_FIRST), STR("$Later")));
+	assert_true(v->entries[0].flags & 1 << STORE_KEYWORD_FIRST);
+	assert_int_equal(store_scan_open(v, 0, 1, STORE_COLUMN_ENVELOPE, &scan), 0);
+	assert_int_equal(store_scan_next(scan, &row), 1);
+	assert_true(row.internal_at == 1000000 && row.internal_zone == -330);
+	assert_true(str_find(row.envelope, STR("\"Letter 100\"")) < row.envelope.len);
+	store_scan_close(scan);
+	store_view_close(v);
+	store_close(s);
+	assert_int_equal(t.n_damage, 0);
+	test_account_remove(&t);
+	arena_done(&arena);
+	assert_int_equal(chdir(before), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_version_1)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
