@@ -34,6 +34,7 @@ struct sign_in {
 	struct buf user;  /* the account's address, or what was given */
 	struct buf password;
 	struct secret *master;
+	uint8_t slot[SLOT_LEN]; /* what the password is being tried on */
 };
 
 static void sign_in_free(struct sign_in *s)
@@ -118,6 +119,17 @@ static void open_session(struct sign_in *s)
 
 /* --- checking the credential --- */
 
+/*
+ * While Argon2id ran, the password may have been changed or the account removed: then what it
+ * opened is no credential any more, and must not get into the cache either.
+ */
+static bool is_current(struct sign_in *s)
+{
+	uint8_t slot[SLOT_LEN];
+	return !database_slot(s->directory->db, s->account, SLOT_PASSWORD, slot) &&
+	       sodium_memcmp(slot, s->slot, SLOT_LEN) == 0;
+}
+
 static void on_checked(int error, struct secret *master, void *ctx)
 {
 	struct sign_in *s = ctx;
@@ -125,6 +137,8 @@ static void on_checked(int error, struct secret *master, void *ctx)
 	struct network network = network_of(str_of_cstr(s->peer));
 	struct str password = buf_str(&s->password);
 	s->master = master;
+	if (!error && !is_current(s))
+		error = -EACCES;
 	if (!error) {
 		key_cache_put(d->keys, s->account, password, master);
 		throttle_succeeded(d->throttle, network, s->account);
@@ -148,7 +162,6 @@ static void check_credential(struct sign_in *s)
 	struct directory *d = s->directory;
 	struct network network = network_of(str_of_cstr(s->peer));
 	struct str password = buf_str(&s->password);
-	uint8_t slot[SLOT_LEN];
 	if (!throttle_permits(d->throttle, network, s->account)) {
 		sign_in_answer(s, AUTH_SLOW_DOWN);
 		return;
@@ -159,8 +172,8 @@ static void check_credential(struct sign_in *s)
 		open_session(s);
 		return;
 	}
-	bool has_slot = s->account && !database_slot(d->db, s->account, SLOT_PASSWORD, slot);
-	if (works_open(d->works, has_slot ? slot : NULL, s->account, password, on_checked, s))
+	bool has_slot = s->account && !database_slot(d->db, s->account, SLOT_PASSWORD, s->slot);
+	if (works_open(d->works, has_slot ? s->slot : NULL, s->account, password, on_checked, s))
 		sign_in_answer(s, AUTH_TEMPORARY);
 }
 
