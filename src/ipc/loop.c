@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "ipc/messages.h"
 #include "ipc/spoil.h"
 
 enum { LOOP_BATCH = 64 };
@@ -35,6 +36,9 @@ struct loop_entry {
 	void *ctx;
 	struct pending *first, *last;
 	size_t pending_len;
+	bool is_peer; /* came by IPC_PEER: who it is, below */
+	uint8_t peer_role;
+	uint16_t peer_index;
 };
 
 struct timer {
@@ -48,7 +52,8 @@ struct loop {
 	int epoll;
 	bool stopped;
 	size_t n_entries;
-	struct loop_entry *entries; /* living */
+	struct loop_entry *entries;    /* living */
+	struct loop_entry *supervisor; /* whom IPC_PEER came from; NULL: nobody */
 	struct loop_entry *removed; /* freed when no event of this round can name them any more */
 	struct timer *timers;       /* a heap, the earliest first */
 	size_t n_timers, timers_cap;
@@ -161,6 +166,8 @@ int loop_release(struct loop_entry *e)
 	struct loop *l = e->loop;
 
 	assert(!e->removed);
+	if (l->supervisor == e)
+		l->supervisor = NULL;
 	/* By name, and not by the close that follows: a child forked in between may hold the same
 	 * open file, and epoll would go on naming an entry that is freed. */
 	(void)watch(e, EPOLL_CTL_DEL, 0);
@@ -201,10 +208,25 @@ struct loop *loop_entry_loop(const struct loop_entry *e)
 	return e->loop;
 }
 
+/*
+ * A peer that the supervisor joined this process with broke the rules, or does not read what it is
+ * sent. Its channel ends here; the supervisor is told, who replaces the less privileged of the two,
+ * and so joins both anew.
+ */
+static void report_misconduct(struct loop_entry *e)
+{
+	struct ipc_misconduct misconduct = {.role = e->peer_role, .index = e->peer_index};
+
+	if (e->is_peer && e->loop->supervisor != NULL)
+		(void)loop_send(e->loop->supervisor, IPC_MISCONDUCT, &misconduct);
+}
+
 static void end_channel(struct loop_entry *e, int error)
 {
 	if (e->removed)
 		return;
+	if (error != 0)
+		report_misconduct(e);
 	if (e->receivers->closed != NULL)
 		e->receivers->closed(e, error, e->ctx);
 	loop_remove(e);
@@ -301,12 +323,35 @@ static void send_pending(struct loop_entry *e)
 
 /* Receiving */
 
+/* Remembers who is behind a channel that came by IPC_PEER and that its handler took into the loop.
+ */
+static void remember_peer(struct loop_entry *from, int channel, const struct ipc_peer *peer)
+{
+	if (peer->channel >= 0)
+		return;
+	for (struct loop_entry *e = from->loop->entries; e != NULL; e = e->next)
+		if (e->fd == channel) {
+			e->is_peer = true;
+			e->peer_role = peer->role;
+			e->peer_index = peer->index;
+			from->loop->supervisor = from->removed ? NULL : from;
+			return;
+		}
+}
+
 static int dispatch(struct loop_entry *e, struct ipc_received *m)
 {
+	int channel = m->type == IPC_PEER ? ((struct ipc_peer *)m->msg)->channel : -1;
+	int r = -EPROTO;
+
 	for (size_t i = 0; i < e->receivers->n; i++)
-		if (e->receivers->v[i].type == m->type)
-			return e->receivers->v[i].handler(e, m->msg, e->ctx);
-	return -EPROTO;
+		if (e->receivers->v[i].type == m->type) {
+			r = e->receivers->v[i].handler(e, m->msg, e->ctx);
+			break;
+		}
+	if (r == 0 && m->type == IPC_PEER)
+		remember_peer(e, channel, m->msg);
+	return r;
 }
 
 /* One message a round from each channel: none can starve the others. */

@@ -2,7 +2,10 @@
  * ipc/loop.h: the one small event loop of the shared services: channels, plain descriptors, timers.
  *
  * Handlers run to completion and never wait; what takes long goes to a forked worker, whose channel
- * is one more entry. One loop per process. It does not know roles.
+ * is one more entry. One loop per process.
+ *
+ * It carries out half of the fault rule by itself: when a peer that came by IPC_PEER breaks the
+ * rules, it tells the supervisor (IPC_MISCONDUCT), which replaces the less privileged of the two.
  */
 #ifndef IPC_LOOP_H
 #define IPC_LOOP_H

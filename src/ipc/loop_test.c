@@ -125,6 +125,49 @@ static void garbage_ends_the_channel(void **state UNUSED)
 	assert_int_equal(record.error, -EBADMSG);
 }
 
+static int take_peer(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct ipc_peer *peer = msg;
+
+	if (loop_add_channel(loop_entry_loop(from), peer->channel, &receivers, ctx) == NULL)
+		return -ENOMEM;
+	peer->channel = -1;
+	return 0;
+}
+
+static void a_peers_misconduct_is_told_to_the_supervisor(void **state UNUSED)
+{
+	static const struct ipc_receiver from_supervisor_v[] = {{IPC_PEER, take_peer}};
+	static const struct ipc_receivers from_supervisor = {from_supervisor_v, 1, ended};
+	struct ipc_received m;
+	int ends[2], peer_ends[2];
+
+	assert_int_equal(ipc_pair(ends), 0);
+	assert_int_equal(ipc_pair(peer_ends), 0);
+	assert_non_null(loop_add_channel(record.loop, ends[0], &from_supervisor, &record));
+	struct ipc_peer peer = {.role = ROLE_DELIVERY, .index = 3, .channel = peer_ends[0]};
+	assert_int_equal(ipc_send(ends[1], IPC_PEER, &peer), 0);
+	close(peer_ends[0]);
+	once();
+	/* A channel that did not come by IPC_PEER is nobody's affair but its owner's. */
+	assert_int_equal(send(other, "garbage", 7, 0), 7);
+	once();
+	assert_int_equal(record.error, -EBADMSG);
+	assert_int_equal(fd_set_nonblocking(ends[1], true), 0);
+	assert_int_equal(ipc_recv(ends[1], &m), -EAGAIN);
+	assert_int_equal(send(peer_ends[1], "garbage", 7, 0), 7);
+	once();
+	assert_int_equal(record.closed, 2);
+	assert_int_equal(ipc_recv(ends[1], &m), 0);
+	struct ipc_misconduct *told = m.msg;
+	assert_int_equal(m.type, IPC_MISCONDUCT);
+	assert_int_equal(told->role, ROLE_DELIVERY);
+	assert_int_equal(told->index, 3);
+	ipc_received_done(&m);
+	close(peer_ends[1]);
+	close(ends[1]);
+}
+
 static void an_orderly_end_is_no_error(void **state UNUSED)
 {
 	send_drain(1);
@@ -314,6 +357,7 @@ int main(void)
 	    TEST(what_is_not_in_the_table_ends_the_channel),
 	    TEST(what_is_not_allowed_now_ends_the_channel),
 	    TEST(garbage_ends_the_channel),
+	    TEST(a_peers_misconduct_is_told_to_the_supervisor),
 	    TEST(an_orderly_end_is_no_error),
 	    TEST(an_entry_removed_in_the_round_is_not_called),
 	    TEST(what_does_not_fit_is_sent_later),

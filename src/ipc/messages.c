@@ -51,6 +51,11 @@ static const struct ipc_field replace_me_fields[] = {
     FIELD(ipc_replace_me, unused, IPC_U8, 0),
 };
 
+static const struct ipc_field misconduct_fields[] = {
+    FIELD(ipc_misconduct, role, IPC_U8, N_ROLES - 1),
+    FIELD(ipc_misconduct, index, IPC_U16, 0),
+};
+
 static const struct ipc_field gate_fields[] = {
     FIELD(ipc_gate, connection, IPC_U64, 0),
     FIELD(ipc_gate, peer, IPC_STR, PEER_TEXT_MAX),
@@ -186,6 +191,7 @@ static const struct ipc_message messages[] = {
     MESSAGE(IPC_DRAIN, drain),
     MESSAGE(IPC_READY, ready),
     MESSAGE(IPC_REPLACE_ME, replace_me),
+    MESSAGE(IPC_MISCONDUCT, misconduct),
     MESSAGE(IPC_GATE, gate),
     MESSAGE(IPC_BUDGET, budget),
     MESSAGE(IPC_BUDGET_ANSWER, budget_answer),

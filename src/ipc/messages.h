@@ -40,6 +40,7 @@ enum ipc_type {
 	IPC_READY,      /* sandboxed, in its loop */
 	IPC_REPLACE_ME, /* gatekeeper: a gate of mine crashed; execute me anew while I watch my last
 	                   gates */
+	IPC_MISCONDUCT, /* a peer that came by IPC_PEER broke the rules; sent by ipc/loop.c */
 
 	/* gatekeeper → directory, keyholder, delivery: a new gate and its channel */
 	IPC_GATE = 20,
@@ -109,6 +110,11 @@ struct ipc_ready {
 
 struct ipc_replace_me {
 	uint8_t unused; /* 0 */
+};
+
+struct ipc_misconduct {
+	uint8_t role; /* enum role, and which of several: as IPC_PEER named it */
+	uint16_t index;
 };
 
 struct ipc_gate {

@@ -196,6 +196,48 @@ static int take_replace_me(struct loop_entry *from UNUSED, void *msg UNUSED, voi
 	return 0;
 }
 
+static struct instance *find_instance(const struct supervisor *s, enum role role, uint16_t index)
+{
+	for (size_t n = 0; n < s->n_instances; n++)
+		if (s->instances[n]->role == role && s->instances[n]->index == index &&
+		    !s->instances[n]->replaced && s->instances[n]->pid != 0)
+			return s->instances[n];
+	return NULL;
+}
+
+static bool is_less_privileged(enum role a, enum role b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(edges); i++)
+		if (edges[i].from == a && edges[i].to == b)
+			return true;
+	return false;
+}
+
+/*
+ * The channel between two roles ended because one said what it may not say. Whoever complains, the
+ * less privileged of the two is replaced (in the table of edges, the one from which the edge goes):
+ * so a broken role cannot have a better one killed, and both get a new channel.
+ */
+static int take_misconduct(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	struct instance *complains = ctx;
+	const struct ipc_misconduct *misconduct = msg;
+	struct supervisor *s = complains->supervisor;
+
+	if (!are_joined(complains->role, misconduct->role))
+		return -EPROTO;
+	struct instance *loser = is_less_privileged(complains->role, misconduct->role)
+	                             ? complains
+	                             : find_instance(s, misconduct->role, misconduct->index);
+	/* Perhaps it died already, or is an old gatekeeper, which ends by itself. */
+	if (loser == NULL || s->stopping != 0)
+		return 0;
+	log_event(LOG_ALARM, "role.misconduct", "of=%s its_pid=%d told_by=%s",
+	    role_row(misconduct->role)->name, (int)loser->pid, role_row(complains->role)->name);
+	kill(loser->pid, SIGKILL);
+	return 0;
+}
+
 /* A role's channel ends with the role; one that sends garbage is ended. */
 static void channel_closed(struct loop_entry *from UNUSED, int error, void *ctx)
 {
@@ -214,6 +256,7 @@ static void channel_closed(struct loop_entry *from UNUSED, int error, void *ctx)
 static const struct ipc_receiver from_role_v[] = {
     {IPC_READY, take_ready},
     {IPC_REPLACE_ME, take_replace_me},
+    {IPC_MISCONDUCT, take_misconduct},
 };
 static const struct ipc_receivers from_role = {from_role_v, ARRAY_LEN(from_role_v), channel_closed};
 
