@@ -362,14 +362,23 @@ int ingest_is_pending(struct store *s, bool *ret_pending)
 	struct letterbox_place end;
 	int error = store_check_mark(s);
 	if (!error)
-		error = letterbox_committed(s->letterbox, &end);
-	if (!error)
 		error = db_begin_read(&s->db);
 	if (error)
 		return error;
 	struct letterbox_place at = {s->db.state.segment, s->db.state.offset};
 	db_end_read(&s->db);
-	*ret_pending = letterbox_place_cmp(at, end) < 0;
+	/* Asked for after the position, which others move on meanwhile, so it is not before it. */
+	error = letterbox_committed(s->letterbox, &end);
+	if (error)
+		return error;
+	int order = letterbox_place_cmp(at, end);
+	if (order > 0) {
+		/* The letterbox is older than the database, as after half a restore: what comes
+		 * in would be stepped over. */
+		s->db.damaged = true;
+		return -EBADMSG;
+	}
+	*ret_pending = order < 0;
 	return 0;
 }
 

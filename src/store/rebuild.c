@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -17,21 +18,65 @@
 /* The log and its index go first: a log must never meet another database. */
 static const char *const parts[] = {"-wal", "-shm", ""};
 
-int rebuild_set_aside(struct store *s, char ret_name[static REBUILD_NAME_MAX])
+#define ASIDE_PREFIX STORE_DB_NAME ".damaged-"
+
+/*
+ * The mark holds the name that the damaged database was given, until the new one is filled. So a
+ * rebuilding that was cut short is taken up again with what the old database says, not with what
+ * the half-made one does.
+ */
+static bool read_mark(struct store *s, char ret_name[static REBUILD_NAME_MAX])
 {
-	snprintf(ret_name, REBUILD_NAME_MAX, STORE_DB_NAME ".damaged-%" PRIu64, clock_wall_ms());
-	/* Until the new one is filled: whoever opens it before that begins anew. */
+	char *file = NULL;
+	size_t len = 0;
+	if (fd_read_file(s->folder_fd, STORE_DAMAGE_MARK, REBUILD_NAME_MAX - 1, &file, &len) < 0)
+		return false;
+	struct str name = str_of(file, len);
+	bool known = str_starts(name, STR(ASIDE_PREFIX)) && str_index(name, '/') == len &&
+	             str_to_cstr(name, ret_name, REBUILD_NAME_MAX) == 0;
+	free(file);
+	return known;
+}
+
+/* Durable before anything is renamed. */
+static int write_mark(struct store *s, const char *name)
+{
 	int fd CLEANUP(fd_close) = -1;
-	int error = io_open(s->folder_fd, STORE_DAMAGE_MARK, O_WRONLY | O_CREAT, 0600, &fd);
+	int error =
+	    io_open(s->folder_fd, STORE_DAMAGE_MARK, O_WRONLY | O_CREAT | O_TRUNC, 0600, &fd);
+	if (!error)
+		error = io_pwrite(fd, str_of_cstr(name), 0);
+	if (!error)
+		error = io_fsync(fd);
+	return error ? error : io_fsync(s->folder_fd);
+}
+
+/* Gives the parts of the database their new names, or removes them: NULL. */
+static int move_parts(struct store *s, const char *name)
+{
+	int error = 0;
 	for (size_t i = 0; !error && i < ARRAY_LEN(parts); i++) {
 		char from[STORE_FILE_NAME_MAX], to[STORE_FILE_NAME_MAX];
 		snprintf(from, sizeof(from), STORE_DB_NAME "%s", parts[i]);
-		snprintf(to, sizeof(to), "%s%s", ret_name, parts[i]);
-		error = io_rename(s->folder_fd, from, s->folder_fd, to);
+		snprintf(to, sizeof(to), "%s%s", name ? name : "", parts[i]);
+		error = name ? io_rename(s->folder_fd, from, s->folder_fd, to)
+		             : io_unlink(s->folder_fd, from, false);
 		if (error == -ENOENT)
 			error = 0;
 	}
 	return error ? error : io_fsync(s->folder_fd);
+}
+
+int rebuild_set_aside(struct store *s, char ret_name[static REBUILD_NAME_MAX])
+{
+	if (read_mark(s, ret_name)) {
+		/* The database itself is moved last: where it is, all of it is. */
+		bool moved = faccessat(s->folder_fd, ret_name, F_OK, 0) == 0;
+		return move_parts(s, moved ? NULL : ret_name);
+	}
+	snprintf(ret_name, REBUILD_NAME_MAX, ASIDE_PREFIX "%" PRIu64, clock_wall_ms());
+	int error = write_mark(s, ret_name);
+	return error ? error : move_parts(s, ret_name);
 }
 
 /* A message as the new database has it. */

@@ -13,9 +13,11 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "store/io.h"
 #include "store/store_append.h"
 #include "store/store_change.h"
 #include "store/store_ingest.h"
+#include "store/store_private.h"
 #include "store/test_account.h"
 
 static struct test_account t;
@@ -266,6 +268,68 @@ static void test_rebuild_waits(void **state UNUSED)
 	assert_int_equal(mailbox("Archive").n_messages, 2);
 }
 
+/* A letterbox out of an older backup than the database: what comes in then is not stepped over. */
+static void test_older_letterbox(void **state UNUSED)
+{
+	test_deliver_number(&t, 1);
+	struct stat st;
+	assert_int_equal(stat("letterbox/000001.seg", &st), 0);
+	test_deliver_number(&t, 2);
+	test_deliver_number(&t, 3);
+	assert_int_equal(ingest(), 3);
+	close_database();
+	assert_int_equal(truncate("letterbox/000001.seg", st.st_size), 0);
+	test_deliver_number(&t, 4);
+	s = test_open(&t);
+	size_t n;
+	assert_int_equal(store_ingest(s, &n), -EBADMSG);
+	assert_true(store_damaged(s));
+	close_database();
+	s = test_open(&t);
+	test_deliver_number(&t, 5);
+	ingest();
+	struct store_view *v = view("INBOX");
+	assert_int_equal(v->n, 3);
+	assert_true(holds_number(v, 0, 1) && holds_number(v, 1, 4) && holds_number(v, 2, 5));
+	store_view_close(v);
+}
+
+/* Rebuilding, killed at each of its steps: the next one still knows what the old database said. */
+static void test_killed_rebuild(void **state UNUSED)
+{
+	enum { N_MESSAGES = 5 };
+	for (unsigned step = 1, done = 0; !done; step++) {
+		teardown(NULL);
+		setup(NULL);
+		for (unsigned i = 0; i < N_MESSAGES; i++)
+			append_number("Archive", i, STORE_FLAGGED);
+		struct store_view *v = view("Archive");
+		struct store_uids first = {&v->entries[0].uid, 1};
+		struct store_flag_change seen = {.mode = STORE_FLAGS_ADD, .flags = STORE_SEEN};
+		struct store_flag_result result;
+		assert_int_equal(store_flags(v, first, &seen, &arena, &result), 0);
+		store_view_close(v);
+		close_database();
+		int fd CLEANUP(fd_close) = open(STORE_DAMAGE_MARK, O_WRONLY | O_CREAT, 0600);
+		pid_t pid = fork();
+		if (pid == 0) {
+			io_fault_at(step, 0);
+			store_close(test_open(&t));
+			_exit(0);
+		}
+		int status;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		done = WIFEXITED(status);
+		s = test_open(&t);
+		v = view("Archive");
+		assert_int_equal(v->n, N_MESSAGES);
+		assert_int_equal(
+		    v->entries[0].flags & STORE_SYSTEM_FLAGS, STORE_FLAGGED | STORE_SEEN);
+		store_view_close(v);
+		assert_int_equal(access(STORE_DAMAGE_MARK, F_OK), -1);
+	}
+}
+
 /* A child that takes in, appends, flags and expunges until it is killed. */
 static void work_for_ever(unsigned seed)
 {
@@ -312,7 +376,8 @@ static void test_killed_sessions(void **state UNUSED)
 		ingest();
 		test_consistent(s, "INBOX");
 		test_consistent(s, "Archive");
-		assert_int_equal(t.n_damage, 0);
+		/* The end of the log is where a write may have been cut short. */
+		assert_true(t.n_damage == 0 || strcmp(t.damaged_file, "mailbox.db-wal") == 0);
 		store_close(s);
 		s = NULL;
 	}
@@ -329,6 +394,8 @@ int main(void)
 	    TEST(test_lost_database),
 	    TEST(test_damaged_pages),
 	    TEST(test_rebuild_waits),
+	    TEST(test_older_letterbox),
+	    TEST(test_killed_rebuild),
 	    TEST(test_killed_sessions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
