@@ -157,6 +157,16 @@ static void on_checked(int error, struct secret *master, void *ctx)
 	sign_in_answer(s, AUTH_WRONG);
 }
 
+/* The database cannot say who that is: an alarm, and nothing that looks like a wrong password. */
+static void sign_in_unreadable(struct sign_in *s, int error)
+{
+	log_event(
+	    LOG_ERROR, "directory.unreadable", "file=directory/%s errno=%d", DATABASE_FILE, -error);
+	directory_ledger(s->directory, LEDGER_ALARM_DAMAGE, s->account, s->peer,
+	    "directory/" DATABASE_FILE " cannot be read");
+	sign_in_answer(s, AUTH_TEMPORARY);
+}
+
 static void check_credential(struct sign_in *s)
 {
 	struct directory *d = s->directory;
@@ -172,30 +182,35 @@ static void check_credential(struct sign_in *s)
 		open_session(s);
 		return;
 	}
-	bool has_slot = s->account && !database_slot(d->db, s->account, SLOT_PASSWORD, s->slot);
-	if (works_open(d->works, has_slot ? s->slot : NULL, s->account, password, on_checked, s))
+	int error = s->account ? database_slot(d->db, s->account, SLOT_PASSWORD, s->slot) : -ENOENT;
+	if (error && error != -ENOENT)
+		sign_in_unreadable(s, error);
+	else if (works_open(d->works, error ? NULL : s->slot, s->account, password, on_checked, s))
 		sign_in_answer(s, AUTH_TEMPORARY);
 }
 
-/* The account that signs in as `user`: its address, or its local part where there is one domain. */
-static bool find_account(struct sign_in *s, struct str user)
+/* The account that signs in as `user`: its address, or its local part where there is one domain.
+ * 0, -ENOENT, or another error of the database. */
+static int find_account(struct sign_in *s, struct str user)
 {
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(NAME_ARENA_LEN);
 	struct directory *d = s->directory;
 	struct name name;
 	struct str local;
 	struct str domain;
-	if (address_split(user, &local, &domain)) {
-		if (!name_parse(user, &a, &name))
-			return false;
-	} else if (!name_parse_local(user, &a, &name.local) ||
-	           database_domain_only(d->db, &a, &name.domain)) {
-		return false;
-	}
-	if (database_account_id(d->db, &name, &s->account))
-		return false;
+	int error = 0;
+	if (address_split(user, &local, &domain))
+		error = name_parse(user, &a, &name) ? 0 : -ENOENT;
+	else if (!name_parse_local(user, &a, &name.local))
+		error = -ENOENT;
+	else
+		error = database_domain_only(d->db, &a, &name.domain);
+	if (!error)
+		error = database_account_id(d->db, &name, &s->account);
+	if (error)
+		return error;
 	buf_clear(&s->user);
-	return name_display(&name, &s->user);
+	return name_display(&name, &s->user) ? 0 : -ENOENT;
 }
 
 static int on_auth(struct loop_entry *from UNUSED, void *msg, void *ctx)
@@ -219,7 +234,12 @@ static int on_auth(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	memcpy(s->peer, gate->peer, sizeof(s->peer));
 	gate->sign_in = s;
 	buf_add(&s->user, m->user);
-	if (!find_account(s, m->user))
+	int error = find_account(s, m->user);
+	if (error && error != -ENOENT) {
+		sign_in_unreadable(s, error);
+		return 0;
+	}
+	if (error)
 		s->account = 0;
 	if (!password_prepare(m->password, &s->password))
 		s->account = 0; /* no account has such a password; it takes as long all the same */
@@ -238,8 +258,9 @@ static int on_rcpt(struct loop_entry *from, void *msg, void *ctx)
 		return -EPROTO;
 	struct resolved r = resolver_resolve(gate->directory->resolver, m->address);
 	if (r.result == RCPT_TEMPORARY)
-		log_event(LOG_ERROR, "directory.lookup-failed", "connection=%" PRIu64 " errno=%d",
-		    gate->connection, -r.error);
+		log_event(LOG_ERROR, "directory.lookup-failed",
+		    "connection=%" PRIu64 " file=directory/%s errno=%d", gate->connection,
+		    DATABASE_FILE, -r.error);
 	struct ipc_rcpt_answer answer = {
 	    .result = (uint8_t)r.result, .accounts = {r.accounts, r.n_accounts}};
 	return loop_send(from, IPC_RCPT_ANSWER, &answer);
