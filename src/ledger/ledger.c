@@ -216,9 +216,10 @@ static int open_log(struct ledger *l)
 	struct ipc_ledger_event damage = {.kind = LEDGER_ALARM_DAMAGE,
 	    .detail = STR("ledger.log was changed from outside: its chain of hashes is broken")};
 	l->fd = fd_take(&fd);
-	if (check.open_end)
-		log_event(LOG_WARNING, "ledger.torn", "file=ledger/ledger.log line=%llu",
-		    (unsigned long long)(check.lines + check.torn + 1));
+	/* Said at every start: a crash leaves such a line, and so does somebody who changes one. */
+	if (check.open_end || check.torn > 0)
+		log_event(LOG_WARNING, "ledger.torn", "file=ledger/ledger.log lines=%llu",
+		    (unsigned long long)(check.torn + check.open_end));
 	if (check.first_wrong != 0) {
 		log_event(LOG_ALARM, "ledger.damaged", "file=ledger/ledger.log line=%llu",
 		    (unsigned long long)check.first_wrong);
