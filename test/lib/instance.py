@@ -134,6 +134,7 @@ class Instance:
         # Looking for leaks takes ptrace, which the sandbox forbids; unit tests and the subcommands look.
         options = ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "detect_leaks=0"]))
         with open(self.log_path, "ab") as log:
+            self.log_start = log.tell()
             self.process = subprocess.Popen(
                 self._as_user([str(BINARY), "serve", "-c", str(self.config), *self.serve_arguments]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
@@ -149,6 +150,9 @@ class Instance:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with {self.process.returncode}:\n{self.log_tail()}")
+            if " server.ready " not in self.log()[self.log_start :]:
+                time.sleep(0.02)
+                continue
             try:
                 for port, tls in ((self.smtp, False), (self.imap, False), (self.imaps, True)):
                     with wire.Wire(port, tls=tls, timeout=5) as w:
