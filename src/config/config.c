@@ -45,7 +45,7 @@ static const struct config_key keys[] = {
 	    "certificate chain (PEM); relative to the data folder"),
 	TEXT("tls", key, "tls/key.pem", "its private key (PEM); relative to the data folder"),
 
-	NUMBER("limits", message_size, 50 * MIB, 64 * 1024, 2 * GIB,
+	NUMBER("limits", message_size, 50 * MIB, 64 * 1024, CONFIG_MESSAGE_SIZE_MAX,
 	    "bytes of the largest message"),
 	NUMBER("limits", message_memory, 512 * MIB, MIB, 1024 * GIB,
 	    "bytes of all messages being received at once"),

@@ -24,6 +24,8 @@
 #include "base/str.h"
 
 enum { CONFIG_FILE_MAX = 65536, CONFIG_LINE_MAX = 198, CONFIG_STR_MAX = 512 };
+/* Of message_size: the store takes such a message with what delivery puts on top. */
+enum { CONFIG_MESSAGE_SIZE_MAX = 96 << 20 };
 
 struct config {
 	/* [server] */

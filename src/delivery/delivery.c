@@ -10,12 +10,18 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "delivery/batch.h"
 #include "ipc/loop.h"
 #include "sandbox/sandbox.h"
 #include "store/store.h"
 
 enum { PEER_TEXT_MAX = 64, CHANGED_MAX = 4096, REQUEST_ARENA_MAX = 1 << 20 };
+
+/* Return-Path: and the trace stand on top of a message; whoever signs in must be able to read all.
+ */
+_Static_assert(CONFIG_MESSAGE_SIZE_MAX + IPC_MESSAGE_MAX <= STORE_MESSAGE_LEN_MAX,
+    "what is accepted can be read again");
 
 struct worker {
 	struct loop *loop;
@@ -72,7 +78,7 @@ static int map_message(int fd, struct str *ret_message)
 	int error = fd_check_sealed(fd, &len);
 	if (error)
 		return error;
-	if (len > STORE_MESSAGE_LEN_MAX)
+	if (len > CONFIG_MESSAGE_SIZE_MAX)
 		return -EFBIG;
 	void *p = len > 0 ? mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
 	if (p == MAP_FAILED)
