@@ -10,6 +10,7 @@
 #include "store/blob_file.h"
 #include "store/io.h"
 #include "store/metadata.h"
+#include "store/room.h"
 #include "store/store.h"
 
 struct batch {
@@ -87,6 +88,15 @@ static bool is_large(const struct delivery *d)
 {
 	return d->message.len > BLOB_FILE_MIN ||
 	       (d->n_accounts >= BATCH_LARGE_RECIPIENTS && d->message.len > BATCH_LARGE_LEN);
+}
+
+/* Leaves room for the users to sign in and delete. */
+static void check_room(struct batch *b, struct delivery *d)
+{
+	uint64_t len = total_len(d) * (is_large(d) ? 1 : d->n_accounts);
+	int error = room_check(b->accounts->folder_fd, len);
+	if (error)
+		fail_with(d, d->accounts[0], "the disk has no room for mail", error);
 }
 
 /* Takes a large message's file out of the first `n` of its accounts. */
@@ -300,6 +310,8 @@ static void gather(struct batch *b, struct delivery *first, struct delivery **re
 		b->v[b->n++] = d;
 		if (is_alive(d))
 			check_quotas(d);
+		if (is_alive(d))
+			check_room(b, d);
 		if (is_alive(d))
 			seal(b, d);
 	}

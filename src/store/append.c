@@ -11,6 +11,7 @@
 #include "store/ingest.h"
 #include "store/io.h"
 #include "store/metadata.h"
+#include "store/room.h"
 #include "store/store_ingest.h"
 
 /* A gathered message: its bytes, or the blob they stand in. */
@@ -120,11 +121,14 @@ int store_append_add(struct store_append *a, const struct store_append_message *
 		return -E2BIG;
 	if (a->limited && m->bytes.len > a->room)
 		return -EDQUOT;
+	int error = room_check(a->store->folder_fd, a->small_len + m->bytes.len);
+	if (error)
+		return error;
 	struct pending *p = push(a);
 	p->flags = m->flags & STORE_FLAGS_MASK;
 	p->internal_at = m->has_date ? m->internal_at : (int64_t)clock_wall();
 	p->internal_zone = m->has_date ? m->internal_zone : 0;
-	int error = keep_bytes(a, p, m->bytes);
+	error = keep_bytes(a, p, m->bytes);
 	if (error)
 		return error;
 	a->room -= a->limited ? m->bytes.len : 0;

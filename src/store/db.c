@@ -4,10 +4,17 @@
 #include <errno.h>
 #include <string.h>
 
+void db_forget_statements(struct db *db)
+{
+	for (size_t i = 0; i < DB_N_STATEMENTS; i++) {
+		sqlite3_finalize(db->statements[i]);
+		db->statements[i] = NULL;
+	}
+}
+
 void db_done(struct db *db)
 {
-	for (size_t i = 0; i < DB_N_STATEMENTS; i++)
-		sqlite3_finalize(db->statements[i]);
+	db_forget_statements(db);
 	sqlite3_close_v2(db->handle);
 	*db = (struct db){0};
 }

@@ -105,6 +105,8 @@ struct db {
 
 /* Finalises the statements and closes the handle. */
 void db_done(struct db *db);
+/* Frees the prepared statements, none of which is in use; db_get makes them again. */
+void db_forget_statements(struct db *db);
 
 /* The -errno of a SQLite result, with `damaged` noted. */
 int db_error(struct db *db, int result);

@@ -25,7 +25,7 @@
  *
  * System calls: those of seal/vfs.h, and openat, close, read, pread64, write, pwrite64, lseek,
  * fstat, newfstatat, flock, fdatasync, fsync, ftruncate, mkdirat, unlinkat, linkat, renameat,
- * renameat2, getdents64, fcntl, mmap, munmap, madvise, brk, getrandom, clock_gettime.
+ * renameat2, getdents64, fstatfs, fcntl, mmap, munmap, madvise, brk, getrandom, clock_gettime.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H

@@ -34,7 +34,7 @@ struct store_append_message {
 /* Given: store_append_free. -ENOENT: there is no such mailbox. */
 MUST_USE int store_append_begin(
     struct store *s, uint64_t mailbox, struct store_append **ret_append);
-/* Takes a copy. -EFBIG above STORE_MESSAGE_LEN_MAX, -E2BIG, -EDQUOT. */
+/* Takes a copy. -EFBIG above STORE_MESSAGE_LEN_MAX, -E2BIG, -EDQUOT, -ENOSPC. */
 MUST_USE int store_append_add(struct store_append *append, const struct store_append_message *m);
 
 /*
