@@ -72,6 +72,7 @@ static void on_sealed_damage(void *ctx, const struct seal_damage *damage)
 	    [SEAL_DAMAGE_PAGE] = "page of the database is damaged",
 	    [SEAL_DAMAGE_LOG] = "log of the database is damaged",
 	    [SEAL_DAMAGE_LOG_TAIL] = "end of the database's log does not open",
+	    [SEAL_DAMAGE_LOG_MENDED] = "a header in the database's log was wrong",
 	    [SEAL_DAMAGE_FOREIGN] = "not this account's database",
 	};
 	store_report(s, damage->file, (uint64_t)damage->page * VFS_PAGE_LEN, what[damage->kind]);

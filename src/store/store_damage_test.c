@@ -294,6 +294,28 @@ static void test_older_letterbox(void **state UNUSED)
 	store_view_close(v);
 }
 
+/* A wrong header in the log of a session that died: named, and nothing is lost. */
+static void test_mended_log(void **state UNUSED)
+{
+	close_database();
+	pid_t pid = fork();
+	if (pid == 0) {
+		size_t n;
+		struct store *dying = test_open(&t);
+		for (unsigned i = 0; i < 3; i++) {
+			test_deliver_number(&t, i);
+			test_check(store_ingest(dying, &n));
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	test_flip("mailbox.db-wal", 32 + 5);
+	s = test_open(&t);
+	assert_int_equal(t.n_damage, 1);
+	assert_string_equal(t.damaged_file, "mailbox.db-wal");
+	assert_int_equal(mailbox("INBOX").n_messages, 3);
+}
+
 /* Rebuilding, killed at each of its steps: the next one still knows what the old database said. */
 static void test_killed_rebuild(void **state UNUSED)
 {
@@ -395,6 +417,7 @@ int main(void)
 	    TEST(test_damaged_pages),
 	    TEST(test_rebuild_waits),
 	    TEST(test_older_letterbox),
+	    TEST(test_mended_log),
 	    TEST(test_killed_rebuild),
 	    TEST(test_killed_sessions),
 	};

@@ -75,6 +75,7 @@ static inline void test_account_remove(struct test_account *t)
 static inline void test_on_damage(void *ctx, const struct store_damage *damage)
 {
 	struct test_account *t = ctx;
+	assert(damage->file && damage->what);
 	t->n_damage++;
 	snprintf(t->damaged_file, sizeof(t->damaged_file), "%s", damage->file);
 	t->damaged_at = damage->offset;
