@@ -27,6 +27,10 @@
  * THE TABLE OF ROLES. `files` holds below `folder`; everything else in the file system is closed to
  * the role. A parent's rules must allow what its children's rules allow (rules only ever get
  * stricter from parent to child), so in force for a parent is its line and those of its children.
+ *
+ * A gate needs few descriptors. But of those on their way in a message the kernel counts what all
+ * processes of one user have sent, and holds it against the sender's limit: at a small one, messages
+ * could not be handed over as soon as some tens of gates wait for a busy delivery.
  */
 /* clang-format off */
 static const struct role_row rows[N_ROLES] = {
@@ -55,14 +59,14 @@ static const struct role_row rows[N_ROLES] = {
 	[ROLE_GATE_SMTP] = {
 		.name = "gate-smtp", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_SMTP,
 		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_MEMFD,
-		.memory = 512 * MIB, .cpu = 3600, .descriptors = 32,
+		.memory = 512 * MIB, .cpu = 3600, .descriptors = 64, .descriptors_each = 2,
 		.shares_parents_rules = true,
 		.holds = "one connection, and the message and password that come through it",
 	},
 	[ROLE_GATE_IMAP] = {
 		.name = "gate-imap", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_IMAP,
 		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_PAIR,
-		.memory = 512 * MIB, .cpu = DAY, .descriptors = 32,
+		.memory = 512 * MIB, .cpu = DAY, .descriptors = 64, .descriptors_each = 2,
 		.shares_parents_rules = true,
 		.holds = "one connection, and the password and mail that come through it",
 	},

@@ -1,0 +1,116 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "sandbox/filter.h"
+#include "sandbox/identity.h"
+#include "sandbox/role.h"
+
+/* What must hold for the table, whoever changes a line of it. */
+
+enum { COMM_MAX = 15 }; /* what the kernel keeps of a process's name */
+
+static void every_role_is_described(void **state UNUSED)
+{
+	for (enum role role = 0; role < N_ROLES; role++) {
+		const struct role_row *row = role_row(role);
+		enum role found;
+		assert_non_null(row->name);
+		assert_in_range(strlen(row->name), 1, COMM_MAX);
+		assert_non_null(row->user);
+		assert_true(strlen(row->holds) > 0);
+		assert_true(role_by_name(str_of_cstr(row->name), &found));
+		assert_int_equal(found, role);
+		for (enum role other = 0; other < role; other++)
+			assert_string_not_equal(row->name, role_row(other)->name);
+	}
+	enum role none;
+	assert_false(role_by_name(STR("sorter"), &none));
+	assert_false(role_by_name(STR(""), &none));
+}
+
+static void only_the_supervisor_is_unlimited(void **state UNUSED)
+{
+	for (enum role role = ROLE_SUPERVISOR + 1; role < N_ROLES; role++) {
+		const struct role_row *row = role_row(role);
+		assert_true(row->memory > 0);
+		assert_true(row->descriptors > 0);
+		assert_string_not_equal(row->user, "root");
+		assert_int_equal(row->calls & CALLS_START, 0);
+		assert_true((row->calls & CALLS_FORK) != 0 || row->processes == 0);
+	}
+}
+
+/* Rules only get stricter from parent to child: the kernel would refuse the child the rest. */
+static void parents_allow_what_their_children_need(void **state UNUSED)
+{
+	for (enum role role = 0; role < N_ROLES; role++) {
+		const struct role_row *row = role_row(role);
+		if (row->parent == ROLE_SUPERVISOR)
+			continue;
+		assert_true(role_row(row->parent)->becomes);
+		unsigned calls = role_calls_in_force(row->parent);
+		unsigned files = role_files_in_force(row->parent);
+		assert_int_equal(row->calls & ~calls, 0);
+		assert_int_equal(row->files & ~files, 0);
+		assert_int_equal(
+		    row->calls & (CALLS_FORK | CALLS_BECOME | CALLS_ACCEPT | CALLS_START), 0);
+	}
+}
+
+static void what_strangers_reach_holds_no_file(void **state UNUSED)
+{
+	static const enum role fronts[] = {
+	    ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP, ROLE_GATE_SMTP, ROLE_GATE_IMAP};
+
+	for (size_t i = 0; i < ARRAY_LEN(fronts); i++) {
+		assert_int_equal(role_files_in_force(fronts[i]), 0);
+		assert_int_equal(role_calls_in_force(fronts[i]) & CALLS_FILES, 0);
+		assert_null(role_row(fronts[i])->folder);
+	}
+	assert_int_equal(role_row(ROLE_GATE_SMTP)->processes, 0);
+	assert_int_equal(role_row(ROLE_GATE_IMAP)->processes, 0);
+}
+
+static void the_ledger_can_only_append(void **state UNUSED)
+{
+	assert_int_equal(role_files_in_force(ROLE_LEDGER), 0);
+	assert_int_equal(
+	    role_calls_in_force(ROLE_LEDGER), CALLS_BASE | CALLS_CHANNEL | CALLS_APPEND);
+}
+
+static void identities_survive_the_environment(void **state UNUSED)
+{
+	struct buf text CLEANUP(buf_done) = BUF_MAX(1024);
+	struct identities ids, again;
+
+	for (enum role role = 0; role < N_ROLES; role++)
+		ids.of[role] = (struct identity){100 + role, 200 + role, role % 2 ? 300 + role : 0};
+	assert_true(identities_encode(&ids, &text));
+	assert_true(identities_decode(buf_str(&text), &again));
+	assert_memory_equal(&ids, &again, sizeof(ids));
+	for (size_t len = 0; len < text.len; len++)
+		assert_true(len == text.len - 1 ||
+		            !identities_decode(str_first(buf_str(&text), len), &again));
+	assert_true(buf_add_c(&text, '1'));
+	assert_false(identities_decode(buf_str(&text), &again));
+	assert_false(identities_decode(STR("root:0:0,"), &again));
+	assert_false(identities_decode(STR("4294967295:0:0,"), &again));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_role_is_described),
+	    cmocka_unit_test(only_the_supervisor_is_unlimited),
+	    cmocka_unit_test(parents_allow_what_their_children_need),
+	    cmocka_unit_test(what_strangers_reach_holds_no_file),
+	    cmocka_unit_test(the_ledger_can_only_append),
+	    cmocka_unit_test(identities_survive_the_environment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
