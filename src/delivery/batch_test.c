@@ -200,6 +200,8 @@ static void test_delivers(void **state UNUSED)
 	}
 	assert_int_equal(fstatat(dirfd(dir), name, &st, 0), 0);
 	assert_int_equal(st.st_nlink, 3);
+	/* And nobody's session can write to what the others read. */
+	assert_int_equal(st.st_mode & 0222, 0);
 	closedir(dir);
 	assert_int_equal(n_damage, 0);
 	arena_done(&a.arena);

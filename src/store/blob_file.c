@@ -23,9 +23,13 @@ static void temporary_name(char ret_name[static TEMPORARY_LEN + 1])
 	ret_name[TEMPORARY_LEN] = '\0';
 }
 
+/*
+ * Nobody writes to it again. The file may be linked into several accounts' folders, and sessions
+ * all have one user: whoever controls one session must not get at the others' messages through it.
+ */
 static int fill(int fd, mode_t mode, const struct str *parts, size_t n_parts, struct body *body)
 {
-	if (fchmod(fd, mode) < 0)
+	if (fchmod(fd, mode & 0440) < 0)
 		return -errno;
 	int error = blob_seal(fd, parts, n_parts, body);
 	return error ? error : io_fsync(fd);

@@ -11,7 +11,8 @@ enum { BLOB_FILE_MIN = 256 << 10 };
 
 /*
  * Seals a message into a new file of `blobs_fd`, durable but for the folder's entry (sync the
- * folder). On failure nothing is left behind. `ret_body` is wiped by the caller.
+ * folder). Of `mode` only who may read counts. On failure nothing is left behind. `ret_body` is
+ * wiped by the caller.
  */
 MUST_USE int blob_file_write(
     int blobs_fd, mode_t mode, const struct str *parts, size_t n_parts, struct body *ret_body);

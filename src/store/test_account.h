@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -193,6 +194,7 @@ static inline void test_consistent(struct store *s, const char *name)
 /* Changes one byte of a file. */
 static inline void test_flip(const char *path, uint64_t offset)
 {
+	test_check(chmod(path, 0600)); /* blobs are read-only */
 	int fd CLEANUP(fd_close) = open(path, O_RDWR | O_CLOEXEC);
 	char c;
 	test_check(fd_pread_all(fd, &c, 1, (off_t)offset));

@@ -36,6 +36,7 @@ def is_complete(instance, out):
 
 
 def flip(path, at):
+    os.chmod(path, os.stat(path).st_mode | 0o200)  # blobs are read-only
     with open(path, "r+b") as file:
         file.seek(at)
         byte = file.read(1)

@@ -205,6 +205,7 @@ def flip_once(target, held, path, relative, at):
     shutil.rmtree(backup, ignore_errors=True)
     subprocess.run(["cp", "-a", str(target.data), str(backup)], check=True, timeout=60)
     target.log_path.write_text("")
+    os.chmod(path, os.stat(path).st_mode | 0o200)  # blobs are read-only
     with open(path, "r+b") as f:
         f.seek(at)
         byte = f.read(1)[0]
