@@ -21,7 +21,7 @@ SECRETS = {
     "folder": "ClandestineFolder", "search word": "searchedgiraffe", "keyword": "PrivateKeyword", "alias": "covertalias",
     "large body": "enormousokapi", "attachment name": "confidentialgnu", "display name": "Incognitoibex",
 }
-FLIPS_PER_FILE = 4
+FLIPS_PER_FILE = 2
 TMPFS_BYTES = 6 << 20
 
 
