@@ -264,9 +264,12 @@ void imap_mailbox_name_write(struct str name, bool utf8, struct buf *out)
 /* A wildcard may stand for nothing: what lies behind it is reached too. */
 static void reach(struct str pattern, size_t at, bool *reached)
 {
-	reached[at] = true;
-	while (at < pattern.len && (pattern.p[at] == '*' || pattern.p[at] == '%'))
-		reached[++at] = true;
+	while (!reached[at]) { /* what lies behind one reached before was reached with it */
+		reached[at] = true;
+		if (at == pattern.len || (pattern.p[at] != '*' && pattern.p[at] != '%'))
+			return;
+		at++;
+	}
 }
 
 static bool same_char(char pattern, char name, bool nocase)

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -136,6 +137,26 @@ static void test_patterns(void **state)
 	assert_false(matches("", "a"));
 }
 
+/* Wildcards in a row: each byte of the name looks at each place of the pattern once. Looking at all
+ * behind it from each of them, this would take minutes. */
+static void test_patterns_of_many_wildcards(void **state)
+{
+	char pattern[IMAP_PATTERN_LEN_MAX + 1], name[IMAP_MAILBOX_NAME_LEN_MAX + 1];
+
+	(void)state;
+	memset(pattern, '*', sizeof(pattern) - 1);
+	pattern[sizeof(pattern) - 2] = 'z';
+	pattern[sizeof(pattern) - 1] = '\0';
+	memset(name, 'a', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	clock_t began = clock();
+	for (int i = 0; i < 50; i++)
+		assert_false(matches(pattern, name));
+	assert_true(clock() - began < 20 * CLOCKS_PER_SEC);
+	name[sizeof(name) - 2] = 'z';
+	assert_true(matches(pattern, name));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +166,7 @@ int main(void)
 	    cmocka_unit_test(test_name_limits),
 	    cmocka_unit_test(test_write),
 	    cmocka_unit_test(test_patterns),
+	    cmocka_unit_test(test_patterns_of_many_wildcards),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

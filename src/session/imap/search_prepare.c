@@ -20,8 +20,10 @@ static int cost_of(const struct imap_search_key *key)
 	case SEARCH_AND:
 	case SEARCH_OR:
 	case SEARCH_NOT:
-		for (const struct imap_search_key *child = key->child; child; child = child->next)
-			cost = cost_of(child) > cost ? cost_of(child) : cost;
+		for (const struct imap_search_key *child = key->child; child; child = child->next) {
+			int of_child = cost_of(child); /* once: asked twice, it doubles a level */
+			cost = of_child > cost ? of_child : cost;
+		}
 		return cost;
 	case SEARCH_LARGER:
 	case SEARCH_SMALLER:
