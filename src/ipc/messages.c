@@ -22,6 +22,8 @@ enum {
 	TRACE_MAX = 2048,
 	ENVELOPE_ID_MAX = 100, /* RFC 3461 §4.4 */
 	CHANGED_ACCOUNTS_MAX = 4096,
+	DAMAGE_FILE_MAX = 256,
+	DAMAGE_WHAT_MAX = 128,
 	ROW_COLUMNS_MAX = 32,
 	ALIAS_ACCOUNTS_MAX = 200,
 };
@@ -152,6 +154,12 @@ static const struct ipc_field changed_fields[] = {
     FIELD(ipc_changed, accounts, IPC_U64S, CHANGED_ACCOUNTS_MAX),
 };
 
+static const struct ipc_field damage_fields[] = {
+    FIELD(ipc_damage, file, IPC_STR, DAMAGE_FILE_MAX),
+    FIELD(ipc_damage, offset, IPC_U64, 0),
+    FIELD(ipc_damage, what, IPC_STR, DAMAGE_WHAT_MAX),
+};
+
 static const struct ipc_field ledger_event_fields[] = {
     FIELD(ipc_ledger_event, kind, IPC_U8, N_LEDGER_KINDS - 1),
     FIELD(ipc_ledger_event, account, IPC_U64, 0),
@@ -208,6 +216,7 @@ static const struct ipc_message messages[] = {
     MESSAGE(IPC_ACCOUNT_REMOVE, account_remove),
     MESSAGE(IPC_REGISTRY_DONE, registry_done),
     MESSAGE(IPC_CHANGED, changed),
+    MESSAGE(IPC_DAMAGE, damage),
     MESSAGE(IPC_LEDGER_EVENT, ledger_event),
     MESSAGE(IPC_CONTROL, control),
     MESSAGE(IPC_CONTROL_ROW, control_row),

@@ -70,6 +70,8 @@ enum ipc_type {
 
 	/* delivery → registry, registry → session, session → registry */
 	IPC_CHANGED = 70,
+	/* session → registry: bytes that are not what was written, for the ledger */
+	IPC_DAMAGE,
 
 	/* any role → ledger */
 	IPC_LEDGER_EVENT = 80,
@@ -244,6 +246,12 @@ struct ipc_registry_done {
 struct ipc_changed {
 	struct ipc_u64s
 	    accounts; /* registry → session and session → registry: empty, the session's own */
+};
+
+struct ipc_damage {
+	struct str file; /* relative to the account's folder, at most 256 bytes */
+	uint64_t offset;
+	struct str what; /* a few words, at most 128 bytes */
 };
 
 enum ledger_kind {

@@ -129,7 +129,24 @@ static int on_session_changed(struct loop_entry *from UNUSED, void *msg, void *c
 	return 0;
 }
 
-static const struct ipc_receiver session_messages[] = {{IPC_CHANGED, on_session_changed}};
+static int on_damage(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	struct session_ctx *c = ctx;
+	const struct ipc_damage *damage = msg;
+	struct buf detail CLEANUP(buf_done) = BUF_MAX(IPC_TEXT_MAX);
+
+	/* Names of files hold no NUL, and a session's words go into the ledger as they are: quoted.
+	 */
+	buf_printf(&detail, "%s at %" PRIu64 ": %s", log_quote(damage->file).text, damage->offset,
+	    log_quote(damage->what).text);
+	buf_add_c(&detail, '\0');
+	if (c->session->n_damages++ < SESSION_DAMAGES_MAX && !buf_failed(&detail))
+		raise_alarm(c->registry, LEDGER_ALARM_DAMAGE, c->session, detail.p);
+	return 0;
+}
+
+static const struct ipc_receiver session_messages[] = {
+    {IPC_CHANGED, on_session_changed}, {IPC_DAMAGE, on_damage}};
 static const struct ipc_receivers session_receivers = {
     session_messages, ARRAY_LEN(session_messages), on_session_closed};
 

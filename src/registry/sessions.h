@@ -13,7 +13,7 @@
 
 #include "base/attr.h"
 
-enum { SESSION_PEER_MAX = 64 };
+enum { SESSION_PEER_MAX = 64, SESSION_DAMAGES_MAX = 20 };
 
 struct loop_entry;
 
@@ -21,6 +21,7 @@ struct session {
 	struct session *next;
 	uint64_t account, connection;
 	pid_t pid;
+	unsigned n_damages;         /* told, of at most SESSION_DAMAGES_MAX that count */
 	struct loop_entry *channel; /* NULL once it ended */
 	char peer[SESSION_PEER_MAX + 1];
 };

@@ -5,6 +5,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "ipc/channel.h"
+#include "ipc/messages.h"
 #include "mail/charset.h"
 #include "seal/secret.h"
 #include "session/imap/imap_session.h"
@@ -16,25 +18,43 @@ void session_init(void)
 	charset_init();
 }
 
+enum { DAMAGE_FILE_LEN = 256, DAMAGE_WHAT_LEN = 128, DAMAGES_TOLD_MAX = 20 };
+
+/* One open account, and how often its damage was told: the ledger is not for floods. */
+struct serving {
+	const struct session_start *start;
+	unsigned n_told;
+};
+
 /* Damage is told to the operator with the file's name; the client gets NO [CORRUPTION]. */
 static void report_damage(void *ctx, const struct store_damage *damage)
 {
-	const struct session_start *start = ctx;
+	struct serving *serving = ctx;
+	const struct ipc_damage message = {
+	    .file = str_first(str_of_cstr(damage->file), DAMAGE_FILE_LEN),
+	    .offset = damage->offset,
+	    .what = str_first(str_of_cstr(damage->what), DAMAGE_WHAT_LEN),
+	};
 
+	if (serving->n_told++ >= DAMAGES_TOLD_MAX)
+		return;
 	log_event(LOG_ALARM, "session.damage", "account=%llu file=%s offset=%llu what=%s",
-	    (unsigned long long)start->account, log_quote(str_of_cstr(damage->file)).text,
-	    (unsigned long long)damage->offset, log_quote(str_of_cstr(damage->what)).text);
+	    (unsigned long long)serving->start->account, log_quote(message.file).text,
+	    (unsigned long long)damage->offset, log_quote(message.what).text);
+	if (ipc_send(serving->start->registry, IPC_DAMAGE, &message) < 0)
+		log_event(LOG_ERROR, "session.registry_unreachable", "account=%llu",
+		    (unsigned long long)serving->start->account);
 }
 
-static int open_store(const struct session_start *start, int master_key, struct store **ret_store)
+static int open_store(struct serving *serving, int master_key, struct store **ret_store)
 {
 	struct secret *master CLEANUP(secret_free) = NULL;
-	const struct store_watch watch = {.damage = report_damage, .ctx = (void *)(uintptr_t)start};
+	const struct store_watch watch = {.damage = report_damage, .ctx = serving};
 	int r = secret_from_memfd(master_key, &master);
 
 	if (r < 0)
 		return r;
-	return store_open(master, start->account, &watch, ret_store);
+	return store_open(master, serving->start->account, &watch, ret_store);
 }
 
 static int serve(const struct session_start *start, struct store *store, int stream, int registry)
@@ -53,6 +73,7 @@ int session_run(const struct session_start *start)
 	int master_key CLEANUP(fd_close) = start->master_key;
 	int stream CLEANUP(fd_close) = start->stream;
 	int registry CLEANUP(fd_close) = start->registry;
+	struct serving serving = {.start = start};
 	struct store *store = NULL;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -60,7 +81,7 @@ int session_run(const struct session_start *start)
 	if (r == 0)
 		r = fd_set_nonblocking(registry, true);
 	if (r == 0)
-		r = open_store(start, master_key, &store);
+		r = open_store(&serving, master_key, &store);
 	fd_close(&master_key);
 	if (r < 0) {
 		log_event(LOG_ERROR, "session.no_store", "account=%llu connection=%llu error=%d",

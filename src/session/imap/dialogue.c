@@ -293,5 +293,6 @@ int imap_session_run(struct imap_session *s)
 		imap_reader_reset(s->reader);
 		arena_clear(&s->arena);
 	}
-	return imap_output_flush(&s->out);
+	int r = imap_output_flush(&s->out);
+	return r == -EPIPE || r == -ECONNRESET ? 0 : r; /* a client may go at any time */
 }
