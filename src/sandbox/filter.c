@@ -270,7 +270,7 @@ static const int never[] = {
  */
 static const struct call sanitizer_calls[] = {
 	ALLOW(CALLS_BASE, sched_getaffinity),
-	ALLOW(CALLS_BASE, prctl),
+	ALLOW_IF(CALLS_BASE, prctl, 0, INT, PR_GET_NAME),
 	ALLOW(CALLS_BASE, newfstatat),
 };
 static const struct call sanitizer_refused[] = {
