@@ -455,6 +455,29 @@ static void a_changed_password_leaves_the_cache(void **state)
 	await_auth(f, channel, AUTH_WRONG);
 }
 
+/* The old password was being checked when the new one was set: it must not get in, or stay. */
+static void a_password_changed_while_it_is_checked_is_wrong(void **state)
+{
+	struct fixture *f = *state;
+	int channel CLEANUP(fd_close) = gate(f->imap_gatekeeper, "192.0.2.1");
+	uint8_t slot[SLOT_LEN];
+	assert_int_equal(slot_seal_password(
+	                     f->master, f->account, STR("second password"), &slot_cost_test, slot),
+	    0);
+	ask_auth(channel, STR("anna"), STR(PASSWORD));
+	uint64_t until = clock_ms() + WAIT_MS;
+	size_t n_gates = f->d.n_gates;
+	/* until the gate is known and has asked, and its worker runs */
+	while (f->d.n_gates == n_gates && clock_ms() < until)
+		assert_int_equal(loop_once(f->d.loop, 0), 0);
+	assert_int_equal(database_slot_replace(f->d.db, f->account, SLOT_PASSWORD, slot), 0);
+	key_cache_forget(f->d.keys, f->account);
+	await_auth(f, channel, AUTH_WRONG);
+	struct secret *cached CLEANUP(secret_free) =
+	    key_cache_find(f->d.keys, f->account, STR(PASSWORD));
+	assert_null(cached);
+}
+
 static void says_what_is_wrong_with_a_request(void **state)
 {
 	struct fixture *f = *state;
@@ -498,6 +521,7 @@ int main(void)
 	    TEST(a_failed_add_leaves_nothing),
 	    TEST(a_new_password_needs_a_key),
 	    TEST(a_changed_password_leaves_the_cache),
+	    TEST(a_password_changed_while_it_is_checked_is_wrong),
 	    TEST(says_what_is_wrong_with_a_request),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
