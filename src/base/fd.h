@@ -27,8 +27,8 @@ static inline int fd_take(int *fd)
 struct stat;
 
 /*
- * fstat(2) by its own system call: 0 or -errno. The C library asks by way of newfstatat, which could
- * also be given a path, and is closed to roles without files.
+ * fstat(2) by its own system call: 0 or -errno. The C library asks by way of newfstatat, which
+ * could also be given a path, and is closed to roles without files.
  */
 MUST_USE int fd_stat(int fd, struct stat *ret_stat);
 

@@ -29,8 +29,8 @@
  * stricter from parent to child), so in force for a parent is its line and those of its children.
  *
  * A gate needs few descriptors. But of those on their way in a message the kernel counts what all
- * processes of one user have sent, and holds it against the sender's limit: at a small one, messages
- * could not be handed over as soon as some tens of gates wait for a busy delivery.
+ * processes of one user have sent, and holds it against the sender's limit: at a small one,
+ * messages could not be handed over as soon as some tens of gates wait for a busy delivery.
  */
 /* clang-format off */
 static const struct role_row rows[N_ROLES] = {

@@ -64,30 +64,40 @@ static bool is_first_life(void)
 	return true;
 }
 
+static int ask_for_replacement(const struct role_start *start)
+{
+	static const struct ipc_replace_me replace_me;
+
+	usleep(300000);
+	return ipc_send(start->supervisor, IPC_REPLACE_ME, &replace_me);
+}
+
+static _Noreturn void sleep_for_ever(void)
+{
+	for (;;)
+		sleep(100);
+}
+
 static int play_role(struct role_start *start)
 {
 	struct body body = {.supervisor = start->supervisor};
-	static const struct ipc_replace_me replace_me;
 
 	if (told(start, "hopeless") && start->role == ROLE_DELIVERY)
 		return 9;
 	sandbox_enter(start);
 	if (role_ready(start) < 0)
 		return 4;
-	bool first = start->role == ROLE_DIRECTORY && is_first_life();
-	if (told(start, "replace") && start->role == ROLE_GATEKEEPER_SMTP)
-		usleep(300000);
-	if (told(start, "replace-once") && start->role == ROLE_GATEKEEPER_SMTP &&
-	    ipc_send(start->supervisor, IPC_REPLACE_ME, &replace_me) < 0)
+	bool crashes = told(start, "crash") && start->role == ROLE_DIRECTORY && is_first_life();
+	if (told(start, "replace") && start->role == ROLE_GATEKEEPER_SMTP &&
+	    ask_for_replacement(start) < 0)
 		return 5;
 	while (!body.drained) {
 		take_one(start, &body);
-		if (told(start, "crash") && first && body.peers == 4)
+		if (crashes && body.peers == 4)
 			abort();
 	}
 	if (told(start, "sleepy") && start->role == ROLE_KEYHOLDER)
-		for (;;)
-			sleep(100);
+		sleep_for_ever();
 	return 0;
 }
 
