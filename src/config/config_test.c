@@ -158,6 +158,31 @@ static void load_resolves_the_data_folder(void **state UNUSED)
 	rmdir(folder);
 }
 
+/* The page for people says what the table says. Tests run in the folder of the sources. */
+static void the_documentation_has_every_key(void **state UNUSED)
+{
+	size_t n, len;
+	const struct config_key *keys = config_keys(&n);
+	char *page, line[512], most[32];
+
+	assert_int_equal(fd_read_file(AT_FDCWD, "docs/configuration.md", 1 << 20, &page, &len), 0);
+	for (size_t i = 0; i < n; i++) {
+		const struct config_key *k = &keys[i];
+		snprintf(most, sizeof(most), "%llu", (unsigned long long)k->most);
+		if (k->type == CONFIG_NUMBER)
+			snprintf(line, sizeof(line), "\n| `%s` | %llu | %llu to %s | %s |\n",
+			    k->name, (unsigned long long)k->number, (unsigned long long)k->least,
+			    k->most == UINT64_MAX ? "no limit" : most, k->help);
+		else
+			snprintf(line, sizeof(line), "\n| `%s` | %s%s%s | text | %s |\n", k->name,
+			    k->text != NULL ? "`" : "", k->text != NULL ? k->text : "must be given",
+			    k->text != NULL ? "`" : "", k->help);
+		if (strstr(page, line) == NULL)
+			fail_msg("docs/configuration.md has no line%s", line);
+	}
+	free(page);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +194,7 @@ int main(void)
 	    cmocka_unit_test(failure_leaves_the_result_alone),
 	    cmocka_unit_test(comments_and_crlf_are_read),
 	    cmocka_unit_test(load_resolves_the_data_folder),
+	    cmocka_unit_test(the_documentation_has_every_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /*
- * ledger/ledger.h: the role that keeps the append-only log (docs/formats.md has its bytes).
+ * ledger/ledger.h: the role that keeps the append-only log (docs/architecture.md has its bytes).
  *
  * It takes IPC_LEDGER_EVENT from the other roles, each the kinds that its role may raise
  * (ledger_may_raise), appends one line for each, and syncs it before it takes the next. A kind that
