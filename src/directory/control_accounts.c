@@ -235,8 +235,8 @@ static int open_with_password(struct control *c, struct str password)
 		on_opened_slot(-EACCES, NULL, c);
 		return 0;
 	}
-	error = works_open(
-	    c->directory->works, slot, c->account, buf_str(&prepared), on_opened_slot, c);
+	struct work_caller caller = {.done = on_opened_slot, .ctx = c};
+	error = works_open(c->directory->works, slot, c->account, buf_str(&prepared), &caller);
 	explicit_bzero(prepared.p, prepared.len);
 	return error;
 }

@@ -272,6 +272,38 @@ static void wrong_passwords_and_unknown_users_look_alike(void **state)
 	await_auth(f, other, AUTH_OK);
 }
 
+/* The same wrong password again: no Argon2id (there is nothing to run it), and no lock-out. */
+static void a_repeated_wrong_password_costs_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct works *works = f->d.works;
+	int channel CLEANUP(fd_close) = gate(f->imap_gatekeeper, "192.0.2.1");
+	ask_auth(channel, STR("anna"), STR("incorrect horse"));
+	await_auth(f, channel, AUTH_WRONG);
+	ask_auth(channel, STR("nobody"), STR("incorrect horse"));
+	await_auth(f, channel, AUTH_WRONG);
+	f->d.works = NULL;
+	for (int i = 0; i < 2 * FAILURES; i++) {
+		ask_auth(channel, STR("anna"), STR("incorrect horse"));
+		await_auth(f, channel, AUTH_WRONG);
+		ask_auth(channel, STR("nobody"), STR("incorrect horse"));
+		await_auth(f, channel, AUTH_WRONG);
+	}
+	f->d.works = works;
+	ask_auth(channel, STR("anna"), STR(PASSWORD));
+	answer_open(f, 0);
+	await_auth(f, channel, AUTH_OK);
+	/* Once it is the right one, it is not known as wrong. */
+	uint8_t slot[SLOT_LEN];
+	assert_int_equal(slot_seal_password(
+	                     f->master, f->account, STR("incorrect horse"), &slot_cost_test, slot),
+	    0);
+	assert_int_equal(database_slot_replace(f->d.db, f->account, SLOT_PASSWORD, slot), 0);
+	ask_auth(channel, STR("anna"), STR("incorrect horse"));
+	answer_open(f, 0);
+	await_auth(f, channel, AUTH_OK);
+}
+
 static void without_a_registry_it_is_temporary(void **state)
 {
 	struct fixture *f = *state;
@@ -516,6 +548,7 @@ int main(void)
 	    TEST(the_right_password_opens_a_session),
 	    TEST(wrong_passwords_and_unknown_users_look_alike),
 	    TEST(without_a_registry_it_is_temporary),
+	    TEST(a_repeated_wrong_password_costs_nothing),
 	    TEST(a_gate_that_leaves_harms_nobody),
 	    TEST(accounts_come_and_go),
 	    TEST(a_failed_add_leaves_nothing),

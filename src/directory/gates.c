@@ -35,6 +35,8 @@ struct sign_in {
 	struct buf password;
 	struct secret *master;
 	uint8_t slot[SLOT_LEN]; /* what the password is being tried on */
+	bool has_slot;
+	uint64_t credential; /* for the throttle */
 };
 
 static void sign_in_free(struct sign_in *s)
@@ -145,15 +147,17 @@ static void on_checked(int error, struct secret *master, void *ctx)
 		open_session(s);
 		return;
 	}
+	if (error == -EDQUOT) {
+		sign_in_answer(s, AUTH_SLOW_DOWN);
+		return;
+	}
 	if (error != -EACCES) { /* the machine's fault, or a damaged slot */
 		log_event(LOG_ERROR, "directory.slot-unreadable", "account=%" PRIu64 " errno=%d",
 		    s->account, -error);
 		sign_in_answer(s, AUTH_TEMPORARY);
 		return;
 	}
-	struct str name = s->account ? STR("") : buf_str(&s->user);
-	throttle_failed(d->throttle, network, s->account,
-	    key_cache_fingerprint(d->keys, s->account, name, password));
+	throttle_failed(d->throttle, network, s->account, s->credential);
 	sign_in_answer(s, AUTH_WRONG);
 }
 
@@ -167,25 +171,62 @@ static void sign_in_unreadable(struct sign_in *s, int error)
 	sign_in_answer(s, AUTH_TEMPORARY);
 }
 
-static void check_credential(struct sign_in *s)
+/* What is known without computing: 1 nothing, 0 the key, -EDQUOT no more guesses, -EACCES wrong. */
+static int what_is_known(void *ctx, struct secret **ret_master)
 {
+	struct sign_in *s = ctx;
 	struct directory *d = s->directory;
 	struct network network = network_of(str_of_cstr(s->peer));
-	struct str password = buf_str(&s->password);
-	if (!throttle_permits(d->throttle, network, s->account)) {
-		sign_in_answer(s, AUTH_SLOW_DOWN);
-		return;
-	}
-	s->master = key_cache_find(d->keys, s->account, password);
-	if (s->master) {
-		throttle_succeeded(d->throttle, network, s->account);
-		open_session(s);
-		return;
-	}
-	int error = s->account ? database_slot(d->db, s->account, SLOT_PASSWORD, s->slot) : -ENOENT;
+	if (!throttle_permits(d->throttle, network, s->account))
+		return -EDQUOT;
+	*ret_master = key_cache_find(d->keys, s->account, buf_str(&s->password));
+	if (*ret_master)
+		return 0;
+	return throttle_was_wrong(d->throttle, network, s->credential) ? -EACCES : 1;
+}
+
+/*
+ * The name counts as it was given: were it the account's, the same guess under two spellings would
+ * be answered faster where there is an account.
+ */
+static int identify(struct sign_in *s, struct str given)
+{
+	struct buf name CLEANUP(buf_done) = BUF_MAX(IPC_ADDRESS_MAX + SLOT_LEN);
+	int error =
+	    s->account ? database_slot(s->directory->db, s->account, SLOT_PASSWORD, s->slot) : 0;
 	if (error && error != -ENOENT)
+		return error;
+	s->has_slot = s->account && !error;
+	buf_add(&name, given);
+	if (s->has_slot)
+		buf_add(&name, str_of(s->slot, SLOT_LEN));
+	s->credential = key_cache_fingerprint(
+	    s->directory->keys, s->account, buf_str(&name), buf_str(&s->password));
+	return 0;
+}
+
+static void check_credential(struct sign_in *s, struct str given)
+{
+	struct directory *d = s->directory;
+	int error = identify(s, given);
+	if (error) {
 		sign_in_unreadable(s, error);
-	else if (works_open(d->works, error ? NULL : s->slot, s->account, password, on_checked, s))
+		return;
+	}
+	struct secret *master = NULL;
+	int known = what_is_known(s, &master);
+	if (known <= 0) {
+		on_checked(known, master, s);
+		return;
+	}
+	struct work_caller caller = {
+	    .origin = throttle_origin(d->throttle, network_of(str_of_cstr(s->peer))),
+	    .before = what_is_known,
+	    .done = on_checked,
+	    .ctx = s,
+	};
+	if (works_open(
+	        d->works, s->has_slot ? s->slot : NULL, s->account, buf_str(&s->password), &caller))
 		sign_in_answer(s, AUTH_TEMPORARY);
 }
 
@@ -243,7 +284,7 @@ static int on_auth(struct loop_entry *from UNUSED, void *msg, void *ctx)
 		s->account = 0;
 	if (!password_prepare(m->password, &s->password))
 		s->account = 0; /* no account has such a password; it takes as long all the same */
-	check_credential(s);
+	check_credential(s, m->user);
 	return 0;
 }
 

@@ -8,16 +8,16 @@
 #include "base/num.h"
 #include "seal/cipher.h"
 
-enum { WAYS = 4, ROWS = THROTTLE_ENTRIES_MAX / WAYS, REMEMBERED = 4 };
+enum { WAYS = 4, ROWS = THROTTLE_ENTRIES_MAX / WAYS };
 
 enum kind { KIND_NETWORK = 1, KIND_ACCOUNT, KIND_KNOWN };
 
 struct entry {
 	uint64_t a, b; /* what it is about */
 	enum kind kind;
-	uint64_t used_at;          /* ms */
-	double level;              /* of the bucket at used_at */
-	uint64_t seen[REMEMBERED]; /* credentials that failed last */
+	uint64_t used_at;             /* ms */
+	double level;                 /* of the bucket at used_at */
+	uint64_t seen[THROTTLE_SEEN]; /* credentials that failed last */
 };
 
 struct throttle {
@@ -127,10 +127,22 @@ bool throttle_permits(struct throttle *t, struct network network, uint64_t accou
 
 static bool was_seen(const struct entry *bucket, uint64_t credential)
 {
-	for (size_t i = 0; i < REMEMBERED; i++)
+	for (size_t i = 0; i < THROTTLE_SEEN; i++)
 		if (bucket->seen[i] == credential)
 			return true;
 	return false;
+}
+
+bool throttle_was_wrong(struct throttle *t, struct network network, uint64_t credential)
+{
+	const struct entry *bucket = find(t, t->buckets, KIND_NETWORK, network.bits, network.is_v6);
+	return bucket && was_seen(bucket, credential == 0 ? UINT64_MAX : credential);
+}
+
+uint64_t throttle_origin(const struct throttle *t, struct network network)
+{
+	uint64_t origin = mix(mix(t->seed, network.bits), network.is_v6);
+	return origin == 0 ? UINT64_MAX : origin;
 }
 
 static void fill(const struct throttle *t, struct entry *bucket)
@@ -148,7 +160,7 @@ void throttle_failed(
 	    find_or_make(t, t->buckets, KIND_NETWORK, network.bits, network.is_v6);
 	if (was_seen(of_network, credential))
 		return;
-	for (size_t i = REMEMBERED - 1; i > 0; i--)
+	for (size_t i = THROTTLE_SEEN - 1; i > 0; i--)
 		of_network->seen[i] = of_network->seen[i - 1];
 	of_network->seen[0] = credential;
 	fill(t, of_network);

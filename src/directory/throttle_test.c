@@ -84,6 +84,30 @@ static void a_forgotten_phone_counts_once(void **state UNUSED)
 	clock_simulate(0);
 }
 
+/* What failed is known where it failed, and only the last of it. */
+static void what_was_wrong_is_known(void **state UNUSED)
+{
+	struct throttle *t = new_throttle();
+	struct network school = network_of(STR("192.0.2.1"));
+	assert_false(throttle_was_wrong(t, school, 1));
+	for (uint64_t i = 0; i < THROTTLE_SEEN; i++)
+		throttle_failed(t, school, VICTIM, i);
+	for (uint64_t i = 0; i < THROTTLE_SEEN; i++)
+		assert_true(throttle_was_wrong(t, school, i));
+	assert_false(throttle_was_wrong(t, network_of(STR("192.0.2.2")), 1));
+	throttle_failed(t, school, VICTIM, THROTTLE_SEEN);
+	assert_false(throttle_was_wrong(t, school, 0));
+	/* Five in turn: none is ever known again, and all count. */
+	for (uint64_t i = 0; i < FAILURES; i++) {
+		uint64_t credential = i % (THROTTLE_SEEN + 1);
+		assert_false(throttle_was_wrong(t, school, credential));
+		throttle_failed(t, school, VICTIM, credential);
+	}
+	assert_false(throttle_permits(t, school, VICTIM + 1));
+	throttle_free(t);
+	clock_simulate(0);
+}
+
 static void many_networks_fit(void **state UNUSED)
 {
 	struct throttle *t = new_throttle();
@@ -104,6 +128,7 @@ int main(void)
 	    cmocka_unit_test(a_network_that_guesses_is_slowed),
 	    cmocka_unit_test(strangers_lock_no_owner_out),
 	    cmocka_unit_test(a_forgotten_phone_counts_once),
+	    cmocka_unit_test(what_was_wrong_is_known),
 	    cmocka_unit_test(many_networks_fit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

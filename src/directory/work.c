@@ -27,7 +27,7 @@ struct work {
 	uint8_t slot[SLOT_LEN];
 	struct secret *master; /* to seal */
 	uint64_t account;
-	void (*opened)(int error, struct secret *master, void *ctx);
+	struct work_caller caller; /* to open */
 	void (*sealed)(int error, const uint8_t *slot, void *ctx);
 	void *ctx;
 	size_t password_len;
@@ -121,7 +121,7 @@ static void finish(struct work *work, struct result *result)
 		work->sealed(result->error, result->error ? NULL : result->bytes, work->ctx);
 	} else {
 		struct secret *master = result->error ? NULL : secret_copy(result->bytes);
-		work->opened(result->error, master, work->ctx);
+		work->caller.done(result->error, master, work->caller.ctx);
 	}
 	sodium_memzero(result, sizeof(*result));
 	work_free(work);
@@ -165,6 +165,20 @@ static int start(struct work *work)
 	return 0;
 }
 
+/* What waited may have been answered meanwhile, by others like it. True: it was, and is gone. */
+static bool is_answered(struct work *work)
+{
+	struct secret *master = NULL;
+	if (work->is_seal || !work->caller.before)
+		return false;
+	int answer = work->caller.before(work->caller.ctx, &master);
+	if (answer > 0)
+		return false;
+	work->caller.done(answer, master, work->caller.ctx);
+	work_free(work);
+	return true;
+}
+
 static void start_waiting(struct works *works)
 {
 	while (works->first && works->n_running < works->running_max) {
@@ -173,12 +187,22 @@ static void start_waiting(struct works *works)
 		if (!works->first)
 			works->last = &works->first;
 		works->n_waiting--;
+		if (is_answered(work))
+			continue;
 		int error = start(work);
 		if (error) {
 			struct result result = {.error = error};
 			finish(work, &result);
 		}
 	}
+}
+
+static bool has_too_much(const struct works *works, uint64_t origin)
+{
+	size_t n = 0;
+	for (const struct work *work = works->first; work; work = work->next)
+		n += work->caller.origin == origin;
+	return origin != 0 && n >= WORK_ORIGIN_MAX;
 }
 
 /* Takes `work`: runs it now or later. */
@@ -190,7 +214,7 @@ static int submit(struct works *works, struct work *work)
 			work_free(work);
 		return error;
 	}
-	if (works->n_waiting == WORK_QUEUE_MAX) {
+	if (works->n_waiting == WORK_QUEUE_MAX || has_too_much(works, work->caller.origin)) {
 		work_free(work);
 		return -EAGAIN;
 	}
@@ -200,14 +224,13 @@ static int submit(struct works *works, struct work *work)
 	return 0;
 }
 
-static struct work *work_new(struct works *works, uint64_t account, struct str password, void *ctx)
+static struct work *work_new(struct works *works, uint64_t account, struct str password)
 {
 	struct work *work = password.len > SLOT_PASSWORD_MAX ? NULL : calloc(1, sizeof(*work));
 	if (!work)
 		return NULL;
 	work->works = works;
 	work->account = account;
-	work->ctx = ctx;
 	work->password_len = password.len;
 	if (password.len > 0)
 		memcpy(work->password, password.p, password.len);
@@ -215,12 +238,12 @@ static struct work *work_new(struct works *works, uint64_t account, struct str p
 }
 
 int works_open(struct works *works, const uint8_t *slot, uint64_t account, struct str password,
-    void (*done)(int error, struct secret *master, void *ctx), void *ctx)
+    const struct work_caller *caller)
 {
-	struct work *work = work_new(works, account, password, ctx);
+	struct work *work = work_new(works, account, password);
 	if (!work)
 		return -ENOMEM;
-	work->opened = done;
+	work->caller = *caller;
 	work->has_slot = slot != NULL;
 	if (slot)
 		memcpy(work->slot, slot, SLOT_LEN);
@@ -230,11 +253,12 @@ int works_open(struct works *works, const uint8_t *slot, uint64_t account, struc
 int works_seal(struct works *works, const struct secret *master, uint64_t account,
     struct str password, void (*done)(int error, const uint8_t *slot, void *ctx), void *ctx)
 {
-	struct work *work = work_new(works, account, password, ctx);
+	struct work *work = work_new(works, account, password);
 	if (!work)
 		return -ENOMEM;
 	work->is_seal = true;
 	work->sealed = done;
+	work->ctx = ctx;
 	work->master = secret_copy(master->bytes);
 	return submit(works, work);
 }
