@@ -119,7 +119,8 @@ static void making_done(struct making *m)
 	fd_close(&m->budget);
 }
 
-/* A channel whose far end goes to `service`. */
+/* A channel whose far end goes to `service`. One that is too busy to hear of it now costs this
+ * connection; kept for it, the ends would in time be more than the descriptors there are. */
 static int introduce(
     struct loop_entry *service, uint64_t connection, const char *peer, int *ret_channel)
 {
@@ -133,7 +134,7 @@ static int introduce(
 	*ret_channel = ends[0];
 	struct ipc_gate message = {
 	    .connection = connection, .peer = str_of_cstr(peer), .channel = far};
-	return loop_send(service, IPC_GATE, &message);
+	return loop_offer(service, IPC_GATE, &message);
 }
 
 static struct loop_entry *next_delivery(struct gatekeeper *k)
@@ -211,7 +212,9 @@ static void fork_gate(struct gatekeeper *k, struct making *m, const struct netwo
 	int r = make_channels(k, m, connection, peer);
 	if (r < 0) {
 		refuse(k, m->connection, implicit_tls, peer,
-		    r == -ENOTCONN ? "service-missing" : "no-channel");
+		    r == -ENOTCONN ? "service-missing"
+		    : r == -EAGAIN ? "service-busy"
+		                   : "no-channel");
 		return;
 	}
 	pid_t pid = fork();

@@ -274,23 +274,44 @@ static int send_or_keep(
 	return r;
 }
 
-int loop_send(struct loop_entry *to, uint16_t type, const void *msg)
+/* What the socket takes now, or nothing. */
+static int send_or_not(struct loop_entry *to, const struct buf *bytes, bool secret UNUSED,
+    const int *fds, size_t n_fds)
+{
+	return to->first != NULL ? -EAGAIN : ipc_send_bytes(to->fd, buf_str(bytes), fds, n_fds);
+}
+
+typedef int send_fn(
+    struct loop_entry *to, const struct buf *bytes, bool secret, const int *fds, size_t n_fds);
+
+static int encode_and(send_fn *send_it, struct loop_entry *to, uint16_t type, const void *msg)
 {
 	struct buf bytes CLEANUP(buf_done) = BUF_MAX(IPC_MESSAGE_MAX);
 	bool secret = ipc_has_secret(type);
 	int fds[IPC_FDS_MAX];
 	size_t n_fds;
 
-	if (to->removed)
-		return -EPIPE;
 	if (secret)
 		buf_reserve(&bytes, IPC_MESSAGE_MAX);
 	bool ok = ipc_encode(type, msg, &bytes, fds, &n_fds);
 	assert(ok);
-	int r = send_or_keep(to, &bytes, secret, fds, n_fds);
+	int r = send_it(to, &bytes, secret, fds, n_fds);
 	ipc_spoil(to->fd, type, buf_str(&bytes), fds, n_fds);
 	if (secret)
 		ipc_wipe(&bytes);
+	return r;
+}
+
+int loop_offer(struct loop_entry *to, uint16_t type, const void *msg)
+{
+	return to->removed ? -EPIPE : encode_and(send_or_not, to, type, msg);
+}
+
+int loop_send(struct loop_entry *to, uint16_t type, const void *msg)
+{
+	if (to->removed)
+		return -EPIPE;
+	int r = encode_and(send_or_keep, to, type, msg);
 	/* Its reader is gone or asleep. The end is reported from the round, not from inside a
 	 * handler that may still use the entry: shutting down makes the channel readable. */
 	if (r < 0) {

@@ -65,6 +65,10 @@ struct loop *loop_entry_loop(const struct loop_entry *e);
  */
 int loop_send(struct loop_entry *to, uint16_t type, const void *msg);
 
+/* The same for a message that may as well not be sent: what the socket does not take now (-EAGAIN,
+ * or another -errno) is not kept, and the channel goes on. */
+MUST_USE int loop_offer(struct loop_entry *to, uint16_t type, const void *msg);
+
 /* Hands the entry's channel out (given) and removes the entry, its `closed` not called: for a
  * channel that goes to a forked child. Unsent messages are dropped. */
 int loop_release(struct loop_entry *e);

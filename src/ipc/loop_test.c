@@ -247,6 +247,27 @@ static void who_never_reads_is_ended(void **state UNUSED)
 	assert_int_equal(record.error, -EAGAIN);
 }
 
+static void what_is_only_offered_is_not_kept(void **state UNUSED)
+{
+	static char filler[IPC_TEXT_MAX];
+	struct ipc_control_done done = {.reason = str_of(filler, sizeof(filler))};
+	struct ipc_received m;
+	int r = 0;
+
+	for (size_t sent = 0; r == 0 && sent < 100000; sent++)
+		r = loop_offer(entry, IPC_CONTROL_DONE, &done);
+	assert_int_equal(r, -EAGAIN);
+	send_drain(1);
+	once();
+	assert_int_equal(record.taken, 1);
+	assert_int_equal(record.closed, 0);
+	assert_int_equal(fd_set_nonblocking(other, true), 0);
+	while ((r = ipc_recv(other, &m)) == 0)
+		ipc_received_done(&m);
+	assert_int_equal(r, -EAGAIN);
+	assert_int_equal(loop_offer(entry, IPC_CONTROL_DONE, &done), 0);
+}
+
 static void a_released_channel_lives_on(void **state UNUSED)
 {
 	struct ipc_received m;
@@ -362,6 +383,7 @@ int main(void)
 	    TEST(an_entry_removed_in_the_round_is_not_called),
 	    TEST(what_does_not_fit_is_sent_later),
 	    TEST(who_never_reads_is_ended),
+	    TEST(what_is_only_offered_is_not_kept),
 	    TEST(a_released_channel_lives_on),
 	    TEST(timers_run_in_order_of_time),
 	    TEST(many_timers_keep_their_order),
