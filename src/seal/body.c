@@ -27,6 +27,14 @@ _Static_assert(BODY_AT_BLOB_ID + BODY_BLOB_ID_LEN == BODY_ENCODED_LEN, "the part
 static ZSTD_CCtx *small_compressor;
 static ZSTD_DCtx *small_decompressor;
 
+void body_forget(void)
+{
+	ZSTD_freeCCtx(small_compressor);
+	ZSTD_freeDCtx(small_decompressor);
+	small_compressor = NULL;
+	small_decompressor = NULL;
+}
+
 void body_wipe(struct body *body)
 {
 	cipher_wipe(body, sizeof(*body));

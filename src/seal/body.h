@@ -47,6 +47,9 @@ struct body {
 
 void body_wipe(struct body *body);
 
+/* Frees the zstd contexts that this process keeps; they are made again when they are needed. */
+void body_forget(void);
+
 /* Fixed bytes for the session's database (all but `digest`): secret as the struct is. */
 void body_encode(const struct body *body, uint8_t ret_bytes[static BODY_ENCODED_LEN]);
 MUST_USE int body_decode(struct str bytes, struct body *ret_body);

@@ -216,6 +216,7 @@ void store_release_memory(struct store *s)
 	buf_done(&s->record);
 	buf_done(&s->bytes);
 	arena_done(&s->parsed);
+	body_forget();
 	db_forget_statements(&s->db);
 	sqlite3_db_release_memory(s->db.handle);
 	malloc_trim(0);
