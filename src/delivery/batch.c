@@ -74,6 +74,14 @@ static bool open_accounts(struct batch *b, struct delivery *d)
 	return true;
 }
 
+/* A message counts with its length until it is known what it takes on disk. */
+static void reserve(struct delivery *d, bool on)
+{
+	for (size_t i = 0; i < d->n_accounts; i++)
+		d->open[i]->used += on ? total_len(d) : -total_len(d);
+	d->reserved = on;
+}
+
 static void check_quotas(struct delivery *d)
 {
 	for (size_t i = 0; i < d->n_accounts && is_alive(d); i++) {
@@ -82,6 +90,8 @@ static void check_quotas(struct delivery *d)
 		if (quota > 0 && (a->used > quota || total_len(d) > quota - a->used))
 			fail(d, DELIVER_QUOTA, a->id, "over its quota", 0);
 	}
+	if (is_alive(d))
+		reserve(d, true);
 }
 
 static bool is_large(const struct delivery *d)
@@ -287,6 +297,8 @@ static void finish(struct batch *b)
 	}
 	for (size_t i = 0; i < b->n; i++) {
 		struct delivery *d = b->v[i];
+		if (d->reserved)
+			reserve(d, false);
 		if (is_alive(d))
 			count_used(d);
 		else if (d->in_blob)

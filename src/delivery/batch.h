@@ -44,6 +44,7 @@ struct delivery {
 	struct body body;
 	struct buf sealed;
 	bool in_blob;
+	bool reserved; /* counted in its accounts' usage, for now */
 };
 
 /*

@@ -257,6 +257,34 @@ static void test_quota(void **state UNUSED)
 	arena_done(&d.arena);
 }
 
+/* The messages of one batch count together. */
+static void test_quota_in_batch(void **state UNUSED)
+{
+	static const uint64_t ids[] = {2};
+	enum { N = 6 };
+	struct buf texts[N];
+	struct delivery d[N];
+	size_t n_delivered = 0;
+	assert_int_equal(account_remove(folder_fd, 2), 0);
+	secret_free(&masters[2]);
+	make_account(2, 70000);
+	for (unsigned i = 0; i < N; i++) {
+		texts[i] = BUF_MAX(TEXT_MAX);
+		prepare(&d[i], ids, 1, text_of(i, 30000, &texts[i]));
+		d[i].next = i + 1 < N ? &d[i + 1] : NULL;
+	}
+	run(&d[0]);
+	for (unsigned i = 0; i < N; i++) {
+		bool ok = d[i].result == DELIVER_OK;
+		assert_true(ok || d[i].result == DELIVER_QUOTA);
+		assert_int_equal(count(2, buf_str(&texts[i])), ok);
+		n_delivered += ok;
+		buf_done(&texts[i]);
+		arena_done(&d[i].arena);
+	}
+	assert_int_equal(n_delivered, 2);
+}
+
 /* Somebody holds one letterbox's lock: its messages fail, the others of the batch do not. */
 static void test_stuck_letterbox(void **state UNUSED)
 {
@@ -427,6 +455,7 @@ int main(void)
 	    TEST(test_unknown_account),
 	    TEST(test_removed_account),
 	    TEST(test_quota),
+	    TEST(test_quota_in_batch),
 	    TEST(test_stuck_letterbox),
 #ifdef GATEPOST_FAULTS
 	    TEST(test_faults),
