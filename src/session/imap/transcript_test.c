@@ -114,11 +114,12 @@ static void end_client(struct client *c)
 
 	if (c->pid == 0)
 		return;
+	/* The registry outlives the session: a session that cannot speak to it any more fails. */
 	close(c->stream);
-	close(c->registry);
 	buf_done(&c->in);
 	assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(c->registry);
 	c->pid = 0;
 }
 
