@@ -51,6 +51,7 @@ struct imap_search_key {
 	struct imap_set set;
 	struct str field; /* BCC, CC, FROM, SUBJECT, TO are SEARCH_HEADER of that field */
 	struct str text;
+	bool by_row; /* the session's own: the database's row can answer it */
 };
 
 /* search-key *(SP search-key) to the end of the command; a SEARCH_AND above them. */

@@ -7,6 +7,7 @@
 #include "mail/date.h"
 #include "mail/encoded_word.h"
 #include "mail/header.h"
+#include "mail/summary.h"
 #include "mail/text.h"
 #include "session/imap/fetch_section.h"
 
@@ -91,11 +92,20 @@ static bool field_matches(
 	       (is_address_field(field->name) && addresses_hold(g, field->value, key->text));
 }
 
+/* One that may have been cut is looked for in the header itself. */
+static bool is_whole_subject(struct str subject)
+{
+	return subject.len < SUMMARY_SUBJECT_MAX / 2;
+}
+
 static bool header_matches(struct searching *g, const struct imap_search_key *key)
 {
 	struct str header;
 	struct header_field field;
 
+	/* The database keeps the decoded subject: mostly nothing needs to be opened. */
+	if (key->by_row && is_whole_subject(g->row->subject))
+		return holds(g, g->row->subject, key->text);
 	g->error = fetch_message_header(&g->message, &header);
 	if (g->error < 0)
 		return false;
@@ -261,7 +271,7 @@ static bool matches(struct searching *g, const struct imap_search_key *key)
 static bool asks_rows(const struct imap_search_key *key)
 {
 	for (; key != NULL; key = key->next) {
-		if (key->op >= SEARCH_BEFORE && key->op <= SEARCH_SMALLER)
+		if ((key->op >= SEARCH_BEFORE && key->op <= SEARCH_SMALLER) || key->by_row)
 			return true;
 		if (asks_rows(key->child))
 			return true;

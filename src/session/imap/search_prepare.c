@@ -35,7 +35,7 @@ static int cost_of(const struct imap_search_key *key)
 	case SEARCH_SENT_SINCE:
 		return 1;
 	case SEARCH_HEADER:
-		return 2;
+		return key->by_row ? 1 : 2;
 	case SEARCH_BODY:
 	case SEARCH_TEXT:
 		return 3;
@@ -138,6 +138,9 @@ static bool prepare_key(struct preparing *p, struct imap_search_key *key)
 	case SEARCH_UID:
 		return resolve_set(p, key);
 	case SEARCH_HEADER:
+		/* The empty string asks whether the field is there, which the row does not say. */
+		key->by_row = str_eq_nocase(key->field, STR("Subject")) && key->text.len > 0;
+		return fold_text(p, &key->text);
 	case SEARCH_BODY:
 	case SEARCH_TEXT:
 		return fold_text(p, &key->text);
