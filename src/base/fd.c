@@ -164,6 +164,9 @@ static int set_flag(int fd, int get, int set, int flag, bool on)
 
 	if (flags < 0)
 		return -errno;
+	/* Nothing to do, nothing to ask for: some roles may look but not set. */
+	if (((flags & flag) != 0) == on)
+		return 0;
 	return fcntl(fd, set, on ? flags | flag : flags & ~flag) < 0 ? -errno : 0;
 }
 

@@ -198,29 +198,32 @@ static int check_log(int fd, struct record_check *ret_check)
 	return 0;
 }
 
+/* The descriptor that stays is for writing and appending only: one for reading too could be mapped,
+ * and changed in memory. */
 static int open_log(struct ledger *l)
 {
-	int fd CLEANUP(fd_close) = open(
-	    "ledger.log", O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+	int reader CLEANUP(fd_close) =
+	    open("ledger.log", O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+	int fd CLEANUP(fd_close) =
+	    open("ledger.log", O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
 	struct record_check check = {0};
 
-	if (fd < 0)
+	if (reader < 0 || fd < 0)
 		return -errno;
-	int r = check_log(fd, &check);
+	int r = check_log(reader, &check);
 	if (r < 0)
 		return r;
 	/* Close what a crash left open; it stays there. */
 	if (check.open_end && (r = fd_write_all(fd, STR("\n"))) < 0)
 		return r;
 	l->chain = check.chain;
-	struct ipc_ledger_event damage = {.kind = LEDGER_ALARM_DAMAGE,
-	    .detail = STR("ledger.log was changed from outside: its chain of hashes is broken")};
 	l->fd = fd_take(&fd);
-	/* Said at every start: a crash leaves such a line, and so does somebody who changes one. */
-	if (check.open_end || check.torn > 0)
-		log_event(LOG_WARNING, "ledger.torn", "file=ledger/ledger.log lines=%llu",
-		    (unsigned long long)(check.torn + check.open_end));
+	if (check.open_end)
+		log_event(LOG_WARNING, "ledger.torn", "file=ledger/ledger.log line=%llu",
+		    (unsigned long long)(check.lines + check.torn + 1));
 	if (check.first_wrong != 0) {
+		struct ipc_ledger_event damage = {.kind = LEDGER_ALARM_DAMAGE,
+		    .detail = STR("ledger.log was changed from outside: its chain is broken")};
 		log_event(LOG_ALARM, "ledger.damaged", "file=ledger/ledger.log line=%llu",
 		    (unsigned long long)check.first_wrong);
 		append(l, ROLE_LEDGER, &damage);

@@ -217,6 +217,13 @@ static int open_own_memory(context *c)
 	return open_path("/proc/self/mem", O_RDWR);
 }
 
+/* Takes O_APPEND from what is open: a log could then be overwritten. */
+static int clear_append(context *c)
+{
+	(void)c;
+	return RESULT(syscall(SYS_fcntl, STDERR_FILENO, F_SETFL, 0));
+}
+
 /* --- programs --- */
 
 static char *const no_arguments[] = {(char *)(uintptr_t) "drill", NULL};
@@ -395,6 +402,11 @@ static bool may_stat(context *c)
 #endif
 }
 
+static bool may_set_flags(context *c)
+{
+	return has(c, CALLS_FLAGS);
+}
+
 static bool may_pair(context *c)
 {
 	return has(c, CALLS_PAIR);
@@ -429,6 +441,7 @@ static const struct drill_attempt attempts[] = {
     {"open-by-handle", open_handle, NULL},
     {"open-process-memory", open_parents_memory, NULL},
     {"open-own-memory", open_own_memory, NULL},
+    {"clear-append-flag", clear_append, may_set_flags},
     {"execute-shell", execute_shell, NULL},
     {"execute-itself", execute_itself, NULL},
     {"execute-memory", execute_memory, NULL},

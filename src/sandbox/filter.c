@@ -84,7 +84,6 @@ static const struct call calls[] = {
 	ALLOW_IF(CALLS_BASE, fcntl, 1, INT, F_GETFD),
 	ALLOW_IF(CALLS_BASE, fcntl, 1, INT, F_SETFD),
 	ALLOW_IF(CALLS_BASE, fcntl, 1, INT, F_GETFL),
-	ALLOW_IF(CALLS_BASE, fcntl, 1, INT, F_SETFL),
 	ALLOW_IF(CALLS_BASE, fcntl, 1, INT, F_DUPFD_CLOEXEC),
 	ALLOW_IF(CALLS_BASE, fcntl, 1, INT, F_GET_SEALS),
 	/* Memory, never executable. */
@@ -236,6 +235,9 @@ static const struct call calls[] = {
 	ALLOW(CALLS_BECOME, landlock_add_rule),
 	ALLOW(CALLS_BECOME, landlock_restrict_self),
 
+	/* Could also take O_APPEND from a file that is open for appending only. */
+	ALLOW_IF(CALLS_FLAGS, fcntl, 1, INT, F_SETFL),
+
 	ALLOW(CALLS_LOCK_MEMORY, mlock),
 	ALLOW(CALLS_LOCK_MEMORY, munlock),
 };
@@ -308,24 +310,24 @@ static int add_ids(scmp_filter_ctx ctx, const struct filter_ids *ids)
 
 	if (ids->becomes)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setresuid), 3,
-		    SCMP_A0_32(SCMP_CMP_EQ, ids->uid), SCMP_A1_32(SCMP_CMP_EQ, ids->uid),
-		    SCMP_A2_32(SCMP_CMP_EQ, ids->uid));
+		    SCMP_A0_32(SCMP_CMP_EQ, ids->uid, 0), SCMP_A1_32(SCMP_CMP_EQ, ids->uid, 0),
+		    SCMP_A2_32(SCMP_CMP_EQ, ids->uid, 0));
 	if (r == 0 && ids->becomes)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setresgid), 3,
-		    SCMP_A0_32(SCMP_CMP_EQ, ids->gid), SCMP_A1_32(SCMP_CMP_EQ, ids->gid),
-		    SCMP_A2_32(SCMP_CMP_EQ, ids->gid));
+		    SCMP_A0_32(SCMP_CMP_EQ, ids->gid, 0), SCMP_A1_32(SCMP_CMP_EQ, ids->gid, 0),
+		    SCMP_A2_32(SCMP_CMP_EQ, ids->gid, 0));
 	if (r < 0)
 		return r;
 	/* abort() after a failed assert: to itself where its id is known when the filter is made.
 	 * Elsewhere the signal fails, and abort() goes on to an instruction that ends it too. */
 	if (ids->self == 0)
 		return seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 0);
-	r = seccomp_rule_add(
-	    ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)ids->self));
+	r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+	    SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)ids->self, 0));
 	if (r < 0)
 		return r;
 	return seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
-	    SCMP_A0_32(SCMP_CMP_NE, (uint32_t)ids->self));
+	    SCMP_A0_32(SCMP_CMP_NE, (uint32_t)ids->self, 0));
 }
 
 /* Turns the context into an array by way of a memory file. */
@@ -434,7 +436,7 @@ int filter_load(const struct filter *f)
 const char *filter_family_name(unsigned bit)
 {
 	static const char *const names[] = {"base", "channel", "connection", "accept", "pair",
-	    "memfd", "append", "files", "fork", "become", "lock", "start"};
+	    "memfd", "append", "files", "fork", "become", "lock", "flags", "start"};
 
 	return bit < ARRAY_LEN(names) ? names[bit] : NULL;
 }

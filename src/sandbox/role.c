@@ -42,7 +42,7 @@ static const struct role_row rows[N_ROLES] = {
 	},
 	[ROLE_GATEKEEPER_SMTP] = {
 		.name = "gatekeeper-smtp", .user = "gatepost-gatekeeper", .parent = ROLE_SUPERVISOR,
-		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_ACCEPT | CALLS_PAIR |
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_ACCEPT | CALLS_PAIR |
 		         CALLS_FORK | CALLS_BECOME,
 		.memory = 1 * GIB, .descriptors = 256, .descriptors_each = 2,
 		.processes = ROLE_PROCESSES_UNLIMITED, .becomes = true, .child = ROLE_GATE_SMTP,
@@ -50,7 +50,7 @@ static const struct role_row rows[N_ROLES] = {
 	},
 	[ROLE_GATEKEEPER_IMAP] = {
 		.name = "gatekeeper-imap", .user = "gatepost-gatekeeper", .parent = ROLE_SUPERVISOR,
-		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_ACCEPT | CALLS_PAIR |
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_ACCEPT | CALLS_PAIR |
 		         CALLS_FORK | CALLS_BECOME,
 		.memory = 1 * GIB, .descriptors = 256, .descriptors_each = 2,
 		.processes = ROLE_PROCESSES_UNLIMITED, .becomes = true, .child = ROLE_GATE_IMAP,
@@ -58,14 +58,14 @@ static const struct role_row rows[N_ROLES] = {
 	},
 	[ROLE_GATE_SMTP] = {
 		.name = "gate-smtp", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_SMTP,
-		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_MEMFD,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_MEMFD,
 		.memory = 512 * MIB, .cpu = 3600, .descriptors = 64, .descriptors_each = 2,
 		.shares_parents_rules = true,
 		.holds = "one connection, and the message and password that come through it",
 	},
 	[ROLE_GATE_IMAP] = {
 		.name = "gate-imap", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_IMAP,
-		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_PAIR,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_PAIR,
 		.memory = 512 * MIB, .cpu = DAY, .descriptors = 64, .descriptors_each = 2,
 		.shares_parents_rules = true,
 		.holds = "one connection, and the password and mail that come through it",
@@ -73,7 +73,7 @@ static const struct role_row rows[N_ROLES] = {
 	[ROLE_KEYHOLDER] = {
 		.name = "keyholder", .user = "gatepost-keyholder", .parent = ROLE_SUPERVISOR,
 		.folder = "tls",
-		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_LOCK_MEMORY,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_LOCK_MEMORY,
 		.memory = 1 * GIB, .descriptors = 256, .descriptors_each = 2,
 		.reads_as_root = true,
 		.holds = "the private key of TLS",
@@ -82,7 +82,7 @@ static const struct role_row rows[N_ROLES] = {
 		.name = "directory", .user = "gatepost-directory", .parent = ROLE_SUPERVISOR,
 		.folder = "directory",
 		.files = FILES_READ | FILES_WRITE | FILES_LIST | FILES_MAKE | FILES_REMOVE,
-		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_ACCEPT | CALLS_PAIR | CALLS_MEMFD |
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_ACCEPT | CALLS_PAIR | CALLS_MEMFD |
 		         CALLS_APPEND | CALLS_FILES | CALLS_FORK | CALLS_LOCK_MEMORY,
 		.memory = 4 * GIB, .descriptors = 256, .descriptors_each = 4,
 		.processes = 64,
@@ -92,7 +92,7 @@ static const struct role_row rows[N_ROLES] = {
 		.name = "registry", .user = "gatepost-registry", .groups = "gatepost-store",
 		.parent = ROLE_SUPERVISOR, .folder = "accounts",
 		.files = FILES_READ | FILES_WRITE | FILES_LIST | FILES_MAKE | FILES_REMOVE,
-		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_PAIR | CALLS_APPEND | CALLS_FILES |
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_PAIR | CALLS_APPEND | CALLS_FILES |
 		         CALLS_FORK | CALLS_BECOME,
 		.memory = 4 * GIB, .descriptors = 256, .descriptors_each = 2,
 		.processes = ROLE_PROCESSES_UNLIMITED, .becomes = true, .child = ROLE_SESSION,
@@ -103,7 +103,7 @@ static const struct role_row rows[N_ROLES] = {
 		.parent = ROLE_REGISTRY, .folder = "accounts/ID",
 		.files = FILES_READ | FILES_WRITE | FILES_LIST | FILES_MAKE | FILES_REMOVE |
 		         FILES_LINK,
-		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_MEMFD | CALLS_APPEND | CALLS_FILES |
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_MEMFD | CALLS_APPEND | CALLS_FILES |
 		         CALLS_LOCK_MEMORY,
 		.memory = 2 * GIB, .cpu = DAY, .descriptors = 256,
 		.holds = "one account: its folder and its key, while its user is signed in",
@@ -113,7 +113,7 @@ static const struct role_row rows[N_ROLES] = {
 		.parent = ROLE_SUPERVISOR, .folder = "accounts",
 		.files = FILES_READ | FILES_WRITE | FILES_LIST | FILES_MAKE | FILES_REMOVE |
 		         FILES_LINK,
-		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_APPEND | CALLS_FILES,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_APPEND | CALLS_FILES,
 		.memory = 8 * GIB, .descriptors = 1024, .descriptors_each = 1,
 		.holds = "messages being delivered; letterboxes, which it cannot decrypt",
 	},

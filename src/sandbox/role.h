@@ -55,7 +55,8 @@ enum sandbox_calls {
 	CALLS_FORK = 1 << 8,   /* fork without namespaces or threads; wait */
 	CALLS_BECOME = 1 << 9, /* a child's way into its own stricter sandbox */
 	CALLS_LOCK_MEMORY = 1 << 10, /* mlock for keys */
-	CALLS_START = 1 << 11,       /* supervisor only: exec (landlock: its own binary), kill */
+	CALLS_FLAGS = 1 << 11,       /* flags of open descriptors (not for who may only append) */
+	CALLS_START = 1 << 12,       /* supervisor only: exec (landlock: its own binary), kill */
 };
 
 /* Rights below the role's own folder, as landlock knows them; none: no file can be opened. */

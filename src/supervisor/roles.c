@@ -51,10 +51,31 @@ static int send_peer(struct instance *to, const struct instance *peer, int chann
 	return loop_send(to->channel, IPC_PEER, &message);
 }
 
-static int join(struct instance *a, struct instance *b)
+/* Both ends go into loops, and are made non-blocking here: a role that may only append cannot set
+ * flags. */
+static int make_pair(int ret_ends[static 2])
 {
 	int ends[2];
 	int r = ipc_pair(ends);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < 2 && r == 0; i++)
+		r = fd_set_nonblocking(ends[i], true);
+	if (r < 0) {
+		close(ends[0]);
+		close(ends[1]);
+		return r;
+	}
+	ret_ends[0] = ends[0];
+	ret_ends[1] = ends[1];
+	return 0;
+}
+
+static int join(struct instance *a, struct instance *b)
+{
+	int ends[2];
+	int r = make_pair(ends);
 
 	if (r < 0)
 		return r;
@@ -90,7 +111,7 @@ static void join_ledger(struct supervisor *s, struct instance *ledger)
 {
 	int ends[2];
 
-	if (ipc_pair(ends) < 0)
+	if (make_pair(ends) < 0)
 		return;
 	int theirs CLEANUP(fd_close) = ends[1];
 	struct ipc_peer message = {.role = ROLE_SUPERVISOR, .channel = theirs};
