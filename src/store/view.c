@@ -13,7 +13,7 @@ enum { ENTRIES_MIN = 16, LIST_MIN = 64 };
 static void add_entry(struct store_view *v, const struct store_entry *entry)
 {
 	if (v->n == v->cap) {
-		v->cap = v->cap ? v->cap + v->cap / 2 : ENTRIES_MIN;
+		v->cap += num_max(v->cap / 2, ENTRIES_MIN); /* half of 1 is nothing */
 		struct store_entry *larger = reallocarray(v->entries, v->cap, sizeof(*larger));
 		if (!larger)
 			abort();
