@@ -1,13 +1,12 @@
 #include "gatekeeper/lean.h"
 
 #include <fcntl.h>
-#include <malloc.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/heap.h"
 
 #ifdef GATEPOST_ASAN
 enum { LEAN = 0 };
@@ -82,25 +81,10 @@ static void leave_out_libraries(void)
 	}
 }
 
-/* Takes every free piece of the heap but its end, and keeps it. */
-static void fill_holes(void)
-{
-	enum { LARGEST = 64 * 1024, SMALL = 1024, STEP = 16 };
-	malloc_trim(0);
-	char *heap_end = sbrk(0);
-	char *top = heap_end - mallinfo2().keepcost;
-	for (size_t size = LARGEST; size > 0; size = size > SMALL ? size / 2 : size - STEP) {
-		char *p = malloc(size);
-		while (p && p < top)
-			p = malloc(size);
-		free(p);
-	}
-}
-
 void lean_prepare(void)
 {
 	if (!LEAN)
 		return;
 	leave_out_libraries();
-	fill_holes();
+	heap_fill_holes();
 }

@@ -6,8 +6,7 @@
  * marked so that fork leaves them out (MADV_DONTFORK): a fork and an exit cost a third less, and
  * who breaks a gate finds less code in it.
  *
- * Besides, the holes that start-up left in the heap are filled, so that what a gate allocates lies
- * together on few pages of its own, not scattered over pages shared until then.
+ * Besides, it fills the holes of the heap (base/heap.h).
  *
  * It does nothing under the sanitizers, which look at every library. Where something cannot be
  * done, gates are larger, and work.
