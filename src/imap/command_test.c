@@ -62,8 +62,8 @@ static void test_accepted(void **state)
 	    "a EXAMINE {1}\r\nx\r\n",
 	    "a RENAME a b\r\n",
 	    "a LIST \"\" *\r\n",
-	    "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (\"a\" %) RETURN (CHILDREN STATUS (MESSAGES "
-	    "SIZE))\r\n",
+	    ("a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (\"a\" %) "
+	     "RETURN (CHILDREN STATUS (MESSAGES SIZE))\r\n"),
 	    "a LIST () \"\" \"\"\r\n",
 	    "a LSUB \"\" %\r\n",
 	    "a STATUS x (UIDNEXT MESSAGES UNSEEN DELETED SIZE HIGHESTMODSEQ APPENDLIMIT)\r\n",

@@ -174,7 +174,7 @@ static void secrets_are_wiped(void **state UNUSED)
 	assert_true(str_eq(got->password, auth.password));
 	/* The bytes lie in the arena, which is freed: looked at through a second arena that keeps
 	 * it. */
-	struct arena kept CLEANUP(arena_done) = m.arena;
+	struct arena kept CLEANUP(arena_done) UNUSED = m.arena;
 	const char *bytes = got->password.p;
 	m.arena = ARENA_MAX(1024);
 	ipc_received_done(&m);

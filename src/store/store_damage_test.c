@@ -332,7 +332,7 @@ static void test_killed_rebuild(void **state UNUSED)
 		assert_int_equal(store_flags(v, first, &seen, &arena, &result), 0);
 		store_view_close(v);
 		close_database();
-		int fd CLEANUP(fd_close) = open(STORE_DAMAGE_MARK, O_WRONLY | O_CREAT, 0600);
+		int fd CLEANUP(fd_close) UNUSED = open(STORE_DAMAGE_MARK, O_WRONLY | O_CREAT, 0600);
 		pid_t pid = fork();
 		if (pid == 0) {
 			io_fault_at(step, 0);

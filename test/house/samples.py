@@ -8,8 +8,9 @@ CLEAN = {
     "src/base/a.c": '#include "base/a.h"\n\nint a_parse(const char *p, size_t len)\n{\n\treturn len > 0 ? p[0] : 0;\n}\n',
     "src/base/a_fuzz.c": '#include "base/a.h"\n\nint fuzz(const char *p, size_t len)\n{\n\treturn a_parse(p, len);\n}\n',
     "src/base/a.corpus/one": "x",
-    "src/gate/g.c": '#include "base/a.h"\n\nstatic const char *const system_names[] = {"atoi(", "// no comment"};\n',
+    "src/gate/g.c": '#include "base/a.h"\n\nconst char *const system_names[] = {"atoi(", "// no comment"};\n',
     "src/base/a_test.c": (
+        "int cmocka_unit_test(void (*)(void **));\nvoid assert_true(int);\n"
         "static void works(void **state)\n{\n\tassert_true(state != 0);\n}\n\n"
         "int main(void)\n{\n\treturn cmocka_unit_test(works);\n}\n"
     ),
@@ -65,6 +66,9 @@ SAMPLES = {
     "headers-stand-alone": [
         ({"src/base/b.h": "int b(size_t n);\n"}, "does not compile alone"),
         ({"src/mail/deep/b.h": '#include "mail/absent.h"\n'}, "does not compile alone"),
+    ],
+    "clang-takes-it": [
+        ({"src/base/b.c": 'const char *const words[] = {"a", "b" "c"};\n'}, "suspicious concatenation"),
     ],
     "format": [({"src/base/b.c": "int  x ;\n"}, "src/base/b.c"), ({"src/base/b.c": "int f(void) { return 1; }\n"}, "b.c")],
     "fuzz": [
