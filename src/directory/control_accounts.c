@@ -176,6 +176,22 @@ void control_account_show(struct control *c, const struct ipc_control *m)
 
 /* --- password --- */
 
+/* Without a registry there are no sessions: they end with it. */
+static void on_ended_sessions(int error, void *ctx)
+{
+	struct control *c = ctx;
+	if (error && error != -EPIPE) {
+		log_event(LOG_ERROR, "directory.sessions-not-ended", "account=%" PRIu64 " errno=%d",
+		    c->account, -error);
+		control_done(c, EIO,
+		    "%.*s: the password was changed, but whoever is signed in with the old one may "
+		    "go on; restart the server to end that",
+		    STR_FMT(control_name(c, &c->name)));
+		return;
+	}
+	control_done(c, 0, "%s", "");
+}
+
 static void on_replaced_slot(int error, const uint8_t *slot, void *ctx)
 {
 	struct control *c = ctx;
@@ -188,7 +204,11 @@ static void on_replaced_slot(int error, const uint8_t *slot, void *ctx)
 	}
 	key_cache_forget(d->keys, c->account);
 	directory_ledger(d, LEDGER_ACCOUNT_PASSWORD, c->account, "", "");
-	control_done(c, 0, "%s", "");
+	/* Behind every IPC_OPEN that the old password led to: those are ended too. */
+	struct ipc_account_end_sessions msg = {directory_request(d), c->account};
+	error = directory_ask(d, IPC_ACCOUNT_END_SESSIONS, &msg, msg.request, on_ended_sessions, c);
+	if (error)
+		on_ended_sessions(error, c);
 }
 
 static void on_opened_slot(int error, struct secret *master, void *ctx)

@@ -448,6 +448,17 @@ static void change_password(struct fixture *f, struct str credential, struct str
 	ask(f, &request);
 }
 
+static void answer_end_sessions(struct fixture *f, uint32_t error)
+{
+	struct ipc_received m;
+	await_type(f, f->registry, IPC_ACCOUNT_END_SESSIONS, &m);
+	struct ipc_account_end_sessions *end = m.msg;
+	assert_int_equal(end->account, f->account);
+	struct ipc_registry_done done = {end->request, error};
+	assert_int_equal(ipc_send(f->registry, IPC_REGISTRY_DONE, &done), 0);
+	ipc_received_done(&m);
+}
+
 static void a_new_password_needs_a_key(void **state)
 {
 	struct fixture *f = *state;
@@ -458,8 +469,10 @@ static void a_new_password_needs_a_key(void **state)
 	change_password(f, STR(PASSWORD), STR("short"));
 	await_done(f, 0, EINVAL, "too short");
 	change_password(f, STR(PASSWORD), STR("second password"));
+	answer_end_sessions(f, 0);
 	await_done(f, 0, 0, "");
 	change_password(f, str_of_cstr(f->recovery), STR("third password"));
+	answer_end_sessions(f, 0);
 	await_done(f, 0, 0, "");
 	char text[RECOVERY_TEXT_LEN + 1];
 	struct secret *foreign CLEANUP(secret_free) = secret_random();
@@ -482,9 +495,22 @@ static void a_changed_password_leaves_the_cache(void **state)
 	answer_open(f, 0);
 	await_auth(f, channel, AUTH_OK);
 	change_password(f, STR(PASSWORD), STR("second password"));
+	answer_end_sessions(f, 0);
 	await_done(f, 0, 0, "");
 	ask_auth(channel, STR("anna"), STR(PASSWORD));
 	await_auth(f, channel, AUTH_WRONG);
+}
+
+/* Who is signed in is put out; and where that cannot be had, the person is told. */
+static void a_changed_password_ends_sessions(void **state)
+{
+	struct fixture *f = *state;
+	change_password(f, STR(PASSWORD), STR("second password"));
+	answer_end_sessions(f, EIO);
+	await_done(f, 0, EIO, "may go on");
+	fd_close(&f->registry);
+	change_password(f, STR("second password"), STR("third password"));
+	await_done(f, 0, 0, "");
 }
 
 /* The old password was being checked when the new one was set: it must not get in, or stay. */
@@ -554,6 +580,7 @@ int main(void)
 	    TEST(a_failed_add_leaves_nothing),
 	    TEST(a_new_password_needs_a_key),
 	    TEST(a_changed_password_leaves_the_cache),
+	    TEST(a_changed_password_ends_sessions),
 	    TEST(a_password_changed_while_it_is_checked_is_wrong),
 	    TEST(says_what_is_wrong_with_a_request),
 	};

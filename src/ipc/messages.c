@@ -145,6 +145,11 @@ static const struct ipc_field account_remove_fields[] = {
     FIELD(ipc_account_remove, account, IPC_U64, 0),
 };
 
+static const struct ipc_field account_end_sessions_fields[] = {
+    FIELD(ipc_account_end_sessions, request, IPC_U64, 0),
+    FIELD(ipc_account_end_sessions, account, IPC_U64, 0),
+};
+
 static const struct ipc_field registry_done_fields[] = {
     FIELD(ipc_registry_done, request, IPC_U64, 0),
     FIELD(ipc_registry_done, error, IPC_U32, 0),
@@ -215,6 +220,7 @@ static const struct ipc_message messages[] = {
     MESSAGE(IPC_ACCOUNT_CREATE, account_create),
     MESSAGE(IPC_ACCOUNT_REMOVE, account_remove),
     MESSAGE(IPC_REGISTRY_DONE, registry_done),
+    MESSAGE(IPC_ACCOUNT_END_SESSIONS, account_end_sessions),
     MESSAGE(IPC_CHANGED, changed),
     MESSAGE(IPC_DAMAGE, damage),
     MESSAGE(IPC_LEDGER_EVENT, ledger_event),

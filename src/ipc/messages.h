@@ -66,7 +66,8 @@ enum ipc_type {
 	IPC_OPEN = 60, /* fork a session for this account */
 	IPC_ACCOUNT_CREATE,
 	IPC_ACCOUNT_REMOVE,
-	IPC_REGISTRY_DONE, /* the answer to each of the three */
+	IPC_REGISTRY_DONE,        /* the answer to each of these */
+	IPC_ACCOUNT_END_SESSIONS, /* whoever is signed in must sign in anew */
 
 	/* delivery → registry, registry → session, session → registry */
 	IPC_CHANGED = 70,
@@ -234,6 +235,11 @@ struct ipc_account_create {
 };
 
 struct ipc_account_remove {
+	uint64_t request;
+	uint64_t account;
+};
+
+struct ipc_account_end_sessions {
 	uint64_t request;
 	uint64_t account;
 };

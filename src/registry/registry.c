@@ -295,6 +295,16 @@ static int on_account_remove(struct loop_entry *from, void *msg, void *ctx)
 	return answer(from, remove_it->request, error);
 }
 
+static int on_account_end_sessions(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct registry *r = ctx;
+	const struct ipc_account_end_sessions *end = msg;
+
+	sessions_each_of(r->sessions, end->account, end_session, NULL);
+	log_event(LOG_INFO, "registry.sessions_ended", "account=%" PRIu64, end->account);
+	return answer(from, end->request, 0);
+}
+
 static void on_peer_closed(struct loop_entry *from, int error, void *ctx)
 {
 	struct registry *r = ctx;
@@ -307,7 +317,8 @@ static void on_peer_closed(struct loop_entry *from, int error, void *ctx)
 }
 
 static const struct ipc_receiver directory_messages[] = {{IPC_OPEN, on_open},
-    {IPC_ACCOUNT_CREATE, on_account_create}, {IPC_ACCOUNT_REMOVE, on_account_remove}};
+    {IPC_ACCOUNT_CREATE, on_account_create}, {IPC_ACCOUNT_REMOVE, on_account_remove},
+    {IPC_ACCOUNT_END_SESSIONS, on_account_end_sessions}};
 static const struct ipc_receivers directory_receivers = {
     directory_messages, ARRAY_LEN(directory_messages), on_peer_closed};
 

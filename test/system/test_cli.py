@@ -11,7 +11,7 @@ import prelude  # noqa: F401
 
 import messages
 import wire
-from harness import expect, expect_equal, run_tests, test
+from harness import expect, expect_equal, run_tests, test, wait_until
 from instance import BINARY, ROOT, Instance
 
 COMMANDS = ["init", "serve", "roles", "domain", "account", "alias", "version", "help"]
@@ -26,6 +26,13 @@ def gatepost(*arguments, stdin="", cwd="/"):
 def can_sign_in(server, address, password):
     with wire.Imap(server.imaps) as c:
         return c.command(f'LOGIN {address} "{password}"').status == "OK"
+
+
+def has_ended(client):
+    try:
+        return client.command("NOOP").status != "OK"
+    except (wire.Ended, OSError):
+        return True
 
 
 @test
@@ -137,7 +144,11 @@ def accounts(server):
 def passwords_change_and_mail_stays(server):
     server.add_account("frank@example.test", "old pass phrase")
     server.deliver(messages.short("sealed before"), "frank@example.test")
-    server.gatepost("account", "password", "frank@example.test", "--password-stdin", stdin="old pass phrase\nnew pass phrase\n")
+    with wire.Imap(server.imaps) as signed_in:
+        expect_equal(signed_in.command('LOGIN frank@example.test "old pass phrase"').status, "OK")
+        expect_equal(signed_in.command("NOOP").status, "OK")
+        server.gatepost("account", "password", "frank@example.test", "--password-stdin", stdin="old pass phrase\nnew pass phrase\n")
+        expect(wait_until(lambda: has_ended(signed_in), what="the end of the session of the old password"))
     expect(not can_sign_in(server, "frank@example.test", "old pass phrase"), "the old password still works")
     server.passwords["frank@example.test"] = "new pass phrase"
     with server.imap_client("frank@example.test", select="INBOX") as c:
