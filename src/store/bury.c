@@ -142,7 +142,11 @@ void store_sweep(struct store *s)
 	if (db_begin_read(&s->db) < 0)
 		return;
 	uint64_t swept_at = s->db.state.swept_at;
+	bool skipped = s->db.state.skipped != 0;
 	db_end_read(&s->db);
+	/* What could not be read may name any of them. */
+	if (skipped)
+		return;
 	if (swept_at <= now && now - swept_at < STORE_SWEEP_INTERVAL_S)
 		return;
 	if (db_begin(&s->db) < 0)

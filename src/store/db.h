@@ -88,6 +88,8 @@ struct db_state {
 	uint64_t next_mailbox;
 	uint64_t keyword_generation; /* changes with every new keyword */
 	uint64_t swept_at;           /* when blobs without message were last looked for */
+	uint64_t witness; /* the checksum that ends the record before `offset`; 0: not known */
+	uint64_t skipped; /* 1: something in the letterbox could not be read and was passed over */
 	uint32_t segment;
 	uint32_t rebuild_segment;
 	uint32_t next_message;

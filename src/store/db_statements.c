@@ -20,11 +20,12 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_COMMIT] = "COMMIT",
     [DB_ROLLBACK] = "ROLLBACK",
     [DB_STATE_GET] = "SELECT segment, offset, rebuild_segment, rebuild_offset, next_modseq, "
-                     "next_message, next_mailbox, next_uidvalidity, keyword_generation, swept_at "
-                     "FROM state WHERE id = 1",
+                     "next_message, next_mailbox, next_uidvalidity, keyword_generation, swept_at, "
+                     "witness, skipped FROM state WHERE id = 1",
     [DB_STATE_PUT] = "UPDATE state SET segment = ?1, offset = ?2, rebuild_segment = ?3, "
                      "rebuild_offset = ?4, next_modseq = ?5, next_message = ?6, next_mailbox = ?7, "
-                     "next_uidvalidity = ?8, keyword_generation = ?9, swept_at = ?10 WHERE id = 1",
+                     "next_uidvalidity = ?8, keyword_generation = ?9, swept_at = ?10, "
+                     "witness = ?11, skipped = ?12 WHERE id = 1",
     [DB_KEYWORDS] = "SELECT bit, name FROM keywords ORDER BY bit",
     [DB_KEYWORD_ADD] = "INSERT INTO keywords (bit, name) VALUES (?1, ?2)",
     [DB_MAILBOX_LIST] = "SELECT " MAILBOX_COLUMNS ", EXISTS (SELECT 1 FROM subscriptions s WHERE "

@@ -4,15 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/fd.h"
+#include "base/num.h"
 #include "mail/summary.h"
 #include "seal/blob.h"
 #include "store/io.h"
 #include "store/metadata.h"
+#include "store/segment.h"
 #include "store/store_ingest.h"
 
-enum { INBOX_ID = 1, REFERENCES_LEN_MAX = 64 << 10 };
+enum { INBOX_ID = 1, REFERENCES_LEN_MAX = 64 << 10, WITNESS_BITS_OFF_MAX = 8 };
 
 struct ingest {
 	struct store *store;
@@ -24,6 +27,7 @@ struct ingest {
 	size_t n_taken;
 	uint64_t group; /* the MULTIAPPEND whose records come now, all of them being there */
 	uint16_t group_left;
+	bool amid_group; /* this record is one of a group, and not its first */
 };
 
 /* What a record says, opened. */
@@ -33,11 +37,14 @@ struct opened {
 	struct body body;
 };
 
-/* Errors that mean this record is damaged; others are the machine's and end the transaction. */
+/*
+ * Errors that mean this record is damaged; others are the machine's and end the transaction.
+ * -EPROTONOSUPPORT is neither: a later version wrote it, and will read it.
+ */
 static bool is_damage(int error)
 {
-	return error == -EBADMSG || error == -EACCES || error == -EPROTONOSUPPORT ||
-	       error == -ENODATA || error == -EFBIG || error == -EINVAL;
+	return error == -EBADMSG || error == -EACCES || error == -ENODATA || error == -EFBIG ||
+	       error == -EINVAL;
 }
 
 /* Opens the sealed header; what its metadata says is borrowed from `text`. */
@@ -259,6 +266,7 @@ static int examine_group(
 /* 1: take this record in; 0: step over it; -EAGAIN: its group is not all there, come back later. */
 static int check_group(struct ingest *in, const struct metadata *m)
 {
+	in->amid_group = m->kind == METADATA_APPENDED && m->group_n > 1 && m->group_index > 0;
 	if (m->kind != METADATA_APPENDED || m->group_n <= 1) {
 		in->group_left = 0;
 		return 1;
@@ -294,6 +302,7 @@ static int take_record(struct ingest *in, const struct letterbox_record *record)
 	}
 	if (is_damage(error)) {
 		store_report_record(s, record->place, "record does not open");
+		s->db.state.skipped = 1;
 		error = 0;
 	} else if (!error) {
 		error = place_message(in, record, &o);
@@ -304,7 +313,28 @@ static int take_record(struct ingest *in, const struct letterbox_record *record)
 
 static void on_letterbox_damage(void *ctx, struct letterbox_place place, const char *what)
 {
-	store_report_record(ctx, place, what);
+	struct store *s = ctx;
+	s->db.state.skipped = 1;
+	store_report_record(s, place, what);
+}
+
+/*
+ * At a record of a later version, as after a downgrade: everything stays where it is, and what
+ * comes behind it waits with it. Not in the middle of a group, which is taken in as a whole.
+ */
+static int hold_back(struct ingest *in, struct letterbox_place place)
+{
+	struct store *s = in->store;
+	if (!s->held_back)
+		store_report_record(s, place, "of a later version: it and what follows must wait");
+	s->held_back = true;
+	return in->own || in->amid_group ? -EPROTONOSUPPORT : 0;
+}
+
+/* The last bytes of a record are the checksum over all of it. */
+static uint64_t witness_of(struct str record)
+{
+	return num_get64((const uint8_t *)record.p + record.len - sizeof(uint64_t));
 }
 
 /* Reads on from the state's position and moves it. 1: more may be there. */
@@ -314,14 +344,17 @@ static int take_batch(struct ingest *in, size_t max)
 	for (size_t n = 0; n < max || in->group_left > 0; n++) {
 		struct letterbox_record record;
 		int found = letterbox_reader_next(in->reader, &record);
-		if (found < 0)
-			return found;
-		if (found > 0) {
-			int error = take_record(in, &record);
-			if (error)
-				return error == -EAGAIN ? 0 : error;
-		}
+		int error = found > 0 ? take_record(in, &record) : found;
+		if (error == -EPROTONOSUPPORT)
+			return hold_back(
+			    in, found > 0 ? record.place : letterbox_reader_place(in->reader));
+		if (error)
+			return error == -EAGAIN ? 0 : error;
 		struct letterbox_place place = letterbox_reader_place(in->reader);
+		if (found > 0)
+			state->witness = witness_of(record.bytes);
+		else if (place.segment != state->segment || place.offset != state->offset)
+			state->witness = 0;
 		state->segment = place.segment;
 		state->offset = place.offset;
 		if (found == 0)
@@ -357,6 +390,35 @@ int ingest_pending(
 	return 0;
 }
 
+/*
+ * What stands before the position: the end of the record that was taken in last, or of the hole
+ * that was made of it, or the inside of a larger one; else this is another letterbox. A few bits
+ * that fell over do not make it another.
+ */
+static bool is_foreign(const uint8_t *trailer, uint64_t witness)
+{
+	static const uint8_t zeros[RECORD_TRAILER_LEN];
+	uint64_t sum = witness_of(str_of(trailer, RECORD_TRAILER_LEN));
+	uint32_t len;
+	if (record_check_trailer(trailer, &len) == 0)
+		return __builtin_popcountll(sum ^ witness) > WITNESS_BITS_OFF_MAX;
+	return sum != witness && segment_check_hole_trailer(trailer, &len) < 0 &&
+	       memcmp(trailer, zeros, sizeof(zeros)) != 0;
+}
+
+/* -EBADMSG: the letterbox does not hold what was taken in of it, as after half a restore. */
+static int check_witness(struct store *s, struct letterbox_place at, uint64_t witness)
+{
+	struct buf trailer CLEANUP(buf_done) = BUF_MAX(RECORD_TRAILER_LEN);
+	if (witness == 0 || at.offset < SEGMENT_HEADER_LEN + RECORD_TRAILER_LEN)
+		return 0;
+	at.offset -= RECORD_TRAILER_LEN;
+	int error = letterbox_read(s->letterbox, at, RECORD_TRAILER_LEN, &trailer);
+	if (error && error != -EUCLEAN)
+		return error == -ENODATA ? 0 : error;
+	return is_foreign((const uint8_t *)trailer.p, witness) ? -EBADMSG : 0;
+}
+
 int ingest_is_pending(struct store *s, bool *ret_pending)
 {
 	struct letterbox_place end;
@@ -366,18 +428,21 @@ int ingest_is_pending(struct store *s, bool *ret_pending)
 	if (error)
 		return error;
 	struct letterbox_place at = {s->db.state.segment, s->db.state.offset};
+	uint64_t witness = s->db.state.witness;
 	db_end_read(&s->db);
 	/* Asked for after the position, which others move on meanwhile, so it is not before it. */
 	error = letterbox_committed(s->letterbox, &end);
 	if (error)
 		return error;
 	int order = letterbox_place_cmp(at, end);
-	if (order > 0) {
-		/* The letterbox is older than the database, as after half a restore: what comes
-		 * in would be stepped over. */
-		s->db.damaged = true;
-		return -EBADMSG;
-	}
+	error = order > 0 ? -EBADMSG : 0;
+	if (order < 0)
+		error = check_witness(s, at, witness);
+	/* The letterbox is older than the database, as after half a restore: what came in since
+	 * would be stepped over. */
+	s->db.damaged = s->db.damaged || error == -EBADMSG;
+	if (error)
+		return error;
 	*ret_pending = order < 0;
 	return 0;
 }

@@ -115,7 +115,8 @@ struct letterbox_reader;
 MUST_USE int letterbox_reader_new(struct letterbox *l, struct letterbox_place from,
     struct letterbox_damage_report report, struct letterbox_reader **ret_reader);
 void letterbox_reader_free(struct letterbox_reader **reader);
-/* 1 and the next record; 0 at the end; -errno of the machine. */
+/* 1 and the next record; 0 at the end; -EPROTONOSUPPORT where a later version's begins, which is
+ * not passed; -errno of the machine. */
 MUST_USE int letterbox_reader_next(struct letterbox_reader *r, struct letterbox_record *ret_record);
 /* Where the next call goes on: behind the last record, or where reading must be taken up later. */
 struct letterbox_place letterbox_reader_place(const struct letterbox_reader *r);

@@ -121,7 +121,12 @@ static int enter_segment(struct letterbox_reader *r)
 	error = look(r, 0, SEGMENT_HEADER_LEN, &header);
 	if (error)
 		return error;
-	if (segment_check_header(header, r->letterbox->account_id, r->at.segment) < 0)
+	error = segment_check_header(header, r->letterbox->account_id, r->at.segment);
+	if (error == -EPROTONOSUPPORT) {
+		fd_close(&r->fd);
+		return error;
+	}
+	if (error)
 		report(r, 0, "segment header is damaged");
 	r->at.offset = SEGMENT_HEADER_LEN;
 	return 1;
@@ -129,7 +134,8 @@ static int enter_segment(struct letterbox_reader *r)
 
 /*
  * What stands at `offset`: 1 a record whose bytes are whole and right, 0 nothing of ours, -EBADMSG
- * a record of known length that is damaged, -EUCLEAN a hole (both with the length in the frame).
+ * a record of known length that is damaged, -EUCLEAN a hole (both with the length in the frame),
+ * -EPROTONOSUPPORT a record of a later version.
  */
 static int examine(struct letterbox_reader *r, uint64_t offset, struct record_frame *ret_frame,
     struct str *ret_bytes)
@@ -144,7 +150,10 @@ static int examine(struct letterbox_reader *r, uint64_t offset, struct record_fr
 		return -EUCLEAN;
 	}
 	struct record_frame frame;
-	if (record_check_header(bytes, &frame) < 0 || frame.total_len > r->limit - offset)
+	error = record_check_header(bytes, &frame);
+	if (error == -EPROTONOSUPPORT)
+		return error;
+	if (error || frame.total_len > r->limit - offset)
 		return 0;
 	error = look(r, offset, frame.total_len, &bytes);
 	if (error)
@@ -162,7 +171,7 @@ static int resynchronise(struct letterbox_reader *r, uint64_t *ret_offset)
 		struct record_frame frame;
 		struct str bytes;
 		int found = examine(r, offset, &frame, &bytes);
-		if (found == 1 || found == -EUCLEAN) {
+		if (found == 1 || found == -EUCLEAN || found == -EPROTONOSUPPORT) {
 			*ret_offset = offset;
 			return 0;
 		}

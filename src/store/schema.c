@@ -124,9 +124,17 @@ static int make_version_1(struct db *db, struct letterbox_place end)
 	return add_default_mailboxes(db, uidvalidity);
 }
 
+/* Version 2 can tell when the letterbox is not the one that was taken in. */
+static int make_version_2(struct db *db, struct letterbox_place end UNUSED)
+{
+	return run_sql(db, "ALTER TABLE state ADD COLUMN witness INTEGER NOT NULL DEFAULT 0;"
+	                   "ALTER TABLE state ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;");
+}
+
 /* The step to version n + 1 stands at n. */
 static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place end) = {
     make_version_1,
+    make_version_2,
 };
 
 static int get_version(struct db *db, int *ret_version)

@@ -294,6 +294,162 @@ static void test_older_letterbox(void **state UNUSED)
 	store_view_close(v);
 }
 
+/* The same, when enough came in since to reach behind the position: with the same lengths and
+ * others. */
+static void older_and_grown(unsigned first, unsigned n)
+{
+	struct stat st;
+	test_deliver_number(&t, 1);
+	assert_int_equal(stat("letterbox/000001.seg", &st), 0);
+	test_deliver_number(&t, 2);
+	test_deliver_number(&t, 3);
+	assert_int_equal(ingest(), 3);
+	close_database();
+	assert_int_equal(truncate("letterbox/000001.seg", st.st_size), 0);
+	for (unsigned i = 0; i < n; i++)
+		test_deliver_number(&t, first + i);
+	s = test_open(&t);
+	size_t n_taken;
+	assert_int_equal(store_ingest(s, &n_taken), -EBADMSG);
+	assert_true(store_damaged(s));
+	close_database();
+	s = test_open(&t);
+	ingest();
+	struct store_view *v = view("INBOX");
+	assert_int_equal(v->n, 1 + n);
+	assert_true(holds_number(v, 0, 1));
+	for (unsigned i = 0; i < n; i++)
+		assert_true(holds_number(v, 1 + i, first + i));
+	store_view_close(v);
+}
+
+static void test_older_letterbox_grown(void **state UNUSED)
+{
+	older_and_grown(4, 5);
+	teardown(NULL);
+	setup(NULL);
+	older_and_grown(123456, 7);
+}
+
+/* The record before the position may have become a hole, or part of one, or lost a bit. */
+static void test_witness_in_a_hole(void **state UNUSED)
+{
+	struct buf buf CLEANUP(buf_done) UNUSED = BUF_MAX(4096);
+	for (unsigned round = 0; round < 3; round++) {
+		test_deliver_number(&t, 3 * round);
+		test_deliver_number(&t, 3 * round + 1);
+		ingest();
+		struct store_view *v = view("INBOX");
+		uint32_t uids[2] = {v->entries[v->n - 2].uid, v->entries[v->n - 1].uid};
+		struct store_uids set = {uids + 2 - round, round}, removed;
+		struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0};
+		struct store_flag_result result;
+		if (round > 0) {
+			assert_int_equal(store_flags(v, set, &change, &arena, &result), 0);
+			assert_int_equal(store_expunge(v, set, false, &arena, &removed), 0);
+			assert_int_equal(removed.n, round);
+		}
+		store_view_close(v);
+		test_deliver_number(&t, 3 * round + 2);
+		assert_int_equal(ingest(), 1);
+		assert_false(store_damaged(s));
+	}
+	struct stat st;
+	assert_int_equal(stat("letterbox/000001.seg", &st), 0);
+	test_flip("letterbox/000001.seg", (uint64_t)st.st_size - 3);
+	test_deliver_number(&t, 20);
+	assert_int_equal(ingest(), 1);
+	assert_false(store_damaged(s));
+}
+
+/* Makes of a record's header that of a later version, with the checksum that belongs to it. */
+static void make_later(const char *path, uint64_t at)
+{
+	enum { AT_VERSION = 4, AT_CHECKSUM = RECORD_HEADER_LEN - CIPHER_CHECKSUM_LEN };
+	uint8_t header[RECORD_HEADER_LEN];
+	int fd CLEANUP(fd_close) = open(path, O_RDWR | O_CLOEXEC);
+	struct record_frame frame;
+	assert_int_equal(fd_pread_all(fd, header, sizeof(header), (off_t)at), 0);
+	header[AT_VERSION]++;
+	struct str part = str_of(header, AT_CHECKSUM);
+	cipher_checksum(&part, 1, header + AT_CHECKSUM);
+	assert_int_equal(
+	    record_check_header(str_of(header, sizeof(header)), &frame), -EPROTONOSUPPORT);
+	assert_int_equal(fd_pwrite_all(fd, str_of(header, sizeof(header)), (off_t)at), 0);
+}
+
+static void age_blobs(void)
+{
+	DIR *dir = opendir("blobs");
+	struct dirent *entry;
+	const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	while ((entry = readdir(dir)))
+		assert_int_equal(utimensat(dirfd(dir), entry->d_name, old, 0), 0);
+	closedir(dir);
+}
+
+static size_t count_blobs(void)
+{
+	DIR *dir = opendir("blobs");
+	struct dirent *entry;
+	size_t n = 0;
+	while ((entry = readdir(dir)))
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+static void deliver_large(struct letterbox_place *ret_place)
+{
+	struct buf large CLEANUP(buf_done) = BUF_MAX(1 << 20);
+	buf_add(&large, STR("Subject: large\r\n\r\n"));
+	while (large.len <= 2 * BLOB_FILE_MIN)
+		buf_printf(&large, "line %zu\r\n", large.len);
+	*ret_place = test_deliver(&t, buf_str(&large));
+}
+
+/* After a downgrade: what the later version wrote waits for it, with all that came behind. */
+static void test_later_version_waits(void **state UNUSED)
+{
+	struct letterbox_place place;
+	uint8_t header[RECORD_HEADER_LEN];
+	test_deliver_number(&t, 1);
+	deliver_large(&place);
+	test_deliver_number(&t, 2);
+	int fd CLEANUP(fd_close) = open("letterbox/000001.seg", O_RDWR | O_CLOEXEC);
+	assert_int_equal(fd_pread_all(fd, header, sizeof(header), (off_t)place.offset), 0);
+	make_later("letterbox/000001.seg", place.offset);
+	age_blobs();
+	assert_int_equal(ingest(), 1);
+	assert_int_equal(ingest(), 0);
+	assert_int_equal(t.n_damage, 1);
+	assert_int_equal(t.damaged_at, place.offset);
+	close_database();
+	clock_simulate((clock_wall() + 2 * STORE_SWEEP_INTERVAL_S) * 1000);
+	s = test_open(&t);
+	clock_simulate(0);
+	assert_int_equal(count_blobs(), 1);
+	assert_int_equal(fd_pwrite_all(fd, str_of(header, sizeof(header)), (off_t)place.offset), 0);
+	assert_int_equal(ingest(), 2);
+	assert_int_equal(mailbox("INBOX").n_messages, 3);
+}
+
+/* Whose blob it is could not be read: it stays. */
+static void test_blob_of_damaged_record(void **state UNUSED)
+{
+	struct letterbox_place place;
+	deliver_large(&place);
+	test_deliver_number(&t, 2);
+	test_flip("letterbox/000001.seg", place.offset + 60);
+	age_blobs();
+	assert_int_equal(ingest(), 1);
+	close_database();
+	clock_simulate((clock_wall() + 2 * STORE_SWEEP_INTERVAL_S) * 1000);
+	s = test_open(&t);
+	clock_simulate(0);
+	assert_int_equal(count_blobs(), 1);
+}
+
 /* A wrong header in the log of a session that died: named, and nothing is lost. */
 static void test_mended_log(void **state UNUSED)
 {
@@ -417,6 +573,10 @@ int main(void)
 	    TEST(test_damaged_pages),
 	    TEST(test_rebuild_waits),
 	    TEST(test_older_letterbox),
+	    TEST(test_older_letterbox_grown),
+	    TEST(test_witness_in_a_hole),
+	    TEST(test_later_version_waits),
+	    TEST(test_blob_of_damaged_record),
 	    TEST(test_mended_log),
 	    TEST(test_killed_rebuild),
 	    TEST(test_killed_sessions),

@@ -27,6 +27,8 @@ struct store {
 	struct letterbox *letterbox;
 	struct db db;
 
+	bool held_back; /* that a record of a later version waits is reported */
+
 	char keywords[STORE_KEYWORDS_MAX][STORE_KEYWORD_LEN_MAX + 1];
 	uint64_t keyword_bits;
 	uint64_t keyword_generation;
