@@ -53,6 +53,7 @@ int ipc_send_bytes(int channel, struct str bytes, const int *fds, size_t n_fds)
 		header.msg_control = control.bytes;
 		header.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
 		struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+		assert(c != NULL);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
@@ -203,7 +204,7 @@ int ipc_call(int channel, uint16_t type, const void *msg, uint16_t answer, int t
     struct ipc_received *ret_m)
 {
 	uint64_t deadline = clock_ms() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0);
-	struct ipc_received m;
+	struct ipc_received m = {0};
 	int r = ipc_send(channel, type, msg);
 
 	if (r == 0)

@@ -190,7 +190,7 @@ void loop_remove(struct loop_entry *e)
 {
 	if (e->removed)
 		return;
-	int fd CLEANUP(fd_close) = loop_release(e);
+	int fd CLEANUP(fd_close) UNUSED = loop_release(e);
 }
 
 int loop_entry_fd(const struct loop_entry *e)

@@ -220,7 +220,7 @@ static int open_log(struct ledger *l)
 	l->fd = fd_take(&fd);
 	if (check.open_end)
 		log_event(LOG_WARNING, "ledger.torn", "file=ledger/ledger.log line=%llu",
-		    (unsigned long long)(check.lines + check.torn + 1));
+		    (unsigned long long)check.lines + check.torn + 1);
 	if (check.first_wrong != 0) {
 		struct ipc_ledger_event damage = {.kind = LEDGER_ALARM_DAMAGE,
 		    .detail = STR("ledger.log was changed from outside: its chain is broken")};

@@ -63,10 +63,11 @@ static int own_files(int fd, const struct identity *id)
 		struct stat st;
 		if (e->d_name[0] == '.')
 			continue;
-		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			r = -errno;
-		else if (S_ISREG(st.st_mode) && (st.st_uid != id->uid || st.st_gid != id->gid) &&
-		         fchownat(fd, e->d_name, id->uid, id->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		bool fails =
+		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    (S_ISREG(st.st_mode) && (st.st_uid != id->uid || st.st_gid != id->gid) &&
+		        fchownat(fd, e->d_name, id->uid, id->gid, AT_SYMLINK_NOFOLLOW) < 0);
+		if (fails)
 			r = -errno;
 	}
 	closedir(dir);

@@ -55,7 +55,7 @@ static int send_peer(struct instance *to, const struct instance *peer, int chann
  * flags. */
 static int make_pair(int ret_ends[static 2])
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 	int r = ipc_pair(ends);
 
 	if (r < 0)
@@ -74,7 +74,7 @@ static int make_pair(int ret_ends[static 2])
 
 static int join(struct instance *a, struct instance *b)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 	int r = make_pair(ends);
 
 	if (r < 0)
@@ -109,7 +109,7 @@ static const struct ipc_receivers from_ledger = {.closed = ledger_closed};
 
 static void join_ledger(struct supervisor *s, struct instance *ledger)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	if (make_pair(ends) < 0)
 		return;
@@ -347,8 +347,8 @@ int supervisor_start_roles(struct supervisor *s)
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		uint64_t n = order[i] == ROLE_DELIVERY ? s->config.delivery_workers : 1;
-		for (uint16_t index = 0; index < n; index++)
-			if (new_instance(s, order[i], index) == NULL)
+		for (uint64_t index = 0; index < n; index++)
+			if (new_instance(s, order[i], (uint16_t)index) == NULL)
 				return -ENOSPC;
 	}
 	for (size_t n = 0; n < s->n_instances; n++)
