@@ -331,13 +331,28 @@ static void test_failures(void **state)
 	say(&w, "c LOGIN joe pw\r\n");
 	answer_auth(&w, AUTH_TEMPORARY);
 	expect(&w, "c NO [UNAVAILABLE]", "");
-	/* The directory goes away: told, not hung. */
-	fd_close(&w.directory);
 	say(&w, "d LOGIN joe pw\r\n");
+	answer_auth(&w, AUTH_TEMPORARY);
 	expect(&w, "d NO [UNAVAILABLE]", "");
 	say(&w, "e LOGIN joe pw\r\n");
+	answer_auth(&w, AUTH_TEMPORARY);
 	expect(&w, "e NO [UNAVAILABLE]", "");
-	expect(&w, "* BYE", "");
+	expect(&w, "* BYE Too many", "");
+	expect_end(&w);
+	finish(&w);
+}
+
+/* The directory goes away: told, not hung; and nothing is asked of it again. */
+static void test_no_directory(void **state)
+{
+	struct world w = begin(true);
+
+	(void)state;
+	expect(&w, "* OK", "");
+	fd_close(&w.directory);
+	say(&w, "a LOGIN joe pw\r\nb LOGIN joe pw\r\n");
+	expect(&w, "a NO [UNAVAILABLE]", "");
+	expect(&w, "* BYE Sign-in", "");
 	expect_end(&w);
 	finish(&w);
 }
@@ -367,6 +382,7 @@ int main(void)
 	    cmocka_unit_test(test_login),
 	    cmocka_unit_test(test_authenticate),
 	    cmocka_unit_test(test_failures),
+	    cmocka_unit_test(test_no_directory),
 	    cmocka_unit_test(test_errors),
 	};
 

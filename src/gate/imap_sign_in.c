@@ -11,7 +11,8 @@
 
 /*
  * Asks the directory. On AUTH_OK `*ret_stream` is our end of the session's stream (given).
- * Temporary trouble of any kind is AUTH_TEMPORARY.
+ * Temporary trouble of any kind is AUTH_TEMPORARY. Where no answer came, the connection ends: one
+ * that comes late must not be taken for that to the next question.
  */
 static enum auth_result ask(
     struct imap_dialogue *d, struct str user, struct str password, int *ret_stream)
@@ -31,6 +32,7 @@ static enum auth_result ask(
 	if (r < 0) {
 		log_event(LOG_ERROR, "imap.no_directory", "connection=%llu error=%d",
 		    (unsigned long long)d->g->connection, -r);
+		d->ending = true;
 		return AUTH_TEMPORARY;
 	}
 	const struct ipc_auth_answer *answer = m.msg;
@@ -69,10 +71,11 @@ static void answer_failure(struct imap_dialogue *d, struct str tag, enum auth_re
 		wait_after_failure(d);
 		imap_gate_answer(d, tag, "NO", "[AUTHENTICATIONFAILED] User or password is wrong");
 	}
-	if (d->n_failures < IMAP_GATE_FAILURES_MAX)
-		return;
-	gate_say(d->g, STR("* BYE Too many failures\r\n"));
-	d->ending = true;
+	if (d->ending)
+		gate_say(d->g, STR("* BYE Sign-in does not work now, try again\r\n"));
+	else if (d->n_failures >= IMAP_GATE_FAILURES_MAX)
+		gate_say(d->g, STR("* BYE Too many failures\r\n"));
+	d->ending = d->ending || d->n_failures >= IMAP_GATE_FAILURES_MAX;
 }
 
 static void sign_in(struct imap_dialogue *d, struct str tag, struct str user, struct str password)
