@@ -89,9 +89,12 @@ int fd_pwrite_all(int fd, struct str s, off_t at)
 	return 0;
 }
 
-int fd_read_file(int dir_fd, const char *path, size_t max, char **ret_p, size_t *ret_len)
+static int read_file(
+    int dir_fd, const char *path, int flags, size_t max, char **ret_p, size_t *ret_len)
 {
-	int fd CLEANUP(fd_close) = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* Opening a pipe would wait for somebody who writes. */
+	int fd CLEANUP(fd_close) =
+	    openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -112,6 +115,16 @@ int fd_read_file(int dir_fd, const char *path, size_t max, char **ret_p, size_t 
 	*ret_p = p;
 	*ret_len = len;
 	return 0;
+}
+
+int fd_read_file(int dir_fd, const char *path, size_t max, char **ret_p, size_t *ret_len)
+{
+	return read_file(dir_fd, path, 0, max, ret_p, ret_len);
+}
+
+int fd_read_plain_file(int dir_fd, const char *name, size_t max, char **ret_p, size_t *ret_len)
+{
+	return read_file(dir_fd, name, O_NOFOLLOW, max, ret_p, ret_len);
 }
 
 /* Syncs the folder in which `path` stands, so that its entry survives a crash. */

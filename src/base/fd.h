@@ -39,9 +39,15 @@ MUST_USE int fd_pread_all(int fd, void *p, size_t len, off_t at);
 MUST_USE int fd_write_all(int fd, struct str s);
 MUST_USE int fd_pwrite_all(int fd, struct str s, off_t at);
 
-/* Reads a whole file of at most `max` bytes into malloc'ed memory (given; free): 0, -EFBIG, -errno.
+/*
+ * Reads a whole file of at most `max` bytes into malloc'ed memory (given; free): 0, -EFBIG, -EINVAL
+ * for what is no regular file (it does not wait for a pipe's writer), -errno.
  */
 MUST_USE int fd_read_file(int dir_fd, const char *path, size_t max, char **ret_p, size_t *ret_len);
+
+/* The same, but a link as the last part is not followed: -ELOOP. For folders others write to. */
+MUST_USE int fd_read_plain_file(
+    int dir_fd, const char *name, size_t max, char **ret_p, size_t *ret_len);
 
 /*
  * Writes a file so that it is either wholly there after a crash or not at all: a temporary name

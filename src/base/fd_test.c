@@ -122,6 +122,26 @@ static void fd_read_file_holds_its_limit(void **state)
 	free(p);
 }
 
+static void fd_read_plain_file_reads_nothing_else(void **state)
+{
+	(void)state;
+	char *p = NULL;
+	size_t len = 7;
+
+	assert_int_equal(fd_write_file(AT_FDCWD, "f", STR("12345"), 0600), 0);
+	assert_int_equal(symlink("f", "link"), 0);
+	assert_int_equal(mkfifo("pipe", 0600), 0);
+	assert_int_equal(fd_read_plain_file(AT_FDCWD, "link", 5, &p, &len), -ELOOP);
+	assert_int_equal(fd_read_plain_file(AT_FDCWD, "pipe", 5, &p, &len), -EINVAL);
+	assert_int_equal(fd_read_file(AT_FDCWD, "pipe", 5, &p, &len), -EINVAL);
+	assert_null(p);
+	assert_int_equal(fd_read_file(AT_FDCWD, "link", 5, &p, &len), 0);
+	free(p);
+	assert_int_equal(fd_read_plain_file(AT_FDCWD, "f", 5, &p, &len), 0);
+	assert_string_equal(p, "12345");
+	free(p);
+}
+
 static void fd_write_file_replaces_whole(void **state)
 {
 	(void)state;
@@ -243,6 +263,7 @@ int main(void)
 	    IN_FOLDER(fd_reads_and_writes_whole),
 	    cmocka_unit_test(fd_reads_a_pipe_piece_by_piece),
 	    IN_FOLDER(fd_read_file_holds_its_limit),
+	    IN_FOLDER(fd_read_plain_file_reads_nothing_else),
 	    IN_FOLDER(fd_write_file_replaces_whole),
 	    IN_FOLDER(fd_write_file_does_not_follow_a_link),
 	    IN_FOLDER(fd_write_file_refuses_a_name_that_is_too_long),

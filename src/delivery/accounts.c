@@ -47,7 +47,7 @@ static int freshen(struct account *a, int folder_fd)
 {
 	char *file = NULL;
 	size_t len = 0;
-	int error = fd_read_file(folder_fd, "keys", KEYS_FILE_LEN, &file, &len);
+	int error = fd_read_plain_file(folder_fd, "keys", KEYS_FILE_LEN, &file, &len);
 	if (error)
 		return error == -EFBIG ? -EBADMSG : error;
 	error = keys_decode_public(str_of(file, len), &a->keys);

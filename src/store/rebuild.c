@@ -29,7 +29,8 @@ static bool read_mark(struct store *s, char ret_name[static REBUILD_NAME_MAX])
 {
 	char *file = NULL;
 	size_t len = 0;
-	if (fd_read_file(s->folder_fd, STORE_DAMAGE_MARK, REBUILD_NAME_MAX - 1, &file, &len) < 0)
+	if (fd_read_plain_file(s->folder_fd, STORE_DAMAGE_MARK, REBUILD_NAME_MAX - 1, &file, &len) <
+	    0)
 		return false;
 	struct str name = str_of(file, len);
 	bool known = str_starts(name, STR(ASIDE_PREFIX)) && str_index(name, '/') == len &&

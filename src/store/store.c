@@ -97,7 +97,7 @@ static int read_keys(struct store *s, const struct secret *master)
 {
 	char *file = NULL;
 	size_t len = 0;
-	int error = fd_read_file(s->folder_fd, "keys", KEYS_FILE_LEN, &file, &len);
+	int error = fd_read_plain_file(s->folder_fd, "keys", KEYS_FILE_LEN, &file, &len);
 	if (error)
 		return error == -EFBIG ? -EBADMSG : error;
 	error = keys_decode(str_of(file, len), master, s->account_id, &s->keys);
