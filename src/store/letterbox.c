@@ -15,7 +15,7 @@
 #include "store/io.h"
 #include "store/letterbox_private.h"
 
-enum { LOCK_PAUSE_US_MIN = 50, LOCK_PAUSE_US_MAX = 2000, BLOCK_LEN = 512, LISTED_SETTLED_S = 2 };
+enum { LOCK_PAUSE_US_MIN = 50, LOCK_PAUSE_US_MAX = 500, BLOCK_LEN = 512, LISTED_SETTLED_S = 2 };
 
 int letterbox_open(int account_fd, uint64_t account_id, struct letterbox **ret_letterbox)
 {
