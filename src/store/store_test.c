@@ -279,6 +279,48 @@ static void test_expunge(void **state UNUSED)
 	store_view_close(other);
 }
 
+/* Whatever of a refresh fails: no number has moved, and the one that succeeds tells everything. */
+static void test_refresh_fails(void **state UNUSED)
+{
+	for (unsigned i = 0; i < 4; i++)
+		test_deliver_number(&t, i);
+	ingest();
+	struct store_view *v = view("INBOX"), *other = view("INBOX");
+	const uint32_t first = 1, third = 3;
+	struct store_flag_change seen = {STORE_FLAGS_ADD, STORE_SEEN, false, 0};
+	struct store_flag_result result;
+	struct store_uids removed;
+	delete_uids(v, &first, 1);
+	assert_int_equal(store_expunge(v, (struct store_uids){0}, true, &arena, &removed), 0);
+	assert_int_equal(store_flags(v, (struct store_uids){&third, 1}, &seen, &arena, &result), 0);
+	test_deliver_number(&t, 4);
+	ingest();
+	struct store_entry before[4];
+	struct store_changes c;
+	unsigned n_failed = 0;
+	int error = -E2BIG;
+	memcpy(before, other->entries, sizeof(before));
+	before[0].flags |= STORE_GONE;
+	for (size_t room = 0; error != 0; room += 16) {
+		struct arena narrow CLEANUP(arena_done) = ARENA_MAX(room);
+		error = store_view_refresh(other, false, &narrow, &c);
+		if (error == 0)
+			break;
+		n_failed++;
+		assert_int_equal(error, -E2BIG);
+		assert_int_equal(other->n, 4);
+		assert_int_equal(other->n_recent, 0);
+		assert_memory_equal(other->entries, before, sizeof(before));
+	}
+	assert_true(n_failed > 2);
+	assert_true(c.n_gone == 1 && c.n_new == 1 && c.n_changed == 1);
+	assert_int_equal(other->n, 4);
+	assert_true(holds_number(other, 0, 1) && holds_number(other, 3, 4));
+	assert_true(other->entries[1].flags & STORE_SEEN);
+	store_view_close(v);
+	store_view_close(other);
+}
+
 static void test_copy_and_move(void **state UNUSED)
 {
 	for (unsigned i = 0; i < 4; i++)
@@ -592,6 +634,7 @@ int main(void)
 	    TEST(test_scan),
 	    TEST(test_flags),
 	    TEST(test_expunge),
+	    TEST(test_refresh_fails),
 	    TEST(test_copy_and_move),
 	    TEST(test_mailbox_names),
 	    TEST(test_mailbox_create_and_delete),

@@ -59,8 +59,9 @@ struct store_changes {
 /*
  * Brings the view up to date and says what is different. While `keep_gone`, expunged entries stay
  * in place with STORE_GONE (RFC 9051 §7.5.1: EXPUNGE must not be sent during FETCH, STORE,
- * SEARCH); the next refresh without it takes them out and reports them. -ENOENT: the mailbox was
- * deleted (the view stays as it is).
+ * SEARCH); the next refresh without it takes them out and reports them. On failure nothing has
+ * moved and no news is lost: the next one reports it. -ENOENT: the mailbox was deleted; -E2BIG: the
+ * arena cannot hold the list.
  */
 MUST_USE int store_view_refresh(
     struct store_view *v, bool keep_gone, struct arena *a, struct store_changes *ret_changes);

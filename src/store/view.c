@@ -185,9 +185,9 @@ static int mark_gone(struct store_view *v)
 	return row;
 }
 
-/* Takes the marked entries out and lists them. */
-static int take_out_gone(
-    struct store_view *v, struct arena *a, struct numbers *positions, struct numbers *uids)
+/* Where the marked entries stand. */
+static int list_gone(
+    const struct store_view *v, struct arena *a, struct numbers *positions, struct numbers *uids)
 {
 	for (size_t i = 0; i < v->n && positions->n < v->n_gone; i++) {
 		if (!(v->entries[i].flags & STORE_GONE))
@@ -198,6 +198,11 @@ static int take_out_gone(
 		if (error)
 			return error;
 	}
+	return 0;
+}
+
+static void take_out_gone(struct store_view *v)
+{
 	size_t kept = 0;
 	for (size_t i = 0; i < v->n; i++) {
 		if (v->entries[i].flags & STORE_GONE)
@@ -207,12 +212,10 @@ static int take_out_gone(
 	}
 	v->n = kept;
 	v->n_gone = 0;
-	return 0;
 }
 
-/* What changed and what is new, from the table; new ones are `recent_from` and later. */
-static int take_in_changes(struct store_view *v, struct arena *a, uint32_t recent_from,
-    struct numbers *changed, size_t *n_new)
+/* What the table has of the mailbox since the last refresh, changed and new, by UID. */
+static int read_news(struct store_view *v, struct store_view *news)
 {
 	struct db *db = &v->store->db;
 	sqlite3_stmt *stmt;
@@ -223,6 +226,17 @@ static int take_in_changes(struct store_view *v, struct arena *a, uint32_t recen
 	int row;
 	while ((row = db_step(db, stmt)) > 0) {
 		struct store_entry entry = read_entry(stmt);
+		add_entry(news, &entry);
+	}
+	return row;
+}
+
+/* Takes them in; new ones are \Recent from `recent_from` on. `changed` has room for all. */
+static void take_in_news(struct store_view *v, const struct store_view *news, uint32_t recent_from,
+    struct numbers *changed, size_t *n_new)
+{
+	for (size_t i = 0; i < news->n; i++) {
+		struct store_entry entry = news->entries[i];
 		size_t at = store_view_at(v, entry.uid);
 		if (at == v->n) {
 			if (entry.uid >= recent_from) {
@@ -238,31 +252,42 @@ static int take_in_changes(struct store_view *v, struct arena *a, uint32_t recen
 			continue;
 		entry.flags |= old->flags & (STORE_RECENT | STORE_GONE);
 		*old = entry;
-		error = push(a, changed, (uint32_t)at);
-		if (error)
-			break;
+		changed->v[changed->n++] = (uint32_t)at;
 	}
-	sqlite3_reset(stmt);
-	return error ? error : row;
 }
 
+static void entries_done(struct store_view *v)
+{
+	free(v->entries);
+}
+
+/*
+ * First everything that can fail, then the view: a refresh that failed has told the client nothing,
+ * so no number may have moved, and the next one must find the same news.
+ */
 static int refresh(struct store_view *v, bool keep_gone, struct arena *a, struct store_changes *c)
 {
 	struct store *s = v->store;
+	struct store_view news CLEANUP(entries_done) = {0};
 	struct numbers gone = {0}, gone_uids = {0}, changed = {0};
 	struct store_box box;
 	int error = store_box_load(s, v->mailbox, &box);
 	if (!error)
 		error = store_keywords_refresh(s);
-	bool news = !error && s->db.state.next_modseq - 1 != v->seen_modseq;
-	if (news)
+	bool is_new = !error && s->db.state.next_modseq - 1 != v->seen_modseq;
+	if (is_new)
 		error = mark_gone(v);
 	if (!error && !keep_gone && v->n_gone > 0)
-		error = take_out_gone(v, a, &gone, &gone_uids);
-	if (!error && news)
-		error = take_in_changes(v, a, box.first_recent, &changed, &c->n_new);
+		error = list_gone(v, a, &gone, &gone_uids);
+	if (!error && is_new)
+		error = read_news(v, &news);
+	if (!error && news.n > 0 && !(changed.v = ARENA_NEW_ARRAY(a, uint32_t, news.n)))
+		error = -E2BIG;
 	if (error)
 		return error;
+	if (!keep_gone)
+		take_out_gone(v);
+	take_in_news(v, &news, box.first_recent, &changed, &c->n_new);
 	adopt_box(v, &box);
 	c->gone = gone.v;
 	c->gone_uids = gone_uids.v;
