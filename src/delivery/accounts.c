@@ -42,6 +42,30 @@ static int open_folder(int accounts_fd, uint64_t id, int *ret_fd)
 	return io_open(accounts_fd, name, O_RDONLY | O_DIRECTORY, 0, ret_fd);
 }
 
+static int look_at_folders(int folder_fd, struct account_folders *ret_folders)
+{
+	static const char *const names[ACCOUNT_FOLDERS] = {".", "letterbox", "blobs"};
+	struct account_folders folders = {0};
+	for (size_t i = 0; i < ACCOUNT_FOLDERS; i++) {
+		struct stat st;
+		if (fstatat(folder_fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return -errno;
+		folders.device[i] = st.st_dev;
+		folders.number[i] = st.st_ino;
+	}
+	*ret_folders = folders;
+	return 0;
+}
+
+static bool same_folders(const struct account_folders *a, const struct account_folders *b)
+{
+	for (size_t i = 0; i < ACCOUNT_FOLDERS; i++) {
+		if (a->device[i] != b->device[i] || a->number[i] != b->number[i])
+			return false;
+	}
+	return true;
+}
+
 /* Reads the public key and, where there is a quota, what is used of it. */
 static int freshen(struct account *a, int folder_fd)
 {
@@ -70,7 +94,10 @@ static int open_account(int accounts_fd, uint64_t id, struct account **ret_accou
 	if (!a)
 		abort();
 	*a = (struct account){.id = id, .blobs_fd = -1};
-	error = letterbox_open(folder, id, &a->letterbox);
+	/* Before they are opened: one that is replaced meanwhile is noticed later. */
+	error = look_at_folders(folder, &a->folders);
+	if (!error)
+		error = letterbox_open(folder, id, &a->letterbox);
 	if (!error)
 		error = freshen(a, folder);
 	if (error) {
@@ -106,13 +133,19 @@ static bool make_room(struct accounts *accounts)
 	return oldest != NULL;
 }
 
-/* An account that was opened before, looked at again where that is long ago. */
+/* An account that was opened before, looked at again where that is long ago. -ESTALE: others stand
+ * in the place of its folders. */
 static int refresh(struct accounts *accounts, struct account *a)
 {
 	if (clock_ms() - a->fresh_at < ACCOUNTS_FRESH_MS)
 		return 0;
 	int folder CLEANUP(fd_close) = -1;
+	struct account_folders now;
 	int error = open_folder(accounts->folder_fd, a->id, &folder);
+	if (!error)
+		error = look_at_folders(folder, &now);
+	if (!error && !same_folders(&a->folders, &now))
+		error = -ESTALE;
 	return error ? error : freshen(a, folder);
 }
 
@@ -122,9 +155,13 @@ int accounts_get(struct accounts *accounts, uint64_t id, struct account **ret_ac
 	int error = 0;
 	if (a && !a->pinned) {
 		error = refresh(accounts, a);
-		if (error)
+		if (error) {
 			accounts_drop(accounts, a);
-	} else if (!a) {
+			a = NULL;
+		}
+		error = error == -ESTALE ? 0 : error;
+	}
+	if (!a && !error) {
 		if (!make_room(accounts))
 			return -EMFILE;
 		error = open_account(accounts->folder_fd, id, &a);

@@ -3,7 +3,8 @@
  * is used of the quota. A bounded cache; the least recently used goes first.
  *
  * What it remembers of the keys file and of the usage is at most ACCOUNTS_FRESH_MS old, so a
- * changed quota or a removed account is noticed by then.
+ * changed quota or a removed account is noticed by then; so is a folder that was put in the place
+ * of another, as a restore does: it is opened anew.
  */
 #ifndef DELIVERY_ACCOUNTS_H
 #define DELIVERY_ACCOUNTS_H
@@ -22,8 +23,16 @@ enum {
 	ACCOUNTS_STUCK_MS = 30000, /* so long nobody waits for a lock that was waited for in vain */
 };
 
+/* Which folders these are: the account's own, its letterbox, its blobs. */
+enum { ACCOUNT_FOLDERS = 3 };
+struct account_folders {
+	dev_t device[ACCOUNT_FOLDERS];
+	ino_t number[ACCOUNT_FOLDERS];
+};
+
 struct account {
 	uint64_t id;
+	struct account_folders folders; /* as they were opened */
 	struct keys_public keys;
 	struct letterbox *letterbox;
 	int blobs_fd;

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "delivery/batch.h"
 #include "store/account.h"
@@ -238,6 +239,28 @@ static void test_removed_account(void **state UNUSED)
 	make_account(2, 0);
 }
 
+/* A restore puts another folder in the place of one that is open: mail goes into the new one. */
+static void test_replaced_folder(void **state UNUSED)
+{
+	struct buf text CLEANUP(buf_done) = BUF_MAX(TEXT_MAX);
+	static const uint64_t one[] = {1};
+	struct delivery d;
+	prepare(&d, one, 1, text_of(1, 100, &text));
+	run(&d);
+	assert_int_equal(d.result, DELIVER_OK);
+	arena_done(&d.arena);
+	assert_int_equal(rename("1/letterbox", "1/letterbox.old"), 0);
+	assert_int_equal(mkdir("1/letterbox", 0700), 0);
+	clock_simulate(clock_ms() + ACCOUNTS_FRESH_MS + 1);
+	prepare(&d, one, 1, text_of(2, 100, &text));
+	run(&d);
+	clock_simulate(0);
+	assert_int_equal(d.result, DELIVER_OK);
+	arena_done(&d.arena);
+	assert_int_equal(count(1, buf_str(&text)), 1);
+	assert_int_equal(each_message(1, compare, &(struct expected){.text = STR("")}), 1);
+}
+
 static void test_quota(void **state UNUSED)
 {
 	assert_int_equal(account_remove(folder_fd, 2), 0);
@@ -454,6 +477,7 @@ int main(void)
 	    TEST(test_delivers),
 	    TEST(test_unknown_account),
 	    TEST(test_removed_account),
+	    TEST(test_replaced_folder),
 	    TEST(test_quota),
 	    TEST(test_quota_in_batch),
 	    TEST(test_stuck_letterbox),
