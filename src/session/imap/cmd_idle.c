@@ -1,17 +1,11 @@
-#include <errno.h>
-
 #include "session/imap/commands.h"
 
 /* Tells what is new; false when the connection is to end. */
 static bool tell(struct imap_session *s)
 {
 	imap_take_in(s);
-	int r = s->view != NULL ? imap_send_updates(s, false, false) : 0;
-	if (r == -ENOENT) {
-		buf_add(&s->out.buf, STR("* BYE The selected mailbox was deleted\r\n"));
-		s->ending = true;
+	if (!imap_send_updates(s, false, false))
 		return false;
-	}
 	arena_clear(&s->arena);
 	return true;
 }

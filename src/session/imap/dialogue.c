@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 
@@ -71,8 +72,9 @@ static void give_back_memory(struct imap_session *s)
 	malloc_trim(0);
 }
 
-/* Waits for bytes, or for a word of the registry. 0, -ETIMEDOUT, -EPIPE when it is gone. */
-static int wait_for_any(struct imap_session *s, uint64_t until_ms)
+/* Waits for bytes, for a word of the registry, or until what failed is to be tried again (0:
+ * never). 0, -ETIMEDOUT, -EPIPE when the registry is gone. */
+static int wait_for_any(struct imap_session *s, uint64_t until_ms, uint64_t again_at_ms)
 {
 	struct pollfd fds[2] = {
 	    {.fd = s->stream, .events = POLLIN}, {.fd = s->registry, .events = POLLIN}};
@@ -82,13 +84,17 @@ static int wait_for_any(struct imap_session *s, uint64_t until_ms)
 		uint64_t now = clock_ms();
 		if (now >= until_ms)
 			return -ETIMEDOUT;
+		if (again_at_ms > 0 && now >= again_at_ms)
+			return 0;
 		uint64_t left = until_ms - now;
+		if (again_at_ms > 0)
+			left = num_min(left, again_at_ms - now);
 		if (!quiet && left > IMAP_QUIET_MS)
 			left = IMAP_QUIET_MS;
 		int r = poll(fds, 2, (int)left);
 		if (r < 0 && errno != EINTR)
 			return -errno;
-		if (r == 0 && !quiet) {
+		if (r == 0 && !quiet && left == IMAP_QUIET_MS) {
 			give_back_memory(s);
 			quiet = true;
 		}
@@ -201,9 +207,10 @@ enum imap_wait imap_wait(struct imap_session *s, bool for_changes)
 			return end(s, NULL);
 		if (s->draining && (for_changes || imap_reader_idle(s->reader)))
 			return end(s, "The server is restarting");
-		if (for_changes && s->changed)
+		bool tell = for_changes && s->changed;
+		if (tell && clock_ms() >= s->try_again_at_ms)
 			return IMAP_WAIT_CHANGED;
-		r = wait_for_any(s, until_ms);
+		r = wait_for_any(s, until_ms, tell ? s->try_again_at_ms : 0);
 		if (r < 0)
 			return end_by(s, r);
 	}
@@ -233,11 +240,7 @@ static void update(
 		s->ending = true;
 	if (s->changed)
 		imap_take_in(s);
-	if (s->view == NULL)
-		return;
-	int r = imap_send_updates(s, h->keeps_numbers && !c->uid, c->uid);
-	if (r == -ENOENT)
-		end(s, "The selected mailbox was deleted");
+	(void)imap_send_updates(s, h->keeps_numbers && !c->uid, c->uid);
 }
 
 static struct imap_result handle(struct imap_session *s, const struct imap_command *c)

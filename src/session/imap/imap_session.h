@@ -27,6 +27,7 @@ enum {
 	IMAP_SESSION_ARENA_MAX = 256 << 20, /* of one command's working memory */
 	IMAP_MESSAGES_FACTOR = 2, /* MULTIAPPEND: so many largest messages in one command */
 	IMAP_QUIET_MS = 1000,     /* after that without a word memory is given back */
+	IMAP_TRY_AGAIN_MS = 2000, /* when news could not be taken in or read */
 };
 
 struct imap_session {
@@ -44,10 +45,11 @@ struct imap_session {
 
 	bool rev2;      /* ENABLE IMAP4rev2: UTF-8 names, ESEARCH, no RECENT */
 	bool condstore; /* MODSEQ in every FETCH response (RFC 7162 §3.1) */
-	bool changed;   /* the registry said that something changed */
+	bool changed;   /* the registry said that something changed, or what did is not told yet */
 	bool draining;  /* the server stops */
 	bool ending;    /* after this response the connection ends */
 	unsigned n_bad;
+	uint64_t try_again_at_ms; /* IDLE leaves `changed` alone until then; 0: now */
 
 	struct store_view *view; /* the selected mailbox, NULL: none */
 	bool read_only;          /* it was opened by EXAMINE */
@@ -103,10 +105,11 @@ MUST_USE enum imap_wait imap_wait(struct imap_session *s, bool for_changes);
 
 /* --- update.c --- */
 
-/* Takes in new mail; errors other than damage leave it for later. */
+/* Takes in new mail; what fails stays `changed` and is tried again. */
 void imap_take_in(struct imap_session *s);
-/* Sends what is new in the selected mailbox; EXPUNGE only without `keep_numbers`. */
-MUST_USE int imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid);
+/* Sends what is new in the selected mailbox, if any; EXPUNGE only without `keep_numbers`. False:
+ * BYE, the connection is to end. */
+bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid);
 /* From now on responses have MODSEQ; the client hears where it stands (RFC 7162 §3.1). */
 void imap_enable_condstore(struct imap_session *s);
 /* Tells the other sessions of the account that this one changed something. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "store/store_ingest.h"
@@ -114,12 +115,28 @@ void imap_tell_others(struct imap_session *s)
 		s->draining = true;
 }
 
+/* What failed now is tried again, with the next command or while waiting in IDLE. */
+static void try_again_soon(struct imap_session *s)
+{
+	s->changed = true;
+	s->try_again_at_ms = clock_ms() + IMAP_TRY_AGAIN_MS;
+}
+
 void imap_take_in(struct imap_session *s)
 {
-	size_t n_taken = 0;
+	size_t n_taken = 0, n = 0;
+	int r;
 
 	s->changed = false;
-	if (store_ingest(s->store, &n_taken) == 0 && n_taken > 0)
+	s->try_again_at_ms = 0;
+	/* Until nothing is left: what failed after a part of it shows only then. */
+	while ((r = store_ingest(s->store, &n)) == 0 && n > 0) {
+		n_taken += n;
+		n = 0;
+	}
+	if (r < 0)
+		try_again_soon(s);
+	if (n_taken > 0)
 		imap_tell_others(s);
 }
 
@@ -173,7 +190,7 @@ static int use_recent(struct imap_session *s)
 	return r == -ENOENT ? r : 0;
 }
 
-int imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
+static int send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 {
 	struct store_changes changes;
 	int r = store_view_refresh(s->view, keep_numbers, &s->arena, &changes);
@@ -190,4 +207,22 @@ int imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 		buf_printf(&s->out.buf, "* %u RECENT\r\n", s->view->n_recent);
 	send_changed(s, &changes, with_uid);
 	return changes.n_new > 0 ? use_recent(s) : 0;
+}
+
+/* What cannot be read now can be later. What is too long to be told never will be: who selects the
+ * mailbox anew need not be told it. */
+bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
+{
+	int r = s->view != NULL ? send_updates(s, keep_numbers, with_uid) : 0;
+
+	if (r == -ENOENT)
+		buf_add(&s->out.buf, STR("* BYE The selected mailbox was deleted\r\n"));
+	else if (r == -E2BIG)
+		buf_add(&s->out.buf, STR("* BYE Too much changed at once; sign in again\r\n"));
+	else if (r < 0)
+		try_again_soon(s);
+	if (r != -ENOENT && r != -E2BIG)
+		return true;
+	s->ending = true;
+	return false;
 }

@@ -1,0 +1,91 @@
+/* News that cannot be taken in: it stays news, and is tried again without haste. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <sqlite3.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "session/imap/imap_session.h"
+#include "store/test_account.h"
+
+static struct test_account t;
+static bool failing;
+static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
+
+static ssize_t faulty_pwrite(int fd, const void *p, size_t len, off_t at)
+{
+	if (!failing)
+		return real_pwrite(fd, p, len, at);
+	errno = ENOSPC;
+	return -1;
+}
+
+static void hook_sqlite(void)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
+	sqlite3_syscall_ptr old = vfs->xGetSystemCall(vfs, "pwrite64");
+
+	assert_true(old != NULL);
+	memcpy(&real_pwrite, &old, sizeof(old));
+	assert_int_equal(
+	    vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)faulty_pwrite), SQLITE_OK);
+}
+
+static void test_try_again(void **state UNUSED)
+{
+	int pair[2];
+	struct imap_session s;
+
+	test_account_make(&t);
+	hook_sqlite();
+	struct store *store = test_open(&t);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	imap_session_init(&s, store, pair[0], -1, 100000);
+	assert_int_equal(store_view_open(store, 1, false, &s.view), 0);
+	test_deliver_number(&t, 1);
+
+	failing = true;
+	s.changed = true;
+	imap_take_in(&s);
+	assert_true(s.changed);
+	uint64_t before = clock_ms();
+	assert_true(s.try_again_at_ms > before);
+	failing = false;
+	assert_int_equal(imap_wait(&s, true), IMAP_WAIT_CHANGED);
+	assert_true(clock_ms() >= s.try_again_at_ms);
+	imap_take_in(&s);
+	assert_false(s.changed);
+	assert_true(imap_send_updates(&s, false, false));
+	assert_int_equal(s.view->n, 1);
+	char told[256];
+	assert_int_equal(imap_output_flush(&s.out), 0);
+	ssize_t len = read(pair[1], told, sizeof(told));
+	assert_true(len > 0);
+	struct str line = str_of(told, (size_t)len);
+	assert_true(str_find(line, STR("* 1 EXISTS\r\n")) < line.len);
+
+	/* A list that the arena cannot hold would never be told: the connection ends. */
+	test_deliver_number(&t, 2);
+	imap_take_in(&s);
+	arena_done(&s.arena);
+	s.arena.max = 1;
+	assert_false(imap_send_updates(&s, false, false));
+	assert_true(s.ending);
+	assert_int_equal(s.view->n, 1);
+
+	imap_session_done(&s);
+	store_close(store);
+	close(pair[0]);
+	close(pair[1]);
+	test_account_remove(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_try_again)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
