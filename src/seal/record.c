@@ -72,9 +72,10 @@ int record_check_header(struct str bytes, struct record_frame *ret_frame)
 
 	if (bytes.len < RECORD_HEADER_LEN)
 		return -ENODATA;
+	if (!str_starts(bytes, record_magic))
+		return -EBADMSG; /* before any sum: this is asked at every byte behind damage */
 	record_header_checksum(p, sum);
-	if (!str_starts(bytes, record_magic) ||
-	    memcmp(sum, p + RECORD_AT_CHECKSUM, sizeof(sum)) != 0)
+	if (memcmp(sum, p + RECORD_AT_CHECKSUM, sizeof(sum)) != 0)
 		return -EBADMSG;
 	if (p[RECORD_AT_VERSION] != RECORD_VERSION ||
 	    (p[RECORD_AT_FLAGS] & ~RECORD_FLAG_BLOB) != CIPHER_FORMAT_FLAGS)

@@ -100,13 +100,48 @@ int letterbox_used(struct letterbox *l, uint64_t *ret_bytes)
 	return 0;
 }
 
+struct numbers {
+	uint32_t *v;
+	size_t n, cap;
+};
+
 static int note_segment(void *ctx, int folder_fd UNUSED, const char *name)
 {
-	struct letterbox *l = ctx;
+	struct numbers *numbers = ctx;
 	uint32_t number;
-	if (segment_number(str_of_cstr(name), &number) && number > l->last)
-		l->last = number;
+	if (!segment_number(str_of_cstr(name), &number))
+		return 0;
+	if (numbers->n == numbers->cap) {
+		numbers->cap = numbers->cap ? 2 * numbers->cap : 64;
+		uint32_t *larger = reallocarray(numbers->v, numbers->cap, sizeof(*larger));
+		if (!larger)
+			abort();
+		numbers->v = larger;
+	}
+	numbers->v[numbers->n++] = number;
 	return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* The highest that can be ours: what somebody put far behind it must not use up the numbers. */
+static uint32_t last_of(const struct numbers *numbers)
+{
+	uint32_t last = 0;
+	if (numbers->n > 0)
+		qsort(numbers->v, numbers->n, sizeof(*numbers->v), by_number);
+	for (size_t i = 0; i < numbers->n; i++) {
+		bool far = i == 0 ? numbers->v[i] > SEGMENT_NUMBER_MAX - SEGMENT_GAP_MAX
+		                  : numbers->v[i] - last > SEGMENT_GAP_MAX;
+		if (far)
+			break;
+		last = numbers->v[i];
+	}
+	return last;
 }
 
 /*
@@ -124,7 +159,10 @@ int letterbox_find_last(struct letterbox *l)
 	if (same && l->last > 0)
 		return 0;
 	l->last = 0;
-	int error = each_entry(l->folder_fd, ".", note_segment, l);
+	struct numbers numbers = {0};
+	int error = each_entry(l->folder_fd, ".", note_segment, &numbers);
+	l->last = last_of(&numbers);
+	free(numbers.v);
 	bool settled = (uint64_t)st.st_mtim.tv_sec + LISTED_SETTLED_S < clock_wall();
 	l->listed = settled ? st.st_mtim : (struct timespec){0};
 	return error;

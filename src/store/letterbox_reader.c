@@ -8,7 +8,9 @@
 #include "store/io.h"
 #include "store/letterbox_private.h"
 
-enum { WINDOW_LEN = 256 << 10 };
+/* RESYNC_BYTES_MAX: of records that turn out wrong, within one segment, while a right one is looked
+ * for: as many as four segments have. Each may say that it is long, and they may overlap. */
+enum { WINDOW_LEN = 256 << 10, RESYNC_BYTES_MAX = 4 * SEGMENT_LEN_MAX };
 
 struct letterbox_reader {
 	struct letterbox *letterbox;
@@ -16,9 +18,10 @@ struct letterbox_reader {
 	struct letterbox_place at;
 	struct letterbox_place end;
 
-	int fd;         /* of at.segment, or -1 */
-	uint64_t limit; /* how far at.segment may be read */
-	int sync_error; /* of segments left behind */
+	int fd;              /* of at.segment, or -1 */
+	uint64_t limit;      /* how far at.segment may be read */
+	uint64_t resync_len; /* bytes looked through in vain in this segment */
+	int sync_error;      /* of segments left behind */
 	struct buf window;
 	uint64_t window_at;
 };
@@ -100,6 +103,7 @@ static void next_segment(struct letterbox_reader *r)
 	if (r->fd >= 0 && r->sync_error == 0)
 		r->sync_error = io_fdatasync(r->fd);
 	fd_close(&r->fd);
+	r->resync_len = 0;
 	r->at = (struct letterbox_place){r->at.segment + 1, 0};
 }
 
@@ -163,7 +167,10 @@ static int examine(struct letterbox_reader *r, uint64_t offset, struct record_fr
 	return record_check_frame(bytes, &frame) < 0 ? -EBADMSG : 1;
 }
 
-/* Finds the next record or hole behind damage; the limit where there is none. */
+/*
+ * Finds the next record or hole behind damage; the limit where there is none, or where so much was
+ * looked through that somebody must have made it to keep us busy.
+ */
 static int resynchronise(struct letterbox_reader *r, uint64_t *ret_offset)
 {
 	uint64_t offset = r->at.offset + 1;
@@ -177,6 +184,10 @@ static int resynchronise(struct letterbox_reader *r, uint64_t *ret_offset)
 		}
 		if (found < 0 && found != -EBADMSG)
 			return found;
+		if (found == -EBADMSG)
+			r->resync_len += frame.total_len;
+		if (r->resync_len > RESYNC_BYTES_MAX)
+			break;
 	}
 	*ret_offset = r->limit;
 	return 0;

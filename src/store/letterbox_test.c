@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "store/io.h"
 #include "store/test_account.h"
@@ -330,6 +331,68 @@ static void test_removed_between(void **state UNUSED)
  * A sync that fails where one segment ends and the next begins is not forgotten: what was appended
  * before it is not durable, although the kernel reports the error only once.
  */
+/* A file with the highest number there is: mail goes on behind the last real segment. */
+static void test_planted_segment(void **state UNUSED)
+{
+	for (unsigned round = 0; round < 2; round++) {
+		int fd CLEANUP(fd_close) =
+		    open("letterbox/999999.seg", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+		assert_int_equal(test_deliver(&t, STR("a")).segment, 1);
+	}
+	struct letterbox *l CLEANUP(letterbox_close) = NULL;
+	struct letterbox_place end;
+	assert_int_equal(letterbox_open(AT_FDCWD, TEST_ACCOUNT, &l), 0);
+	assert_int_equal(letterbox_committed(l, &end), 0);
+	assert_int_equal(end.segment, 1);
+}
+
+/* Headers that are right, of long records that are not: each costs the reader its length once. */
+static void test_planted_headers(void **state UNUSED)
+{
+	enum {
+		TOTAL_LEN_AT = 8,
+		BODY_LEN_AT = 16,
+		SUM_AT = RECORD_HEADER_LEN - CIPHER_CHECKSUM_LEN
+	};
+	enum { N_PLANTED = 20000, PLANTED_LEN = 12 << 20, WAIT_MS = 20000 };
+	uint8_t header[RECORD_HEADER_LEN];
+	struct letterbox_place first = test_deliver(&t, STR("a"));
+	int fd CLEANUP(fd_close) = open("letterbox/000001.seg", O_RDWR | O_CLOEXEC);
+	assert_int_equal(fd_pread_all(fd, header, sizeof(header), (off_t)first.offset), 0);
+	uint32_t added = PLANTED_LEN - num_get32(header + TOTAL_LEN_AT);
+	num_put32(header + TOTAL_LEN_AT, PLANTED_LEN);
+	num_put32(header + BODY_LEN_AT, num_get32(header + BODY_LEN_AT) + added);
+	struct str part = str_of(header, SUM_AT);
+	cipher_checksum(&part, 1, header + SUM_AT);
+	struct record_frame frame;
+	assert_int_equal(record_check_header(str_of(header, sizeof(header)), &frame), 0);
+	struct stat st;
+	assert_int_equal(fstat(fd, &st), 0);
+	uint64_t at = (uint64_t)st.st_size;
+	assert_int_equal(fd_pwrite_all(fd, STR("no record"), (off_t)at), 0);
+	for (unsigned i = 0; i < N_PLANTED; i++) {
+		struct str bytes = str_of(header, sizeof(header));
+		assert_int_equal(fd_pwrite_all(fd, bytes, (off_t)(at + 9 + i * sizeof(header))), 0);
+	}
+	assert_int_equal(ftruncate(fd, (off_t)at + 2 * PLANTED_LEN), 0);
+	uint64_t start = clock_ms();
+	assert_int_equal(test_deliver(&t, STR("b")).segment, 2);
+	struct letterbox *l CLEANUP(letterbox_close) = NULL;
+	struct letterbox_reader *r CLEANUP(letterbox_reader_free) = NULL;
+	struct letterbox_record record;
+	assert_int_equal(letterbox_open(AT_FDCWD, TEST_ACCOUNT, &l), 0);
+	assert_int_equal(letterbox_reader_new(l, (struct letterbox_place){1, 0},
+	                     (struct letterbox_damage_report){0}, &r),
+	    0);
+	assert_int_equal(letterbox_reader_next(r, &record), 1);
+	assert_int_equal(record.place.offset, first.offset);
+	assert_int_equal(letterbox_reader_next(r, &record), 1);
+	assert_int_equal(record.place.segment, 2);
+	assert_int_equal(letterbox_reader_next(r, &record), 0);
+	assert_true(clock_ms() - start < WAIT_MS);
+}
+
 static void test_sync_fails_at_rotation(void **state UNUSED)
 {
 	struct letterbox *l CLEANUP(letterbox_close) = NULL;
@@ -479,6 +542,8 @@ int main(void)
 	    TEST(test_erase_segment),
 	    TEST(test_segment_without_header),
 	    TEST(test_removed_between),
+	    TEST(test_planted_segment),
+	    TEST(test_planted_headers),
 	    TEST(test_sync_fails_at_rotation),
 	    TEST(test_killed_writers),
 	    TEST(test_lock_times_out),

@@ -24,7 +24,9 @@ enum {
 	SEGMENT_HOLE_LEN_MIN = SEGMENT_HOLE_HEADER_LEN + SEGMENT_HOLE_TRAILER_LEN,
 	SEGMENT_LEN_MAX = 16 << 20, /* a record that would go beyond begins the next one */
 	SEGMENT_NUMBER_MAX = 999999,
-	SEGMENT_NAME_LEN = 10, /* "000001.seg" */
+	SEGMENT_GAP_MAX = 10000, /* so many between two may be gone; what is further away is no
+	                            segment of this letterbox */
+	SEGMENT_NAME_LEN = 10,   /* "000001.seg" */
 };
 
 /* The file name, NUL-terminated. */
