@@ -35,8 +35,8 @@ struct loop_entry {
 	void (*ready)(struct loop_entry *e, void *ctx);
 	void *ctx;
 	struct pending *first, *last;
-	size_t pending_len;
-	bool is_peer; /* came by IPC_PEER: who it is, below */
+	size_t pending_len; /* with what each of them costs beside its bytes */
+	bool is_peer;       /* came by IPC_PEER: who it is, below */
 	uint8_t peer_role;
 	uint16_t peer_index;
 };
@@ -193,6 +193,13 @@ void loop_remove(struct loop_entry *e)
 	int fd CLEANUP(fd_close) UNUSED = loop_release(e);
 }
 
+void loop_pause(struct loop_entry *e, bool paused)
+{
+	assert(e->receivers == NULL);
+	if (!e->removed)
+		(void)watch(e, EPOLL_CTL_MOD, paused ? 0 : EPOLLIN);
+}
+
 int loop_entry_fd(const struct loop_entry *e)
 {
 	return e->fd;
@@ -238,9 +245,10 @@ static void end_channel(struct loop_entry *e, int error)
 static int keep(
     struct loop_entry *e, const struct buf *bytes, bool secret, const int *fds, size_t n)
 {
-	if (bytes->len > LOOP_PENDING_MAX - e->pending_len)
+	size_t held = sizeof(struct pending) + bytes->len;
+	if (held > LOOP_PENDING_MAX - e->pending_len)
 		return -EAGAIN;
-	struct pending *p = calloc(1, sizeof(*p) + bytes->len);
+	struct pending *p = calloc(1, held);
 	assert(p != NULL);
 	p->secret = secret;
 	p->len = bytes->len;
@@ -260,7 +268,7 @@ static int keep(
 	else
 		e->first = p;
 	e->last = p;
-	e->pending_len += p->len;
+	e->pending_len += held;
 	return watch(e, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
 }
 
@@ -307,6 +315,11 @@ int loop_offer(struct loop_entry *to, uint16_t type, const void *msg)
 	return to->removed ? -EPIPE : encode_and(send_or_not, to, type, msg);
 }
 
+bool loop_has_pending(const struct loop_entry *to)
+{
+	return to->first != NULL;
+}
+
 int loop_send(struct loop_entry *to, uint16_t type, const void *msg)
 {
 	if (to->removed)
@@ -336,7 +349,7 @@ static void send_pending(struct loop_entry *e)
 		e->first = p->next;
 		if (e->first == NULL)
 			e->last = NULL;
-		e->pending_len -= p->len;
+		e->pending_len -= sizeof(*p) + p->len;
 		free_pending(p);
 	}
 	(void)watch(e, EPOLL_CTL_MOD, EPOLLIN);

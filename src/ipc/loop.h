@@ -51,6 +51,9 @@ struct loop_entry *loop_add_channel(
 struct loop_entry *loop_add_fd(
     struct loop *l, int fd, void (*ready)(struct loop_entry *e, void *ctx), void *ctx);
 
+/* A plain descriptor's `ready` is not called any more, or again. */
+void loop_pause(struct loop_entry *e, bool paused);
+
 /* Removes and closes; safe inside the entry's own handler. */
 void loop_remove(struct loop_entry *e);
 
@@ -60,14 +63,18 @@ struct loop *loop_entry_loop(const struct loop_entry *e);
 
 /*
  * Sends on an entry's channel without waiting; what the socket does not take now is kept, at most
- * LOOP_PENDING_MAX bytes, and sent when it can. A peer that does not read beyond that is ended with
- * -EAGAIN. Descriptors in `msg` are duplicated.
+ * LOOP_PENDING_MAX bytes of memory, and sent when it can. A peer that does not read beyond that is
+ * ended with -EAGAIN. Descriptors in `msg` are duplicated.
  */
 int loop_send(struct loop_entry *to, uint16_t type, const void *msg);
 
 /* The same for a message that may as well not be sent: what the socket does not take now (-EAGAIN,
  * or another -errno) is not kept, and the channel goes on. */
 MUST_USE int loop_offer(struct loop_entry *to, uint16_t type, const void *msg);
+
+/* Whether something was kept that is not sent yet: then a message that only says again what one
+ * before it said need not be sent. */
+bool loop_has_pending(const struct loop_entry *to);
 
 /* Hands the entry's channel out (given) and removes the entry, its `closed` not called: for a
  * channel that goes to a forked child. Unsent messages are dropped. */

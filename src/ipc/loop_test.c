@@ -247,6 +247,21 @@ static void who_never_reads_is_ended(void **state UNUSED)
 	assert_int_equal(record.error, -EAGAIN);
 }
 
+/* What is kept of small messages costs more than their bytes, and that counts. */
+static void small_messages_fill_it_too(void **state UNUSED)
+{
+	enum { SOCKET_HOLDS_MAX = 2000, EACH_LEAST = 32 };
+	struct ipc_drain drain = {.ms = 1};
+	size_t sent = 0;
+	int r = 0;
+
+	assert_false(loop_has_pending(entry));
+	for (; r == 0 && sent < 200000; sent++)
+		r = loop_send(entry, IPC_DRAIN, &drain);
+	assert_int_equal(r, -EAGAIN);
+	assert_true(sent < LOOP_PENDING_MAX / EACH_LEAST + SOCKET_HOLDS_MAX);
+}
+
 static void what_is_only_offered_is_not_kept(void **state UNUSED)
 {
 	static char filler[IPC_TEXT_MAX];
@@ -358,8 +373,13 @@ static void plain_descriptors_are_watched(void **state UNUSED)
 	int ends[2];
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	assert_non_null(loop_add_fd(record.loop, ends[0], read_one, &record));
+	struct loop_entry *e = loop_add_fd(record.loop, ends[0], read_one, &record);
+	assert_non_null(e);
 	assert_int_equal(write(ends[1], "ab", 2), 2);
+	loop_pause(e, true);
+	once();
+	assert_int_equal(record.taken, 0);
+	loop_pause(e, false);
 	once();
 	once();
 	assert_int_equal(record.taken, 2);
@@ -383,6 +403,7 @@ int main(void)
 	    TEST(an_entry_removed_in_the_round_is_not_called),
 	    TEST(what_does_not_fit_is_sent_later),
 	    TEST(who_never_reads_is_ended),
+	    TEST(small_messages_fill_it_too),
 	    TEST(what_is_only_offered_is_not_kept),
 	    TEST(a_released_channel_lives_on),
 	    TEST(timers_run_in_order_of_time),

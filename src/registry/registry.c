@@ -111,9 +111,11 @@ static void on_session_closed(struct loop_entry *from UNUSED, int error, void *c
 
 static const struct ipc_changed nothing_named;
 
+/* What waits for a session that does not read says it already: its channel has carried as much of
+ * it as the socket takes. */
 static void tell_changed(struct session *session, void *ctx)
 {
-	if (session != ctx && session->channel != NULL)
+	if (session != ctx && session->channel != NULL && !loop_has_pending(session->channel))
 		(void)loop_send(session->channel, IPC_CHANGED, &nothing_named);
 }
 
