@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,8 @@ enum {
 	ACCEPT_BATCH = 16, /* connections taken before other things get their turn */
 	DELIVERY_MAX = 64,
 	LISTENERS_MAX = 8,
+	PAUSE_MS =
+	    100, /* of the listeners, when the machine has no descriptor or memory to spare */
 };
 
 struct listener {
@@ -49,6 +52,7 @@ struct gatekeeper {
 	int drain[2]; /* the gates inherit the end that is read; the other is never written to */
 	uint64_t n_connections;
 	bool ends_with_last_gate;
+	bool paused;
 };
 
 static void end_when_empty(struct gatekeeper *k)
@@ -244,6 +248,28 @@ static const char *reason_of(enum gates_verdict verdict)
 	}
 }
 
+static void watch_listeners(struct gatekeeper *k, bool watched)
+{
+	k->paused = !watched;
+	for (size_t i = 0; i < k->n_listeners; i++)
+		loop_pause(k->listeners[i].entry, !watched);
+}
+
+static void on_pause_over(void *ctx)
+{
+	watch_listeners(ctx, true);
+}
+
+/* The connection waits on in the listener's queue, and would be reported again without end. */
+static void pause_listeners(struct gatekeeper *k, int error)
+{
+	if (k->paused || loop_after(k->loop, PAUSE_MS, on_pause_over, k) < 0)
+		return;
+	watch_listeners(k, false);
+	log_event(LOG_WARNING, "gatekeeper.cannot-accept", "error=%s gates=%zu", strerror(error),
+	    k->gates->n);
+}
+
 /* Takes one connection; false when none waits. */
 static bool take_connection(struct gatekeeper *k, const struct listener *listener)
 {
@@ -253,8 +279,11 @@ static bool take_connection(struct gatekeeper *k, const struct listener *listene
 	struct network network;
 	int fd = accept4(loop_entry_fd(listener->entry), (struct sockaddr *)&address, &len,
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			pause_listeners(listener->keeper, errno);
 		return errno == ECONNABORTED || errno == EINTR;
+	}
 	struct making m CLEANUP(making_done) = {
 	    .connection = fd, .channels = {-1, -1, -1, -1}, .budget = -1};
 	if (!gates_address(&address, peer, &network))
@@ -460,11 +489,29 @@ static int watch_children(struct gatekeeper *k)
 	return loop_add_fd(k->loop, fd, on_child, k) ? 0 : -ENOSPC;
 }
 
+/* So many connections as there are descriptors for; more would fail one by one, in odd places. */
+static size_t connections_within_limit(const struct role_start *start)
+{
+	const struct role_row *row = role_row(start->role);
+	size_t wanted = start->config->connections, possible = 1;
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return wanted;
+	if (l.rlim_max > row->descriptors + row->descriptors_each)
+		possible = (l.rlim_max - row->descriptors) / row->descriptors_each;
+	if (wanted <= possible)
+		return wanted;
+	log_event(LOG_WARNING, "gatekeeper.few-descriptors",
+	    "connections=%zu taken=%zu descriptors=%llu hint=%s", wanted, possible,
+	    (unsigned long long)l.rlim_max, "raise-the-hard-limit-of-open-files");
+	return possible;
+}
+
 static int prepare(struct gatekeeper *k, struct role_start *start)
 {
 	k->gate_role = start->role == ROLE_GATEKEEPER_SMTP ? ROLE_GATE_SMTP : ROLE_GATE_IMAP;
 	k->config = start->config;
-	k->gates->max = start->config->connections;
+	k->gates->max = connections_within_limit(start);
 	k->gates->max_per_network = start->config->connections_per_network;
 	k->gates->budget_max = start->config->message_memory;
 	int r = load_certificate(k, start);

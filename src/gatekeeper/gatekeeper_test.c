@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -167,6 +168,7 @@ struct world {
 	int supervisor; /* our end */
 	FILE *notes;
 	uint16_t port;
+	const struct rlimit *descriptors; /* of the gatekeeper; NULL: as they are */
 };
 
 static void write_text(int dir, const char *name, struct str text)
@@ -197,6 +199,8 @@ static void be_gatekeeper(struct world *w, enum role role, int supervisor, int d
 	    .config = &w->config};
 	signal(SIGSEGV, SIG_DFL); /* the test library's handler is not for the role */
 	log_open(role_row(role)->name, LOG_ERROR);
+	if (w->descriptors && setrlimit(RLIMIT_NOFILE, w->descriptors) < 0)
+		_exit(1);
 	_exit(gatekeeper_main(&start));
 }
 
@@ -506,6 +510,62 @@ static void limits_of_connections(void **state)
 	expect_ended(&w);
 }
 
+static uint64_t cpu_ms_of(pid_t pid)
+{
+	clockid_t clock;
+	struct timespec spent;
+	assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &spent), 0);
+	return (uint64_t)spent.tv_sec * 1000 + (uint64_t)spent.tv_nsec / 1000000;
+}
+
+/* Without a descriptor to spare it waits, does not spin, and goes on when there is one. */
+static void no_descriptor_to_spare(void **state)
+{
+	struct world w = new_world();
+	struct rlimit limit, none;
+	(void)state;
+	start_world(&w, ROLE_GATEKEEPER_IMAP);
+	int first = connect_to(&w);
+	expect_line(first, "* hello");
+	assert_int_equal(prlimit(w.gatekeeper, RLIMIT_NOFILE, NULL, &limit), 0);
+	none = (struct rlimit){.rlim_cur = 3, .rlim_max = limit.rlim_max};
+	assert_int_equal(prlimit(w.gatekeeper, RLIMIT_NOFILE, &none, NULL), 0);
+	uint64_t before = cpu_ms_of(w.gatekeeper);
+	int second = connect_to(&w);
+	struct pollfd p = {.fd = second, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 1000), 0);
+	assert_true(cpu_ms_of(w.gatekeeper) - before < 300);
+	assert_int_equal(prlimit(w.gatekeeper, RLIMIT_NOFILE, &limit, NULL), 0);
+	expect_line(second, "* hello");
+	drain(&w, 10000);
+	close(first);
+	close(second);
+	expect_ended(&w);
+}
+
+/* A hard limit that is too low: fewer connections, and the client is told. */
+static void few_descriptors(void **state)
+{
+	const struct role_row *row = role_row(ROLE_GATEKEEPER_IMAP);
+	struct world w = new_world();
+	struct rlimit low;
+	(void)state;
+	w.config.connections = 5000;
+	low.rlim_cur = low.rlim_max = row->descriptors + 2 * row->descriptors_each;
+	w.descriptors = &low;
+	start_world(&w, ROLE_GATEKEEPER_IMAP);
+	int fds[3];
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = connect_to(&w);
+		expect_line(fds[i], i < 2 ? "* hello" : "* BYE [UNAVAILABLE]");
+	}
+	drain(&w, 10000);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	expect_ended(&w);
+}
+
 static void begin_message(int fd)
 {
 	say(fd, "HELO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n");
@@ -601,6 +661,8 @@ int main(void)
 	    cmocka_unit_test(a_gate_that_breaks_its_rules),
 	    cmocka_unit_test(a_gate_that_gives_up),
 	    cmocka_unit_test(limits_of_connections),
+	    cmocka_unit_test(no_descriptor_to_spare),
+	    cmocka_unit_test(few_descriptors),
 	    cmocka_unit_test(memory_of_all_messages),
 	    cmocka_unit_test(drains),
 	    cmocka_unit_test(drains_in_time),
