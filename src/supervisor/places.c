@@ -42,11 +42,32 @@ struct place {
 
 static const struct place places[] = {
     {"run", ROLE_SUPERVISOR, 0755, false, false},
-    {"tls", ROLE_SUPERVISOR, 0755, false, false},
+    {"tls", ROLE_SUPERVISOR, 0755, false, true},
     {"directory", ROLE_DIRECTORY, 0700, false, true},
     {"ledger", ROLE_LEDGER, 0700, false, true},
     {"accounts", ROLE_REGISTRY, 02770, true, false},
 };
+
+/*
+ * A file with a second name may be somebody else's, put here by whoever had the role, so that root
+ * gives it away: it is left alone. By its descriptor, so that what is looked at is what is given.
+ */
+static int own_file(int dir_fd, const char *name, const struct identity *id)
+{
+	struct stat st;
+	int fd CLEANUP(fd_close) = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || (st.st_uid == id->uid && st.st_gid == id->gid))
+		return 0;
+	if (st.st_nlink != 1)
+		return complain(0,
+		    "%s: is not given to its role, because it has a second name (a hard link); "
+		    "remove the one that does not belong there",
+		    name);
+	return fchownat(fd, "", id->uid, id->gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
 
 /* A folder that was filled by another user (by `gatepost init` as root, or by an ordinary user
  * before) becomes the role's. */
@@ -60,15 +81,8 @@ static int own_files(int fd, const struct identity *id)
 		return -errno;
 	(void)fd_take(&again); /* closedir closes it */
 	for (struct dirent *e = readdir(dir); e != NULL && r == 0; e = readdir(dir)) {
-		struct stat st;
-		if (e->d_name[0] == '.')
-			continue;
-		bool fails =
-		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    (S_ISREG(st.st_mode) && (st.st_uid != id->uid || st.st_gid != id->gid) &&
-		        fchownat(fd, e->d_name, id->uid, id->gid, AT_SYMLINK_NOFOLLOW) < 0);
-		if (fails)
-			r = -errno;
+		if (e->d_name[0] != '.')
+			r = own_file(fd, e->d_name, id);
 	}
 	closedir(dir);
 	return r;
