@@ -132,13 +132,12 @@ int identity_limit_supervisor(void)
 {
 	/*
 	 * SETUID, SETGID: roles become their users. KILL: to end roles that do not end. SETPCAP:
-	 * to take the rest from the bounding set, here and in the roles. DAC_READ_SEARCH: a role
-	 * starts as root in its own folder, which belongs to its user, and keyholder reads a key
-	 * that may be anybody's; the supervisor itself does not use it (not effective).
+	 * to take the rest from the bounding set, here and in the roles. Not among them is what
+	 * makes root different from any other user for files: the supervisor, and a role as long as
+	 * it is root, read and write what belongs to root.
 	 */
-	uint64_t permitted = CAP(CAP_SETUID) | CAP(CAP_SETGID) | CAP(CAP_KILL) | CAP(CAP_SETPCAP) |
-	                     CAP(CAP_DAC_READ_SEARCH);
-	int r = limit_bounding_set(permitted);
+	uint64_t keep = CAP(CAP_SETUID) | CAP(CAP_SETGID) | CAP(CAP_KILL) | CAP(CAP_SETPCAP);
+	int r = limit_bounding_set(keep);
 
-	return r < 0 ? r : set_capabilities(permitted, permitted & ~CAP(CAP_DAC_READ_SEARCH));
+	return r < 0 ? r : set_capabilities(keep, keep);
 }

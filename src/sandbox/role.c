@@ -217,13 +217,20 @@ static int read_config(void)
 	return r;
 }
 
-static int go_to_folder(const struct role_row *row)
+/* The folder is found as root and entered as the role's user, to whom it belongs. */
+static int become_and_go_to_folder(const struct role_start *start, const struct role_row *row)
 {
-	if (row->folder == NULL)
-		return chdir("/") < 0 ? -errno : 0;
 	int fd CLEANUP(fd_close) =
-	    openat(ROLE_FD_DATA, row->folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 || fchdir(fd) < 0 ? -errno : 0;
+	    row->folder == NULL
+	        ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)
+	        : openat(ROLE_FD_DATA, row->folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = fd < 0 ? -errno : 0;
+
+	if (r == 0 && start->own_user && !row->reads_as_root)
+		r = identity_assume(role_identity(start->role), row->becomes);
+	if (r == 0 && fchdir(fd) < 0)
+		r = -errno;
+	return r;
 }
 
 /*
@@ -262,12 +269,9 @@ static int enter(struct role_start *start)
 		return fail("configuration", r);
 	if ((r = take_identities(&start->own_user)) < 0)
 		return fail("identities", r);
-	if ((r = go_to_folder(row)) < 0)
-		return fail(row->folder != NULL ? row->folder : "/", r);
 	settle(row);
-	if (start->own_user && !row->reads_as_root &&
-	    (r = identity_assume(role_identity(start->role), row->becomes)) < 0)
-		return fail("user", r);
+	if ((r = become_and_go_to_folder(start, row)) < 0)
+		return fail(row->folder != NULL ? row->folder : "user", r);
 	start->config = &role_config;
 	start->supervisor = ROLE_FD_SUPERVISOR;
 	start->data_fd = ROLE_FD_DATA;

@@ -10,8 +10,8 @@
  *
  *   1. supervisor: fork, exec /proc/self/exe `role NAME INDEX`, with the descriptors of
  *      role_start.
- *   2. role_enter (here): reads the configuration, goes to the role's own folder, becomes the
- *      role's user (as root; not yet where the row says `reads_as_root`).
+ *   2. role_enter (here): reads the configuration, becomes the role's user (as root; not yet where
+ *      the row says `reads_as_root`), goes to the role's own folder.
  *   3. <role>_main(start): opens what it needs, prepares the sandboxes of its children
  *      (sandbox_prepare_child), then sandbox_enter(start), then role_ready(start), then its loop.
  *
@@ -98,8 +98,9 @@ struct role_row {
 /* The row of a role; never NULL for a role below N_ROLES. */
 const struct role_row *role_row(enum role role);
 
-/* What is in force for a role: its row, and for a parent whose children `become` theirs too,
- * because rules only get stricter from parent to child. */
+/* What the kernel holds a role to: its row; for a parent whose children `become`, theirs too,
+ * because rules only get stricter from parent to child; for who shares its parent's rules, those.
+ */
 unsigned role_calls_in_force(enum role role);
 unsigned role_files_in_force(enum role role);
 
@@ -116,9 +117,8 @@ enum {
 };
 
 /* What the supervisor tells a role through the environment, which it makes from nothing. */
-#define ROLE_ENV_IDENTITIES                                                                        \
-	"GATEPOST_IDENTITIES" /* sandbox/identity.h; unset: one user for all                       \
-	                       */
+/* (sandbox/identity.h; unset: one user for all roles) */
+#define ROLE_ENV_IDENTITIES  "GATEPOST_IDENTITIES"
 #define ROLE_ENV_NO_LANDLOCK "GATEPOST_NO_LANDLOCK"
 
 /*
