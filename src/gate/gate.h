@@ -58,7 +58,7 @@ struct gate_channels {
 	int directory;
 	int keyholder;
 	int delivery;
-	int gatekeeper; /* IPC_BUDGET */
+	int gatekeeper; /* IPC_BUDGET; of IMAP: open until somebody is signed in */
 };
 
 struct gate {

@@ -27,6 +27,10 @@ enum {
 	ACCEPT_BATCH = 16, /* connections taken before other things get their turn */
 	DELIVERY_MAX = 64,
 	LISTENERS_MAX = 8,
+	/* A gate ends its connection itself. This long after it should have, somebody else may be
+	 * in control of it: waits for a service, last words and a busy machine are allowed for. */
+	OVERDUE_MARGIN_MS = 180 * 1000,
+	OVERDUE_LOOK_MS = 15 * 1000,
 	PAUSE_MS =
 	    100, /* of the listeners, when the machine has no descriptor or memory to spare */
 };
@@ -95,6 +99,9 @@ static void on_gate_channel_closed(struct loop_entry *from, int error, void *ctx
 	struct gate_record *record = ctx;
 	(void)from;
 	record->channel = NULL;
+	/* gate_pump closes it: somebody is signed in, for as long as they like. */
+	if (record->keeper->gate_role == ROLE_GATE_IMAP)
+		record->overdue_at_ms = 0;
 	if (error == -EBADMSG || error == -EPROTO)
 		raise_alarm(record->keeper, LEDGER_ALARM_BAD_MESSAGE, record->peer,
 		    "a gate sent a message that is not allowed");
@@ -104,13 +111,45 @@ static const struct ipc_receiver gate_messages[] = {{IPC_BUDGET, on_budget}};
 static const struct ipc_receivers gate_receivers = {
     gate_messages, ARRAY_LEN(gate_messages), on_gate_channel_closed};
 
+/* From a gate of IMAP nothing is to be heard. */
+static const struct ipc_receivers silent_gate_receivers = {NULL, 0, on_gate_channel_closed};
+
+/* --- gates that do not end --- */
+
+static void report_overdue(struct gate_record *record)
+{
+	struct gatekeeper *k = record->keeper;
+	struct ipc_overdue message = {.pid = (uint32_t)record->pid};
+	record->overdue_at_ms = clock_ms() + OVERDUE_MARGIN_MS;
+	log_event(LOG_WARNING, "gatekeeper.gate-overdue", "peer=%s its_pid=%d", record->peer,
+	    (int)record->pid);
+	if (k->supervisor)
+		(void)loop_send(k->supervisor, IPC_OVERDUE, &message);
+}
+
+static void look_for_overdue(void *ctx)
+{
+	struct gatekeeper *k = ctx;
+	gates_each_overdue(k->gates, clock_ms(), report_overdue);
+	if (loop_after(k->loop, OVERDUE_LOOK_MS, look_for_overdue, k) < 0)
+		loop_stop(k->loop);
+}
+
+/* How long a gate may last, for one of IMAP until its user is signed in. */
+static uint64_t gate_lasts_ms(const struct gatekeeper *k)
+{
+	uint64_t seconds =
+	    k->gate_role == ROLE_GATE_SMTP ? k->config->smtp_duration : k->config->sign_in_timeout;
+	return seconds * 1000 + OVERDUE_MARGIN_MS;
+}
+
 /* --- a new connection --- */
 
 /* What a gate is given. Ends that are not given away are closed. */
 struct making {
 	int connection;
 	struct gate_channels channels;
-	int budget; /* our end of channels.gatekeeper */
+	int ours; /* our end of channels.gatekeeper */
 };
 
 static void making_done(struct making *m)
@@ -120,7 +159,7 @@ static void making_done(struct making *m)
 	fd_close(&m->channels.keyholder);
 	fd_close(&m->channels.delivery);
 	fd_close(&m->channels.gatekeeper);
-	fd_close(&m->budget);
+	fd_close(&m->ours);
 }
 
 /* A channel whose far end goes to `service`. One that is too busy to hear of it now costs this
@@ -157,16 +196,15 @@ static int make_channels(
 	int r = introduce(k->directory, connection, peer, &m->channels.directory);
 	if (r == 0)
 		r = introduce(k->keyholder, connection, peer, &m->channels.keyholder);
-	if (r < 0 || k->gate_role != ROLE_GATE_SMTP)
-		return r;
-	r = introduce(next_delivery(k), connection, peer, &m->channels.delivery);
+	if (r == 0 && k->gate_role == ROLE_GATE_SMTP)
+		r = introduce(next_delivery(k), connection, peer, &m->channels.delivery);
 	int ends[2] = {-1, -1};
 	if (r == 0)
 		r = ipc_pair(ends);
 	if (r < 0)
 		return r;
 	m->channels.gatekeeper = ends[0];
-	m->budget = ends[1];
+	m->ours = ends[1];
 	return 0;
 }
 
@@ -231,9 +269,12 @@ static void fork_gate(struct gatekeeper *k, struct making *m, const struct netwo
 	struct gate_record *record = gates_add(k->gates, pid, network, peer);
 	record->keeper = k;
 	record->connection = connection;
-	if (m->budget >= 0)
-		record->channel =
-		    loop_add_channel(k->loop, fd_take(&m->budget), &gate_receivers, record);
+	record->channel = loop_add_channel(k->loop, m->ours,
+	    k->gate_role == ROLE_GATE_SMTP ? &gate_receivers : &silent_gate_receivers, record);
+	if (!record->channel)
+		return;
+	m->ours = -1;
+	record->overdue_at_ms = clock_ms() + gate_lasts_ms(k);
 }
 
 static const char *reason_of(enum gates_verdict verdict)
@@ -285,7 +326,7 @@ static bool take_connection(struct gatekeeper *k, const struct listener *listene
 		return errno == ECONNABORTED || errno == EINTR;
 	}
 	struct making m CLEANUP(making_done) = {
-	    .connection = fd, .channels = {-1, -1, -1, -1}, .budget = -1};
+	    .connection = fd, .channels = {-1, -1, -1, -1}, .ours = -1};
 	if (!gates_address(&address, peer, &network))
 		return true;
 	enum gates_verdict verdict = gates_admit(k->gates, &network, clock_ms());
@@ -541,6 +582,8 @@ int gatekeeper_main(struct role_start *start)
 	lean_prepare();
 	sandbox_enter(start);
 	r = role_ready(start);
+	if (r == 0)
+		r = loop_after(k.loop, OVERDUE_LOOK_MS, look_for_overdue, &k);
 	if (r == 0)
 		r = loop_run(k.loop);
 	if (r < 0)

@@ -165,3 +165,12 @@ bool gates_grant(struct gates *gates, struct gate_record *record, uint64_t bytes
 	record->budget = bytes;
 	return true;
 }
+
+void gates_each_overdue(
+    struct gates *gates, uint64_t now_ms, void (*fn)(struct gate_record *record))
+{
+	for (size_t i = 0; i < GATES_BUCKETS; i++)
+		for (struct gate_record *r = gates->by_pid[i]; r; r = r->next_by_pid)
+			if (r->overdue_at_ms != 0 && r->overdue_at_ms <= now_ms)
+				fn(r);
+}

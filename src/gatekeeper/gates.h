@@ -42,7 +42,8 @@ struct gate_record {
 	struct network network;
 	char peer[GATE_PEER_MAX];
 	uint64_t budget;            /* granted to it */
-	struct loop_entry *channel; /* its end of IPC_BUDGET; NULL: none, or closed */
+	struct loop_entry *channel; /* NULL: closed; one of IMAP closes it when it is signed in */
+	uint64_t overdue_at_ms;     /* by clock_ms: it should have ended by itself; 0: never */
 	struct gatekeeper *keeper;
 };
 
@@ -82,6 +83,10 @@ struct gate_record *gates_add(
 struct gate_record *gates_find(const struct gates *gates, pid_t pid);
 /* Forgets and frees it; its budget is free again. */
 void gates_remove(struct gates *gates, struct gate_record *record);
+
+/* Calls `fn` for each gate that is overdue now. `fn` may change that moment, but not remove. */
+void gates_each_overdue(
+    struct gates *gates, uint64_t now_ms, void (*fn)(struct gate_record *record));
 
 /* Grants a gate `bytes` in all, or not; what it had stays granted then. */
 MUST_USE bool gates_grant(struct gates *gates, struct gate_record *record, uint64_t bytes);

@@ -133,6 +133,37 @@ static void budget(void **state)
 	gates_free(gates);
 }
 
+static struct gate_record *overdue[4];
+static size_t n_overdue;
+
+static void note_overdue(struct gate_record *record)
+{
+	overdue[n_overdue++] = record;
+	record->overdue_at_ms = 5000;
+}
+
+static void gates_that_do_not_end(void **state)
+{
+	(void)state;
+	char peer[GATE_PEER_MAX];
+	struct gates *gates = new_gates(10, 10, 0);
+	struct network a = network_of("192.0.2.1", peer);
+	struct gate_record *x = gates_add(gates, 1, &a, peer);
+	struct gate_record *y = gates_add(gates, 1 + GATES_BUCKETS, &a, peer);
+	(void)gates_add(gates, 2, &a, peer); /* may last */
+	x->overdue_at_ms = 1000;
+	y->overdue_at_ms = 2000;
+	gates_each_overdue(gates, 999, note_overdue);
+	assert_int_equal(n_overdue, 0);
+	gates_each_overdue(gates, 1000, note_overdue);
+	assert_true(n_overdue == 1 && overdue[0] == x);
+	gates_each_overdue(gates, 4000, note_overdue);
+	assert_true(n_overdue == 2 && overdue[1] == y);
+	gates_each_overdue(gates, 6000, note_overdue);
+	assert_int_equal(n_overdue, 4);
+	gates_free(gates);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +171,7 @@ int main(void)
 	    cmocka_unit_test(limits_of_connections),
 	    cmocka_unit_test(limit_of_rate),
 	    cmocka_unit_test(budget),
+	    cmocka_unit_test(gates_that_do_not_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

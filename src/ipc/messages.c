@@ -58,6 +58,10 @@ static const struct ipc_field misconduct_fields[] = {
     FIELD(ipc_misconduct, index, IPC_U16, 0),
 };
 
+static const struct ipc_field overdue_fields[] = {
+    FIELD(ipc_overdue, pid, IPC_U32, INT32_MAX),
+};
+
 static const struct ipc_field gate_fields[] = {
     FIELD(ipc_gate, connection, IPC_U64, 0),
     FIELD(ipc_gate, peer, IPC_STR, PEER_TEXT_MAX),
@@ -205,6 +209,7 @@ static const struct ipc_message messages[] = {
     MESSAGE(IPC_READY, ready),
     MESSAGE(IPC_REPLACE_ME, replace_me),
     MESSAGE(IPC_MISCONDUCT, misconduct),
+    MESSAGE(IPC_OVERDUE, overdue),
     MESSAGE(IPC_GATE, gate),
     MESSAGE(IPC_BUDGET, budget),
     MESSAGE(IPC_BUDGET_ANSWER, budget_answer),

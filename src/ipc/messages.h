@@ -41,6 +41,7 @@ enum ipc_type {
 	IPC_REPLACE_ME, /* gatekeeper: a gate of mine crashed; execute me anew while I watch my last
 	                   gates */
 	IPC_MISCONDUCT, /* a peer that came by IPC_PEER broke the rules; sent by ipc/loop.c */
+	IPC_OVERDUE, /* gatekeeper, registry: a child of mine should have ended long ago; end it */
 
 	/* gatekeeper → directory, keyholder, delivery: a new gate and its channel */
 	IPC_GATE = 20,
@@ -118,6 +119,10 @@ struct ipc_replace_me {
 struct ipc_misconduct {
 	uint8_t role; /* enum role, and which of several: as IPC_PEER named it */
 	uint16_t index;
+};
+
+struct ipc_overdue {
+	uint32_t pid; /* of a child of the sender's, or nothing happens */
 };
 
 struct ipc_gate {

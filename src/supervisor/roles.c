@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "sandbox/role.h"
+#include "supervisor/overdue.h"
 #include "supervisor/state.h"
 
 /* Who has a channel to whom. Each pair of processes of the two roles gets one, whenever both live;
@@ -259,6 +261,21 @@ static int take_misconduct(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	return 0;
 }
 
+/* A gate outlived its time, or a session its account: parents may not end them. */
+static int take_overdue(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	struct instance *i = ctx;
+	const struct ipc_overdue *overdue = msg;
+
+	if (i->role != ROLE_GATEKEEPER_SMTP && i->role != ROLE_GATEKEEPER_IMAP &&
+	    i->role != ROLE_REGISTRY)
+		return -EPROTO;
+	int r = overdue_end((pid_t)overdue->pid, i->pid);
+	log_event(LOG_ALARM, "role.overdue", "told_by=%s its_pid=%d child=%u ended=%s",
+	    role_row(i->role)->name, (int)i->pid, overdue->pid, r < 0 ? strerror(-r) : "yes");
+	return 0;
+}
+
 /* A role's channel ends with the role; one that sends garbage is ended. */
 static void channel_closed(struct loop_entry *from UNUSED, int error, void *ctx)
 {
@@ -278,6 +295,7 @@ static const struct ipc_receiver from_role_v[] = {
     {IPC_READY, take_ready},
     {IPC_REPLACE_ME, take_replace_me},
     {IPC_MISCONDUCT, take_misconduct},
+    {IPC_OVERDUE, take_overdue},
 };
 static const struct ipc_receivers from_role = {from_role_v, ARRAY_LEN(from_role_v), channel_closed};
 

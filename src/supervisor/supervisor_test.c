@@ -78,6 +78,22 @@ static _Noreturn void sleep_for_ever(void)
 		sleep(100);
 }
 
+/* Has a child of its own ended, and tries it with the supervisor. */
+static int report_overdue(const struct role_start *start)
+{
+	struct ipc_overdue not_mine = {.pid = (uint32_t)getppid()};
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		sleep_for_ever();
+	struct ipc_overdue mine = {.pid = (uint32_t)pid};
+	if (pid < 0 || ipc_send(start->supervisor, IPC_OVERDUE, &not_mine) < 0 ||
+	    ipc_send(start->supervisor, IPC_OVERDUE, &mine) < 0 || waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? 0 : -1;
+}
+
 static int play_role(struct role_start *start)
 {
 	struct body body = {.supervisor = start->supervisor};
@@ -91,6 +107,9 @@ static int play_role(struct role_start *start)
 	if (told(start, "replace") && start->role == ROLE_GATEKEEPER_SMTP &&
 	    ask_for_replacement(start) < 0)
 		return 5;
+	if (told(start, "overdue") && start->role == ROLE_GATEKEEPER_IMAP &&
+	    report_overdue(start) < 0)
+		return 6;
 	while (!body.drained) {
 		take_one(start, &body);
 		if (crashes && body.peers == 4)
@@ -315,6 +334,20 @@ static void kills_what_does_not_stop(void **state UNUSED)
 	assert_int_equal(count(output, "role.killed"), 1);
 }
 
+static void ends_what_a_gatekeeper_reports(void **state UNUSED)
+{
+	struct server s;
+	char *output;
+
+	start_server(&s, "overdue.example.test");
+	assert_true(is_ready(&s));
+	usleep(700000);
+	int status = stop_server(&s, SIGTERM, &output);
+	if (status != 0 || count(output, "role.overdue") != 2 || count(output, "ended=yes") != 1 ||
+	    count(output, "ALARM role.ended") != 0)
+		fail_msg("%s", output);
+}
+
 static void back_off_doubles_up_to_its_most(void **state UNUSED)
 {
 	assert_int_equal(instance_back_off(0), 100);
@@ -333,6 +366,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(gives_up_when_a_role_never_starts),
 	    cmocka_unit_test(replaces_a_gatekeeper_that_asks_for_it),
 	    cmocka_unit_test(kills_what_does_not_stop),
+	    cmocka_unit_test(ends_what_a_gatekeeper_reports),
 	};
 	struct role_start start;
 
