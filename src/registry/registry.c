@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/loop.h"
@@ -18,7 +19,11 @@
 #include "session/session.h"
 #include "store/account.h"
 
-enum { REAP_MS = 20 };
+enum {
+	REAP_MS = 20,
+	/* A session whose channel ended may finish what it is at, but not live on. */
+	SESSION_END_MS = 60 * 1000,
+};
 
 struct registry {
 	const struct config *config;
@@ -26,8 +31,9 @@ struct registry {
 	struct loop *loop;
 	struct sessions *sessions;
 	struct sandbox_child *sandbox; /* of a session */
-	struct loop_entry *ledger;     /* NULL while it is started anew */
-	int accounts;                  /* the folder */
+	struct loop_entry *supervisor;
+	struct loop_entry *ledger; /* NULL while it is started anew */
+	int accounts;              /* the folder */
 	bool is_draining;
 	bool reaping; /* a timer is set */
 };
@@ -64,13 +70,29 @@ static void stop_when_drained(struct registry *r)
 		loop_stop(r->loop);
 }
 
-static bool reap_one(const struct session *session, void *ctx)
+/* It may not be signalled from here. */
+static void report_overdue(struct registry *r, struct session *session)
+{
+	struct ipc_overdue message = {.pid = (uint32_t)session->pid};
+
+	if (clock_ms() < session->overdue_at_ms)
+		return;
+	session->overdue_at_ms = clock_ms() + SESSION_END_MS;
+	log_event(LOG_WARNING, "registry.session_overdue",
+	    "account=%" PRIu64 " connection=%" PRIu64 " pid=%d", session->account,
+	    session->connection, (int)session->pid);
+	(void)loop_send(r->supervisor, IPC_OVERDUE, &message);
+}
+
+static bool reap_one(struct session *session, void *ctx)
 {
 	int status;
 	pid_t pid = waitpid(session->pid, &status, WNOHANG);
 
-	if (pid == 0)
+	if (pid == 0) {
+		report_overdue(ctx, session);
 		return false;
+	}
 	if (pid > 0 && WIFSIGNALED(status)) {
 		log_event(LOG_ERROR, "registry.session_died",
 		    "connection=%" PRIu64 " pid=%d signal=%d", session->connection,
@@ -90,6 +112,14 @@ static void reap(void *ctx)
 		r->reaping = loop_after(r->loop, REAP_MS, reap, r) == 0;
 }
 
+static void end_of(struct registry *r, struct session *session)
+{
+	session->overdue_at_ms = clock_ms() + SESSION_END_MS;
+	sessions_end(r->sessions, session);
+	if (!r->reaping)
+		r->reaping = loop_after(r->loop, REAP_MS, reap, r) == 0;
+}
+
 static void on_session_closed(struct loop_entry *from UNUSED, int error, void *ctx)
 {
 	struct session_ctx *c = ctx;
@@ -100,10 +130,8 @@ static void on_session_closed(struct loop_entry *from UNUSED, int error, void *c
 		    "a session sent a message that is not allowed");
 	log_event(
 	    LOG_DEBUG, "registry.session_ended", "connection=%" PRIu64, c->session->connection);
-	sessions_end(r->sessions, c->session);
+	end_of(r, c->session);
 	free(c);
-	if (!r->reaping)
-		r->reaping = loop_after(r->loop, REAP_MS, reap, r) == 0;
 	stop_when_drained(r);
 }
 
@@ -206,7 +234,7 @@ static int add_session(struct registry *r, const struct ipc_open *open, pid_t pi
 		return 0;
 	}
 	/* The loop is full: the session sees its channel end, and ends too. */
-	sessions_end(r->sessions, session);
+	end_of(r, session);
 	free(ctx);
 	return -EUSERS;
 }
@@ -233,7 +261,7 @@ static int open_account(struct registry *r, const struct ipc_open *open)
 
 	if (r->is_draining)
 		return -ESHUTDOWN;
-	if (sessions_count(r->sessions) >= r->config->connections ||
+	if (sessions_count_all(r->sessions) >= r->config->connections ||
 	    sessions_count_of(r->sessions, open->account) >= REGISTRY_SESSIONS_PER_ACCOUNT_MAX)
 		return -EUSERS;
 	account_folder_name(open->account, name);
@@ -416,7 +444,8 @@ int registry_main(struct role_start *start)
 	r.sessions = sessions_new();
 	if (open_accounts(&r) < 0 || loop_new(&r.loop) < 0)
 		return 1;
-	if (loop_add_channel(r.loop, start->supervisor, &supervisor_receivers, &r) == NULL)
+	r.supervisor = loop_add_channel(r.loop, start->supervisor, &supervisor_receivers, &r);
+	if (r.supervisor == NULL)
 		return 1;
 	r.sandbox = sandbox_prepare_child(start, ROLE_SESSION);
 	sandbox_enter(start);

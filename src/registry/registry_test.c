@@ -388,7 +388,7 @@ static void see(struct session *session, void *ctx)
 	seen->sum += session->connection;
 }
 
-static bool reap_odd(const struct session *session, void *ctx)
+static bool reap_odd(struct session *session, void *ctx)
 {
 	(void)ctx;
 	return session->connection % 2 == 1;
@@ -414,11 +414,16 @@ static void test_sessions(void **state)
 	assert_int_equal(sessions_count_of(s, 7), 2);
 	sessions_end(s, all[7]);
 	sessions_end(s, all[8]);
-	assert_int_equal(sessions_count_of(s, 7), 1);
 	assert_int_equal(sessions_count(s), 2998);
 	assert_int_equal(sessions_count_dying(s), 2);
+	/* One that has closed its channel and lives on goes on taking its place. */
+	assert_int_equal(sessions_count_of(s, 7), 2);
+	assert_int_equal(sessions_count_all(s), 3000);
 	sessions_reap(s, reap_odd, NULL);
 	assert_int_equal(sessions_count_dying(s), 1);
+	assert_int_equal(sessions_count_of(s, 7), 1);
+	assert_int_equal(sessions_count_of(s, 8), 2);
+	assert_int_equal(sessions_count_all(s), 2999);
 	seen = (struct seen){0};
 	sessions_each(s, see, &seen);
 	assert_int_equal(seen.n, 2998);

@@ -78,13 +78,23 @@ size_t sessions_count_dying(const struct sessions *s)
 	return s->n_dying;
 }
 
-size_t sessions_count_of(const struct sessions *s, uint64_t account)
+size_t sessions_count_all(const struct sessions *s)
+{
+	return s->n + s->n_dying;
+}
+
+static size_t count_of(const struct session *list, uint64_t account)
 {
 	size_t n = 0;
 
-	for (const struct session *at = s->buckets[account % BUCKETS]; at != NULL; at = at->next)
-		n += at->account == account;
+	for (; list != NULL; list = list->next)
+		n += list->account == account;
 	return n;
+}
+
+size_t sessions_count_of(const struct sessions *s, uint64_t account)
+{
+	return count_of(s->buckets[account % BUCKETS], account) + count_of(s->dying, account);
 }
 
 void sessions_each_of(
@@ -102,8 +112,7 @@ void sessions_each(struct sessions *s, void (*fn)(struct session *session, void 
 			fn(at, ctx);
 }
 
-void sessions_reap(
-    struct sessions *s, bool (*reap)(const struct session *session, void *ctx), void *ctx)
+void sessions_reap(struct sessions *s, bool (*reap)(struct session *session, void *ctx), void *ctx)
 {
 	struct session **at = &s->dying;
 

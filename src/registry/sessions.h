@@ -23,6 +23,7 @@ struct session {
 	pid_t pid;
 	unsigned n_damages;         /* told, of at most SESSION_DAMAGES_MAX that count */
 	struct loop_entry *channel; /* NULL once it ended */
+	uint64_t overdue_at_ms;     /* by clock_ms: a dying one should be gone */
 	char peer[SESSION_PEER_MAX + 1];
 };
 
@@ -37,6 +38,9 @@ void sessions_add(struct sessions *s, struct session *session);
 void sessions_end(struct sessions *s, struct session *session);
 size_t sessions_count(const struct sessions *s); /* living ones */
 size_t sessions_count_dying(const struct sessions *s);
+/* With the dying, in all and of an account: a session that closes its channel but lives on still
+ * takes its place. */
+size_t sessions_count_all(const struct sessions *s);
 size_t sessions_count_of(const struct sessions *s, uint64_t account);
 
 /* Calls `fn` for each living session of an account; of all accounts. `fn` may not add or end. */
@@ -45,7 +49,6 @@ void sessions_each_of(struct sessions *s, uint64_t account,
 void sessions_each(struct sessions *s, void (*fn)(struct session *session, void *ctx), void *ctx);
 
 /* Calls `reap` for the dying and frees those for which it says true. */
-void sessions_reap(
-    struct sessions *s, bool (*reap)(const struct session *session, void *ctx), void *ctx);
+void sessions_reap(struct sessions *s, bool (*reap)(struct session *session, void *ctx), void *ctx);
 
 #endif
