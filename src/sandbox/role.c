@@ -60,6 +60,7 @@ static const struct role_row rows[N_ROLES] = {
 		.name = "gate-smtp", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_SMTP,
 		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_MEMFD,
 		.memory = 512 * MIB, .cpu = 3600, .descriptors = 64, .descriptors_each = 2,
+		.file_size = FILE_SIZE_MESSAGE,
 		.shares_parents_rules = true,
 		.holds = "one connection, and the message and password that come through it",
 	},
@@ -67,6 +68,7 @@ static const struct role_row rows[N_ROLES] = {
 		.name = "gate-imap", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_IMAP,
 		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_PAIR,
 		.memory = 512 * MIB, .cpu = DAY, .descriptors = 64, .descriptors_each = 2,
+		.file_size = FILE_SIZE_NONE,
 		.shares_parents_rules = true,
 		.holds = "one connection, and the password and mail that come through it",
 	},
@@ -234,7 +236,7 @@ static int become_and_go_to_folder(const struct role_start *start, const struct 
 }
 
 /*
- * Signals: a closed connection is an error of write, not a signal; Ctrl-C in a terminal reaches the
+ * Signals: a closed connection, or a file at its limit, is an error of write, not a signal; Ctrl-C in a terminal reaches the
  * whole group, but it is the supervisor that stops the roles, in order. The time zone is read now:
  * in the sandbox there are no files to read it from.
  */
@@ -242,6 +244,7 @@ static void settle(const struct role_row *row)
 {
 	umask(row->groups != NULL ? 0007 : 0077);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	setenv("TZ", "UTC0", 1);

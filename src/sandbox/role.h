@@ -69,6 +69,13 @@ enum sandbox_files {
 	FILES_LINK = 1 << 5,   /* link and rename from one folder to another */
 };
 
+/* RLIMIT_FSIZE, which holds for memory files too. */
+enum sandbox_file_size {
+	FILE_SIZE_ANY,
+	FILE_SIZE_MESSAGE, /* limits.message_size and a little */
+	FILE_SIZE_NONE,
+};
+
 enum { ROLE_MEMORY_UNLIMITED = 0, ROLE_PROCESSES_UNLIMITED = -1 };
 
 struct role_row {
@@ -81,6 +88,7 @@ struct role_row {
 	unsigned calls;     /* enum sandbox_calls */
 	uint64_t memory;    /* RLIMIT_AS, bytes */
 	uint64_t cpu; /* RLIMIT_CPU, seconds; 0: none (roles that live as long as the server) */
+	enum sandbox_file_size file_size;
 	uint64_t descriptors;      /* RLIMIT_NOFILE: so many … */
 	uint64_t descriptors_each; /* … and so many for each connection of the configuration */
 	int processes;             /* RLIMIT_NPROC: further processes it may fork; 0: none */

@@ -5,9 +5,17 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
 #include "sandbox/filter.h"
 #include "sandbox/identity.h"
 #include "sandbox/role.h"
+#include "sandbox/sandbox.h"
 
 /* What must hold for the table, whoever changes a line of it. */
 
@@ -101,6 +109,59 @@ static void identities_survive_the_environment(void **state UNUSED)
 	assert_false(identities_decode(STR("4294967295:0:0,"), &again));
 }
 
+/* As a gate: how long a memory file it gets. 0, or an errno value. */
+static int make_memory_file(struct sandbox_child *child, off_t len)
+{
+	const int keep[] = {STDERR_FILENO};
+	sandbox_enter_child(child, keep, 1);
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	if (ftruncate(fd, len) < 0)
+		return errno;
+	return pwrite(fd, "x", 1, len) == 1 ? 0 : errno;
+}
+
+static int memory_file_of(enum role parent, enum role gate, off_t len, int log)
+{
+	static const struct config config = {.message_size = 4 << 20, .connections = 10};
+	const struct role_start start = {.role = parent, .config = &config};
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		signal(SIGXFSZ, SIG_IGN);
+		dup2(log, STDERR_FILENO);
+		struct sandbox_child *child = sandbox_prepare_child(&start, gate);
+		pid_t gate_pid = fork();
+		if (gate_pid == 0)
+			_exit(make_memory_file(child, len));
+		_exit(waitpid(gate_pid, &status, 0) == gate_pid && WIFEXITED(status)
+		          ? WEXITSTATUS(status)
+		          : 255);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void a_gates_memory_files_are_small(void **state UNUSED)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(memory_file_of(ROLE_GATEKEEPER_SMTP, ROLE_GATE_SMTP, 4 << 20, ends[1]), 0);
+	assert_int_equal(
+	    memory_file_of(ROLE_GATEKEEPER_SMTP, ROLE_GATE_SMTP, 6 << 20, ends[1]), EFBIG);
+	assert_int_equal(memory_file_of(ROLE_GATEKEEPER_IMAP, ROLE_GATE_IMAP, 0, ends[1]), EFBIG);
+	/* Where the log is a plain file, the limit would be the log's end. */
+	int log CLEANUP(fd_close) = memfd_create("log", MFD_CLOEXEC);
+	assert_int_equal(memory_file_of(ROLE_GATEKEEPER_IMAP, ROLE_GATE_IMAP, 6 << 20, log), 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +170,7 @@ int main(void)
 	    cmocka_unit_test(parents_allow_what_their_children_need),
 	    cmocka_unit_test(what_strangers_reach_holds_no_file),
 	    cmocka_unit_test(the_ledger_can_only_append),
+	    cmocka_unit_test(a_gates_memory_files_are_small),
 	    cmocka_unit_test(identities_survive_the_environment),
 	};
 

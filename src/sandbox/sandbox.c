@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -51,17 +52,32 @@ int sandbox_landlock_in_force(void)
 
 /* Limits */
 
+enum { FILE_SIZE_MARGIN = 1 << 20 };
+
 struct limits {
 	uint64_t memory, cpu, descriptors;
+	bool limits_file_size;
+	uint64_t file_size;
 	bool limits_processes;
 	uint64_t processes;
 };
+
+/* A log that is a plain file grows beyond what a message may be, and must not end there. */
+static bool logs_to_file(void)
+{
+	struct stat st;
+
+	return fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+}
 
 static struct limits limits_of(const struct role_row *row, const struct role_start *start)
 {
 	struct limits l = {.memory = row->memory, .cpu = row->cpu};
 
 	l.descriptors = row->descriptors + row->descriptors_each * start->config->connections;
+	l.limits_file_size = row->file_size != FILE_SIZE_ANY && !logs_to_file();
+	if (row->file_size == FILE_SIZE_MESSAGE)
+		l.file_size = start->config->message_size + FILE_SIZE_MARGIN;
 	/* The kernel counts all processes of a user. Where the roles share theirs with whatever
 	 * else it runs, the only number that means something is 0. */
 	l.limits_processes = row->processes == 0 || (row->processes > 0 && start->own_user);
@@ -92,6 +108,8 @@ static int set_limits(const struct limits *l)
 		r = set_limit(RLIMIT_AS, l->memory);
 	if (r == 0 && l->cpu > 0)
 		r = set_limit(RLIMIT_CPU, l->cpu);
+	if (r == 0 && l->limits_file_size)
+		r = set_limit(RLIMIT_FSIZE, l->file_size);
 	if (r == 0)
 		r = set_limit(RLIMIT_NOFILE, l->descriptors);
 	if (r == 0 && l->limits_processes)
