@@ -236,9 +236,9 @@ static int become_and_go_to_folder(const struct role_start *start, const struct 
 }
 
 /*
- * Signals: a closed connection, or a file at its limit, is an error of write, not a signal; Ctrl-C in a terminal reaches the
- * whole group, but it is the supervisor that stops the roles, in order. The time zone is read now:
- * in the sandbox there are no files to read it from.
+ * Signals: a closed connection, or a file at its limit, is an error of write, not a signal; Ctrl-C
+ * in a terminal reaches the whole group, but it is the supervisor that stops the roles, in order.
+ * The time zone is read now: in the sandbox there are no files to read it from.
  */
 static void settle(const struct role_row *row)
 {

@@ -101,10 +101,18 @@ static bool look_at(pid_t pid, struct str roles, struct process *ret_process)
 	copy_name(p.role, field(text, "Name"));
 	while (roles.len > 0)
 		read_role_line(str_cut_line(&roles), &p);
-	if (read_proc(pid, "smaps_rollup", text))
-		p.pss_kib = (int64_t)number(field(text, "Pss"), 0);
 	*ret_process = p;
 	return true;
+}
+
+/* Walking a process's memory takes the kernel a while: only for those that are the server's. */
+static void measure(struct process *v, size_t n)
+{
+	static char text[PROC_FILE_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		if (read_proc(v[i].pid, "smaps_rollup", text))
+			v[i].pss_kib = (int64_t)number(field(text, "Pss"), 0);
 }
 
 /* The number in run/gatepost.pid, where a server holds the lock on that file. */
@@ -200,6 +208,7 @@ int processes_list(int data_fd, struct process **ret_v, size_t *ret_n)
 		r = -ESRCH;
 	if (r < 0)
 		return r;
+	measure(found.v, found.n);
 	*ret_v = found.v;
 	*ret_n = found.n;
 	return 0;

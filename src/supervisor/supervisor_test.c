@@ -94,6 +94,14 @@ static int report_overdue(const struct role_start *start)
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? 0 : -1;
 }
 
+/* What it is told to do beside its duty. */
+static int misbehave(const struct role_start *start)
+{
+	if (told(start, "replace") && start->role == ROLE_GATEKEEPER_SMTP)
+		return ask_for_replacement(start);
+	return 0;
+}
+
 static int play_role(struct role_start *start)
 {
 	struct body body = {.supervisor = start->supervisor};
@@ -101,15 +109,9 @@ static int play_role(struct role_start *start)
 	if (told(start, "hopeless") && start->role == ROLE_DELIVERY)
 		return 9;
 	sandbox_enter(start);
-	if (role_ready(start) < 0)
+	if (role_ready(start) < 0 || misbehave(start) < 0)
 		return 4;
 	bool crashes = told(start, "crash") && start->role == ROLE_DIRECTORY && is_first_life();
-	if (told(start, "replace") && start->role == ROLE_GATEKEEPER_SMTP &&
-	    ask_for_replacement(start) < 0)
-		return 5;
-	if (told(start, "overdue") && start->role == ROLE_GATEKEEPER_IMAP &&
-	    report_overdue(start) < 0)
-		return 6;
 	while (!body.drained) {
 		take_one(start, &body);
 		if (crashes && body.peers == 4)
