@@ -99,6 +99,8 @@ static int misbehave(const struct role_start *start)
 {
 	if (told(start, "replace") && start->role == ROLE_GATEKEEPER_SMTP)
 		return ask_for_replacement(start);
+	if (told(start, "overdue") && start->role == ROLE_GATEKEEPER_IMAP)
+		return report_overdue(start);
 	return 0;
 }
 
