@@ -161,6 +161,88 @@ def imap_commands_in_any_order(server):
     return f"{counts}"
 
 
+class Mirror:
+    """What a client knows of its mailbox from what it was told without asking."""
+
+    def __init__(self, connection):
+        self.c = connection
+        reply = connection.ok("SELECT mirrored")
+        n = int(reply.one(rb"^\* (\d+) EXISTS").group(1))
+        self.flags = [None] * n
+        self.take(connection.ok("FETCH 1:* (UID FLAGS)").untagged if n else [])
+
+    def take(self, untagged):
+        for line in untagged:
+            m = re.match(rb"\* (\d+) (EXISTS|EXPUNGE|FETCH)", line)
+            if m is None:
+                continue
+            n = int(m.group(1))
+            if m.group(2) == b"EXISTS":
+                expect(n >= len(self.flags), "EXISTS shrinks", line)
+                self.flags += [None] * (n - len(self.flags))
+            elif m.group(2) == b"EXPUNGE":
+                expect(1 <= n <= len(self.flags), "EXPUNGE of a number that is not there:", line)
+                del self.flags[n - 1]
+            else:
+                expect(1 <= n <= len(self.flags), "FETCH of a number that is not there:", line)
+                f = re.search(rb"FLAGS \(([^)]*)\)", line)
+                if f:
+                    self.flags[n - 1] = frozenset(f.group(1).split()) - {b"\\Recent"}
+
+    def compare(self):
+        """Asks for everything, and compares it with what was told."""
+        truth = {}
+        untagged = self.c.ok("FETCH 1:* FLAGS").untagged if self.flags else []
+        for line in untagged:
+            m = re.match(rb"\* (\d+) FETCH \(.*FLAGS \(([^)]*)\)", line)
+            truth[int(m.group(1))] = frozenset(m.group(2).split()) - {b"\\Recent"}
+        for n, known in enumerate(self.flags, 1):
+            expect(known is None or truth.get(n) == known, "message", n, "told:", known, "is:", truth.get(n))
+        expect_equal(sorted(truth), list(range(1, len(self.flags) + 1)), "numbers")
+        self.flags = [truth[n] for n in range(1, len(self.flags) + 1)]
+
+
+def change(rng, c, n):
+    """A random change of the mailbox by its other client."""
+    some = f"{rng.randint(1, max(n, 1))}:{rng.randint(1, max(n, 1))}"
+    flags = " ".join(rng.sample(["\\Seen", "\\Flagged", "\\Answered", "Label", "\\Deleted"], rng.randint(1, 3)))
+    kind = rng.random()
+    if kind < 0.3 or n < 3:
+        return c.append("mirrored", messages.short(f"m{rng.random()}"), flags=flags)
+    if kind < 0.65:
+        return c.command(f"STORE {some} {rng.choice(['', '+', '-'])}FLAGS{rng.choice(['', '.SILENT'])} ({flags})")
+    if kind < 0.8:
+        return c.command("EXPUNGE")
+    if kind < 0.9:
+        return c.command(f"COPY {some} mirrored") if n < 60 else c.command("STORE 1:40 +FLAGS (\\Deleted)")
+    return c.command(f"MOVE {rng.randint(1, n)} aside")
+
+
+@test(seconds=400)
+def clients_are_told_of_everything(server):
+    rng, end, changes = random.Random("mirror"), time.monotonic() + SECONDS / 2, 0
+    with server.imap_client() as maker:
+        for box in ("mirrored", "aside"):
+            maker.ok(f"CREATE {box}")
+    with server.imap_client(select="mirrored") as one, server.imap_client() as two, server.imap_client() as three:
+        watchers = [Mirror(two), Mirror(three)]
+        while time.monotonic() < end:
+            for _ in range(rng.randint(1, 4)):
+                n = int(one.ok("STATUS mirrored (MESSAGES)").one(rb"MESSAGES (\d+)").group(1))
+                change(rng, one, n)
+                changes += 1
+                if rng.random() < 0.3:  # answers on the way that must not disturb the numbers
+                    w = rng.choice(watchers)
+                    w.take(w.c.command(f"FETCH {rng.randint(1, 5)} UID").untagged)
+            for w in watchers:
+                w.take(w.c.ok("NOOP").untagged)
+            n = int(one.ok("STATUS mirrored (MESSAGES)").one(rb"MESSAGES (\d+)").group(1))
+            for w in watchers:
+                expect_equal(len(w.flags), n, "messages a watcher knows of after a NOOP")
+                w.compare()
+    return f"{changes} changes"
+
+
 SMTP = [b"EHLO x", b"HELO x", b"MAIL FROM:<>", b"MAIL FROM:<a@b.example> SIZE=5", b"RCPT TO:<alice@example.test>", b"RCPT TO:<nobody@example.test>", b"DATA",
         b"RSET", b"NOOP", b"VRFY a", b"BDAT 5", b"BDAT 3 LAST", b"hello", b".", b"Subject: x", b"", b"MAIL FROM:<a@b.example> BODY=BINARYMIME SMTPUTF8",
         b"RCPT TO:<alice+t@example.test> NOTIFY=NEVER", b"HELP", b"EXPN x"]
