@@ -72,9 +72,9 @@ static void give_back_memory(struct imap_session *s)
 	malloc_trim(0);
 }
 
-/* Waits for bytes, for a word of the registry, or until what failed is to be tried again (0:
- * never). 0, -ETIMEDOUT, -EPIPE when the registry is gone. */
-static int wait_for_any(struct imap_session *s, uint64_t until_ms, uint64_t again_at_ms)
+/* Waits for bytes, for a word of the registry, or until there is something to tell. 0, -ETIMEDOUT,
+ * -EPIPE when the registry is gone. */
+static int wait_for_any(struct imap_session *s, uint64_t until_ms, uint64_t tell_at_ms)
 {
 	struct pollfd fds[2] = {
 	    {.fd = s->stream, .events = POLLIN}, {.fd = s->registry, .events = POLLIN}};
@@ -84,11 +84,9 @@ static int wait_for_any(struct imap_session *s, uint64_t until_ms, uint64_t agai
 		uint64_t now = clock_ms();
 		if (now >= until_ms)
 			return -ETIMEDOUT;
-		if (again_at_ms > 0 && now >= again_at_ms)
+		if (now >= tell_at_ms)
 			return 0;
-		uint64_t left = until_ms - now;
-		if (again_at_ms > 0)
-			left = num_min(left, again_at_ms - now);
+		uint64_t left = num_min(until_ms, tell_at_ms) - now;
 		if (!quiet && left > IMAP_QUIET_MS)
 			left = IMAP_QUIET_MS;
 		int r = poll(fds, 2, (int)left);
@@ -191,6 +189,12 @@ static enum imap_wait end_by(struct imap_session *s, int error)
 	return end(s, error == -EPIPE ? "The server is restarting" : NULL);
 }
 
+/* When IDLE is to tell what changed: at once, later when it failed just now, or not at all. */
+static uint64_t tell_at(const struct imap_session *s, bool for_changes)
+{
+	return for_changes && s->changed ? s->try_again_at_ms : UINT64_MAX;
+}
+
 enum imap_wait imap_wait(struct imap_session *s, bool for_changes)
 {
 	uint64_t until_ms = clock_ms() + s->timeout_ms;
@@ -207,10 +211,9 @@ enum imap_wait imap_wait(struct imap_session *s, bool for_changes)
 			return end(s, NULL);
 		if (s->draining && (for_changes || imap_reader_idle(s->reader)))
 			return end(s, "The server is restarting");
-		bool tell = for_changes && s->changed;
-		if (tell && clock_ms() >= s->try_again_at_ms)
+		if (clock_ms() >= tell_at(s, for_changes))
 			return IMAP_WAIT_CHANGED;
-		r = wait_for_any(s, until_ms, tell ? s->try_again_at_ms : 0);
+		r = wait_for_any(s, until_ms, tell_at(s, for_changes));
 		if (r < 0)
 			return end_by(s, r);
 	}
