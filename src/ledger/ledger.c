@@ -218,9 +218,10 @@ static int open_log(struct ledger *l)
 		return r;
 	l->chain = check.chain;
 	l->fd = fd_take(&fd);
-	if (check.open_end)
-		log_event(LOG_WARNING, "ledger.torn", "file=ledger/ledger.log line=%llu",
-		    (unsigned long long)check.lines + check.torn + 1);
+	/* Said at every start: a crash leaves such a line, and so does somebody who changes one. */
+	if (check.open_end || check.torn > 0)
+		log_event(LOG_WARNING, "ledger.torn", "file=ledger/ledger.log lines=%llu",
+		    (unsigned long long)check.torn + check.open_end);
 	if (check.first_wrong != 0) {
 		struct ipc_ledger_event damage = {.kind = LEDGER_ALARM_DAMAGE,
 		    .detail = STR("ledger.log was changed from outside: its chain is broken")};

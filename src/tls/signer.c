@@ -48,6 +48,17 @@ static int no_passphrase(char *p UNUSED, int len UNUSED, int writing UNUSED, voi
 	return -1;
 }
 
+/* A damaged file may still parse: then its private and its public half are no pair. */
+static bool is_pair(EVP_PKEY *key)
+{
+	EVP_PKEY_CTX *ctx =
+	    EVP_PKEY_CTX_new_from_pkey(keyprovider_context(), key, KEYPROVIDER_PROPERTIES);
+	bool is_one = ctx && EVP_PKEY_pairwise_check(ctx) == 1;
+
+	EVP_PKEY_CTX_free(ctx);
+	return is_one;
+}
+
 int signer_add(struct signer *signer, struct str pem)
 {
 	if (signer->n_keys == SIGNER_KEYS_MAX)
@@ -61,7 +72,8 @@ int signer_add(struct signer *signer, struct str pem)
 	    bio, NULL, no_passphrase, NULL, keyprovider_context(), KEYPROVIDER_PROPERTIES);
 	BIO_free(bio);
 	struct held_key *held = &signer->keys[signer->n_keys];
-	if (!key || !keyprovider_takes(key) || !keyprovider_key_id(key, held->id)) {
+	if (!key || !keyprovider_takes(key) || !is_pair(key) ||
+	    !keyprovider_key_id(key, held->id)) {
 		EVP_PKEY_free(key);
 		return -EINVAL;
 	}
