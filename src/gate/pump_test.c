@@ -18,7 +18,7 @@
 #include "gate/gate.h"
 
 struct pair {
-	int peer, session, drain;
+	int peer, session, drain, gatekeeper;
 	pid_t pid;
 };
 
@@ -26,9 +26,10 @@ struct pair {
 static struct pair start(struct str early)
 {
 	static const struct config config;
-	int a[2], b[2], drain[2];
+	int a[2], b[2], drain[2], gatekeeper[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, a), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, b), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gatekeeper), 0);
 	assert_int_equal(pipe(drain), 0);
 	assert_int_equal(fd_write_all(a[0], early), 0);
 	pid_t pid = fork();
@@ -38,8 +39,10 @@ static struct pair start(struct str early)
 		close(a[0]);
 		close(b[0]);
 		close(drain[1]);
+		close(gatekeeper[0]);
 		gate_init(&g, a[1], &config);
 		g.drain = drain[0];
+		g.channels.gatekeeper = gatekeeper[1];
 		int r = early.len > 0 ? gate_fill(&g) : 0;
 		gate_say(&g, STR("ready"));
 		if (r == 0)
@@ -50,9 +53,10 @@ static struct pair start(struct str early)
 	close(a[1]);
 	close(b[1]);
 	close(drain[0]);
+	close(gatekeeper[1]);
 	char ready[5];
 	assert_int_equal(fd_read_all(a[0], ready, sizeof ready), 0);
-	return (struct pair){a[0], b[0], drain[1], pid};
+	return (struct pair){a[0], b[0], drain[1], gatekeeper[0], pid};
 }
 
 static int status_of(struct pair *p)
@@ -63,6 +67,7 @@ static int status_of(struct pair *p)
 	fd_close(&p->peer);
 	fd_close(&p->session);
 	fd_close(&p->drain);
+	fd_close(&p->gatekeeper);
 	return WEXITSTATUS(status);
 }
 
@@ -87,6 +92,8 @@ static void both_ways(void **state)
 	assert_arrives(p.session, "early ");
 	assert_int_equal(fd_write_all(p.peer, STR("question")), 0);
 	assert_arrives(p.session, "question");
+	/* So the gatekeeper knows that somebody is signed in. */
+	assert_end(p.gatekeeper);
 	assert_int_equal(fd_write_all(p.session, STR("answer")), 0);
 	assert_arrives(p.peer, "answer");
 	/* The peer leaves: the session hears of it, may have its say, and ends. */
