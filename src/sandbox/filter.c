@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -203,6 +204,7 @@ static const struct call calls[] = {
 	ALLOW(CALLS_FILES, fchmod),
 	ALLOW(CALLS_FILES, umask),
 	ALLOW(CALLS_FILES, flock),
+	ALLOW_IF(CALLS_FILES, setitimer, 0, INT, ITIMER_REAL), /* bounds a wait for a lock */
 	ALLOW(CALLS_FILES, preadv),
 	ALLOW(CALLS_FILES, pwritev),
 	ALLOW_IF(CALLS_FILES, fcntl, 1, INT, F_GETLK),

@@ -3,11 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,7 +16,7 @@
 #include "store/io.h"
 #include "store/letterbox_private.h"
 
-enum { LOCK_PAUSE_US_MIN = 50, LOCK_PAUSE_US_MAX = 500, BLOCK_LEN = 512, LISTED_SETTLED_S = 2 };
+enum { LOCK_WAKE_AGAIN_US = 10000, BLOCK_LEN = 512, LISTED_SETTLED_S = 2 };
 
 int letterbox_open(int account_fd, uint64_t account_id, struct letterbox **ret_letterbox)
 {
@@ -168,23 +169,43 @@ int letterbox_find_last(struct letterbox *l)
 	return error;
 }
 
-/* Takes the folder's lock of kind `how` (LOCK_EX, LOCK_SH), trying until `wait_ms` have passed. */
+static void wake_up(int signal UNUSED)
+{
+}
+
+/*
+ * Waits in the kernel's queue, where nobody is overtaken for long; a timer's signal ends the wait.
+ * It repeats, since the first could come just before the wait begins.
+ */
+static int wait_for_lock(int fd, int how, int wait_ms)
+{
+	struct sigaction wake = {.sa_handler = wake_up}, before;
+	struct itimerval timer = {
+	    .it_value = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000},
+	    .it_interval = {.tv_usec = LOCK_WAKE_AGAIN_US},
+	};
+	uint64_t until = clock_ms() + (uint64_t)wait_ms;
+	int error;
+
+	sigaction(SIGALRM, &wake, &before);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	do
+		error = flock(fd, how) == 0 ? 0 : -errno;
+	while (error == -EINTR && clock_ms() < until);
+	timer = (struct itimerval){0};
+	setitimer(ITIMER_REAL, &timer, NULL);
+	sigaction(SIGALRM, &before, NULL);
+	return error == -EINTR ? -ETIMEDOUT : error;
+}
+
+/* Takes the folder's lock of kind `how` (LOCK_EX, LOCK_SH); -ETIMEDOUT after `wait_ms`. */
 static int take_lock(struct letterbox *l, int how, int wait_ms)
 {
-	uint64_t until = clock_ms() + (uint64_t)wait_ms;
-	long pause_us = LOCK_PAUSE_US_MIN;
-	for (;;) {
-		if (flock(l->folder_fd, how | LOCK_NB) == 0)
-			return 0;
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		if (clock_ms() >= until)
-			return -ETIMEDOUT;
-		struct timespec pause = {.tv_nsec = pause_us * 1000};
-		nanosleep(&pause, NULL);
-		if (pause_us < LOCK_PAUSE_US_MAX)
-			pause_us *= 2;
-	}
+	if (flock(l->folder_fd, how | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK && errno != EINTR)
+		return -errno;
+	return wait_ms > 0 ? wait_for_lock(l->folder_fd, how, wait_ms) : -ETIMEDOUT;
 }
 
 int letterbox_open_segment(

@@ -24,8 +24,9 @@
  * It does not log, does not know IMAP's syntax, and holds no global state but SQLite's.
  *
  * System calls: those of seal/vfs.h, and openat, close, read, pread64, write, pwrite64, lseek,
- * fstat, newfstatat, flock, fdatasync, fsync, ftruncate, mkdirat, unlinkat, linkat, renameat,
- * renameat2, getdents64, fstatfs, fcntl, mmap, munmap, madvise, brk, getrandom, clock_gettime.
+ * fstat, newfstatat, flock, setitimer, fdatasync, fsync, ftruncate, mkdirat, unlinkat, linkat,
+ * renameat, renameat2, getdents64, fstatfs, fcntl, mmap, munmap, madvise, brk, getrandom,
+ * clock_gettime.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
