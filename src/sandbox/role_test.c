@@ -162,6 +162,35 @@ static void a_gates_memory_files_are_small(void **state UNUSED)
 	close(ends[1]);
 }
 
+/* A registry with many sessions holds more descriptors than the next session may have. */
+static void a_child_is_not_held_up_by_its_parents_descriptors(void **state UNUSED)
+{
+	static const struct config config = {.message_size = 4 << 20, .connections = 1000};
+	const struct role_start start = {.role = ROLE_REGISTRY, .config = &config};
+	const int keep[] = {STDERR_FILENO};
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct sandbox_child *child = sandbox_prepare_child(&start, ROLE_SESSION);
+		for (int i = 0; i < 400; i++)
+			if (dup(STDERR_FILENO) < 0)
+				_exit(2);
+		pid_t session = fork();
+		if (session == 0) {
+			sandbox_enter_child(child, keep, 1);
+			_exit(0);
+		}
+		_exit(waitpid(session, &status, 0) == session && WIFEXITED(status)
+		          ? WEXITSTATUS(status)
+		          : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +200,7 @@ int main(void)
 	    cmocka_unit_test(what_strangers_reach_holds_no_file),
 	    cmocka_unit_test(the_ledger_can_only_append),
 	    cmocka_unit_test(a_gates_memory_files_are_small),
+	    cmocka_unit_test(a_child_is_not_held_up_by_its_parents_descriptors),
 	    cmocka_unit_test(identities_survive_the_environment),
 	};
 

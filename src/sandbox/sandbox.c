@@ -306,11 +306,12 @@ void sandbox_enter_child(const struct sandbox_child *child, const int *keep, siz
 
 	sigemptyset(&none);
 	must(name, "signals", sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0);
+	/* First: the parent may hold more than the child's limit lets it open one beyond. */
+	must(name, "descriptors", close_others(keep, n));
 	must(name, "limits", set_limits(&child->limits));
 	must(name, "user", become(child));
 	must(name, "process", tie_down(name, parent));
 	must(name, "landlock", restrict_child(child));
-	must(name, "descriptors", close_others(keep, n));
 	if (child->own_rules && !drill_without(DRILL_SECCOMP))
 		must(name, "seccomp", filter_load(&child->filter));
 	drill_inside(keep, n);

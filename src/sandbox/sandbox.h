@@ -53,10 +53,11 @@ struct sandbox_child;
 struct sandbox_child *sandbox_prepare_child(const struct role_start *start, enum role role);
 
 /*
- * In the forked child, as its first act: sets its limits, becomes the child's user, drops every
- * capability, enters its landlock rules and filter where its row has its own, and closes every
- * descriptor but 0, 1, 2 and `keep` (n ≤ SANDBOX_KEEP_MAX). A session's working folder must be its
- * account's folder already: its landlock rule is for the working folder. Exits when a step fails.
+ * In the forked child, as its first act: closes every descriptor but 0, 1, 2 and `keep`
+ * (n ≤ SANDBOX_KEEP_MAX), sets its limits, becomes the child's user, drops every capability, and
+ * enters its landlock rules and filter where its row has its own. A session's working folder must
+ * be its account's folder already: its landlock rule is for the working folder. Exits when a step
+ * fails.
  */
 void sandbox_enter_child(const struct sandbox_child *child, const int *keep, size_t n);
 
