@@ -191,12 +191,15 @@ class Instance:
         return f"in {took:.2f} s"
 
     def kill(self):
-        """Ends every process of the server at once, by SIGKILL."""
-        for pid in self.processes():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        """Ends every process of the server at once, by SIGKILL, and waits until the last of them is gone."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while (left := self.processes()) and time.monotonic() < deadline:
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.005)
         if self.process is not None:
             self.process.wait(STOP_SECONDS)
 
