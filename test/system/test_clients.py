@@ -118,7 +118,7 @@ def mbsync_config(server, address, folder):
     maildir = folder / "mail"
     maildir.mkdir(parents=True)
     (folder / "mbsyncrc").write_text(
-        f"IMAPAccount a\nHost localhost\nPort {server.imaps}\nUser {address}\nPass \"{server.passwords[address]}\"\nSSLType IMAPS\n"
+        f"IMAPAccount a\nHost 127.0.0.1\nPort {server.imaps}\nUser {address}\nPass \"{server.passwords[address]}\"\nSSLType IMAPS\n"
         f"CertificateFile {server.data}/tls/cert.pem\nTimeout 60\n\nIMAPStore far\nAccount a\n\nMaildirStore near\nPath {maildir}/\nInbox {maildir}/INBOX\n"
         f"SubFolders Verbatim\n\nChannel c\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n")
     return maildir
