@@ -139,8 +139,41 @@ static void test_version_1(void **state UNUSED)
 	assert_int_equal(chdir(before), 0);
 }
 
+static void test_version_2(void **state UNUSED)
+{
+	static const struct expected inbox[] = {
+	    {1, 0}, {4, 3}, {5, 4}, {6, 5}, {7, 0xffff}, {8, 50}};
+	static const struct expected archive[] = {{1, 1}, {2, 4}}, plans[] = {{1, 100}};
+	char before[PATH_LEN_MAX];
+	assert_non_null(getcwd(before, sizeof(before)));
+	open_copy("test/formats/2");
+	struct store *s = test_open(&t);
+	size_t n;
+	assert_int_equal(store_ingest(s, &n), 0);
+	assert_int_equal(n, 1); /* delivered, and not taken in by that version */
+	expect(s, "INBOX", inbox, ARRAY_LEN(inbox));
+	expect(s, "Archive", archive, ARRAY_LEN(archive));
+	expect(s, "Work/Pl\xc3\xa4ne", plans, ARRAY_LEN(plans));
+	struct store_mailbox m = {0};
+	struct store_view *v = NULL;
+	const uint32_t *uids;
+	bool complete;
+	assert_int_equal(store_mailbox_find(s, STR("INBOX"), &arena, &m), 0);
+	assert_int_equal(store_view_open(s, m.id, true, &v), 0);
+	assert_int_equal(v->entries[3].flags & STORE_SYSTEM_FLAGS, STORE_FLAGGED | STORE_ANSWERED);
+	assert_int_equal(store_view_vanished(v, 1, &arena, &uids, &n, &complete), 0);
+	assert_true(n == 2 && uids[0] == 2 && uids[1] == 3 && complete);
+	store_view_close(v);
+	store_close(s);
+	assert_int_equal(t.n_damage, 0);
+	test_account_remove(&t);
+	arena_done(&arena);
+	assert_int_equal(chdir(before), 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_version_1)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_version_1), cmocka_unit_test(test_version_2)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
