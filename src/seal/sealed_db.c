@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "seal/page.h"
 #include "seal/vfs.h"
+#include "seal/vfs_file.h"
 
 enum { SEALED_DB_BUSY_MS = 10000, SEALED_DB_MODE = 0600 };
 
@@ -194,4 +195,64 @@ int sealed_db_open(
 	else
 		*ret_db = db;
 	return r;
+}
+
+/* --- checking --- */
+
+static int sealed_db_file(sqlite3 *db, int op, struct vfs_file **ret_file)
+{
+	sqlite3_file *file = NULL;
+	int rc = sqlite3_file_control(db, "main", op, &file);
+
+	if (rc != SQLITE_OK)
+		return sealed_db_errno(db, rc);
+	*ret_file = vfs_file_is_ours(file) ? (struct vfs_file *)file : NULL;
+	return 0;
+}
+
+int sealed_db_check_log(struct sqlite3 *db)
+{
+	struct vfs_file *log = NULL;
+
+	opening_error = 0;
+	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return sealed_db_errno(db, rc);
+	int r = sealed_db_file(db, SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	if (r == 0 && log != NULL) {
+		rc = vfs_log_check(log);
+		r = rc == SQLITE_OK ? 0 : rc == SQLITE_IOERR_DATA ? -EBADMSG : -EIO;
+	}
+	rc = sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return r == 0 ? sealed_db_errno(db, rc) : r;
+}
+
+/*
+ * A crash in the middle of a checkpoint leaves pages half-written that the log still has: they are
+ * written again first.
+ */
+static int sealed_db_settle(sqlite3 *db)
+{
+	int in_log = 0, done = 0;
+	int rc = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_log, &done);
+
+	if (rc != SQLITE_OK)
+		return sealed_db_errno(db, rc);
+	return in_log == done ? 0 : -EBUSY;
+}
+
+int sealed_db_check_pages(struct sqlite3 *db, uint32_t first, uint32_t n, uint32_t *ret_n_pages)
+{
+	struct vfs_file *file = NULL;
+
+	opening_error = 0;
+	int r = first == 1 ? sealed_db_settle(db) : 0;
+	if (r == 0)
+		r = sealed_db_file(db, SQLITE_FCNTL_FILE_POINTER, &file);
+	if (r < 0)
+		return r;
+	if (file == NULL)
+		return -EINVAL;
+	int rc = vfs_database_check(file, first, n, ret_n_pages);
+	return rc == SQLITE_OK ? 0 : rc == SQLITE_IOERR_DATA ? -EBADMSG : -EIO;
 }

@@ -277,6 +277,30 @@ static const sqlite3_io_methods vfs_methods = {
     .xShmUnmap = vfs_shm_unmap,
 };
 
+bool vfs_file_is_ours(const sqlite3_file *file)
+{
+	return file != NULL && file->pMethods == &vfs_methods;
+}
+
+int vfs_database_check(struct vfs_file *file, uint32_t first, uint32_t n, uint32_t *ret_n_pages)
+{
+	sqlite3_int64 size;
+	int rc = file->real->pMethods->xFileSize(file->real, &size);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	uint32_t n_pages = (uint32_t)((size + VFS_PAGE_LEN - 1) / VFS_PAGE_LEN);
+	bool damaged = false;
+	for (uint32_t i = first; i < first + n && i <= n_pages; i++) {
+		rc = database_read_page(file, i, file->frame);
+		if (rc != SQLITE_OK && rc != SQLITE_IOERR_DATA)
+			return rc;
+		damaged = damaged || rc == SQLITE_IOERR_DATA;
+	}
+	*ret_n_pages = n_pages;
+	return damaged ? SQLITE_IOERR_DATA : SQLITE_OK;
+}
+
 /* The methods of the VFS. */
 
 /* The file's id, out of the trailer of page 1, makes its key. Pages are not checked yet: page 1 may

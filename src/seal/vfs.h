@@ -77,6 +77,18 @@ MUST_USE int sealed_db_open(
     const char *name, const struct secret *key, unsigned flags, struct sqlite3 **ret_db);
 
 /*
+ * Checking every byte, also those that no query reads: free pages, older frames of the log. What is
+ * damaged is reported to seal_vfs_on_damage. 0, -EBADMSG when something was, -EBUSY when others
+ * work on it and it is to be tried again, other -errno. Not within a transaction.
+ *
+ * The log in one go: nobody writes meanwhile. The pages `n` at a time from `first` (1) on; how many
+ * there are is in `*ret_n_pages`, unless the result is an error other than -EBADMSG.
+ */
+MUST_USE int sealed_db_check_log(struct sqlite3 *db);
+MUST_USE int sealed_db_check_pages(
+    struct sqlite3 *db, uint32_t first, uint32_t n, uint32_t *ret_n_pages);
+
+/*
  * Registers the VFS, as SQLite's default: a plain database is opened only by naming the VFS "unix".
  * Idempotent; roles call it before their sandbox. Does cipher_init too.
  */

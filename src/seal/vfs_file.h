@@ -53,4 +53,11 @@ int vfs_log_read(struct vfs_file *log, void *p, int len, sqlite3_int64 at);
 int vfs_log_write(struct vfs_file *log, const void *p, int len, sqlite3_int64 at);
 void vfs_log_synced(struct vfs_file *log);
 
+/* What checking does (seal/vfs.h): every frame of the log, under SQLite's write lock; pages of the
+ * database from `first` on. Damage is reported; SQLITE_IOERR_DATA where there was some. */
+int vfs_log_check(struct vfs_file *log);
+int vfs_database_check(struct vfs_file *file, uint32_t first, uint32_t n, uint32_t *ret_n_pages);
+/* Is it one of ours, and open? */
+bool vfs_file_is_ours(const sqlite3_file *file);
+
 #endif

@@ -505,3 +505,58 @@ void vfs_log_synced(struct vfs_file *log)
 	log->log.rewriting = false;
 	log->log.rewritten = 0;
 }
+
+/* A frame that the log does not need: whole, of whatever generation, or never written. */
+static bool log_is_left_over(const struct log_frame *frame, uint32_t number)
+{
+	uint8_t expected[LOG_FRAME_HEADER_LEN];
+
+	if (!frame->authentic)
+		return frame->blank && bytes_are_zero(frame->header, sizeof(frame->header));
+	log_frame_header(&frame->place, expected);
+	return frame->place.frame == number &&
+	       memcmp(expected, frame->header, sizeof(expected)) == 0;
+}
+
+/* Checks one frame; `*chained` until the end of the chain was seen. */
+static int log_check_frame(struct vfs_file *log, uint32_t number, bool *chained)
+{
+	struct log_frame frame;
+	uint8_t expected[LOG_FRAME_HEADER_LEN];
+	int rc = log_load(log, number, log->frame, &frame);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	bool continues = *chained && frame.current &&
+	                 memcmp(frame.place.previous, log->log.mark, PAGE_MARK_LEN) == 0;
+	if (continues) {
+		log_frame_header(&frame.place, expected);
+		if (memcmp(expected, frame.header, sizeof(expected)) != 0)
+			vfs_report(log, SEAL_DAMAGE_LOG_MENDED, number);
+		memcpy(log->log.mark, frame.place.mark, PAGE_MARK_LEN);
+		return SQLITE_OK;
+	}
+	bool ends_here = *chained;
+	*chained = false;
+	if (ends_here && (!frame.authentic || frame.place.frame != number))
+		return log_judge_end(log, &frame, number);
+	if (!log_is_left_over(&frame, number))
+		vfs_report(log, SEAL_DAMAGE_LOG_TAIL, number);
+	/* A commit may stand behind a whole frame that is in the wrong place of the chain. */
+	return ends_here ? log_judge_end(log, &frame, number) : SQLITE_OK;
+}
+
+int vfs_log_check(struct vfs_file *log)
+{
+	uint8_t header[LOG_HEADER_LEN];
+	uint32_t n_frames;
+	bool chained = true;
+	int rc = log_n_frames(log, &n_frames);
+
+	if (rc != SQLITE_OK || n_frames == 0)
+		return rc;
+	rc = log_begin_chain(log, header);
+	for (uint32_t i = 1; rc == SQLITE_OK && i <= n_frames; i++)
+		rc = log_check_frame(log, i, &chained);
+	return rc;
+}
