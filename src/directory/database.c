@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -13,7 +15,8 @@
 #include "seal/keys.h"
 #include "seal/vfs.h"
 
-enum { SCHEMA_VERSION = 1, KEY_MODE = 0600 };
+/* A server's key without its checksum is of the first version, and is taken as it is. */
+enum { SCHEMA_VERSION = 1, KEY_MODE = 0600, KEY_FILE_LEN = SECRET_LEN + CIPHER_CHECKSUM_LEN };
 
 static const char schema[] =
     "CREATE TABLE setting(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;"
@@ -182,6 +185,12 @@ int database_finish(struct database *db, int error)
 
 /* --- opening --- */
 
+static void key_checksum(const struct secret *key, uint8_t ret_sum[static CIPHER_CHECKSUM_LEN])
+{
+	struct str bytes = str_of(key->bytes, SECRET_LEN);
+	cipher_checksum(&bytes, 1, ret_sum);
+}
+
 int database_make_key(void)
 {
 	int fd CLEANUP(fd_close) =
@@ -189,7 +198,11 @@ int database_make_key(void)
 	if (fd < 0)
 		return -errno;
 	struct secret *key CLEANUP(secret_free) = secret_random();
+	uint8_t sum[CIPHER_CHECKSUM_LEN];
+	key_checksum(key, sum);
 	int error = fd_write_all(fd, str_of(key->bytes, SECRET_LEN));
+	if (!error)
+		error = fd_write_all(fd, str_of(sum, sizeof(sum)));
 	if (!error && fsync(fd) < 0)
 		error = -errno;
 	if (error)
@@ -197,17 +210,38 @@ int database_make_key(void)
 	return error;
 }
 
+/* -ENOKEY: these are not the bytes that were written. */
+static int read_server_key(struct secret *server)
+{
+	uint8_t sum[CIPHER_CHECKSUM_LEN], found[CIPHER_CHECKSUM_LEN];
+	struct stat st;
+	int fd CLEANUP(fd_close) = open(DATABASE_KEY, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int error = fd < 0 ? -errno : fd_stat(fd, &st);
+	if (error)
+		return error;
+	if (st.st_size != SECRET_LEN && st.st_size != KEY_FILE_LEN)
+		return -ENOKEY;
+	error = fd_read_all(fd, server->bytes, SECRET_LEN);
+	if (error || st.st_size == SECRET_LEN)
+		return error;
+	key_checksum(server, sum);
+	error = fd_read_all(fd, found, sizeof(found));
+	return error ? error : memcmp(sum, found, sizeof(sum)) == 0 ? 0 : -ENOKEY;
+}
+
+int database_check_key(void)
+{
+	struct secret *server CLEANUP(secret_free) = secret_new();
+	return read_server_key(server);
+}
+
 static int read_key(struct secret **ret_key)
 {
-	int fd CLEANUP(fd_close) = open(DATABASE_KEY, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
 	struct secret *server CLEANUP(secret_free) = secret_new();
-	int error = fd_read_all(fd, server->bytes, SECRET_LEN);
-	if (error)
-		return error == -ENODATA ? -EBADMSG : error;
-	*ret_key = secret_derive(server, KEYS_LABEL_DIRECTORY_DB, STR(""));
-	return 0;
+	int error = read_server_key(server);
+	if (!error)
+		*ret_key = secret_derive(server, KEYS_LABEL_DIRECTORY_DB, STR(""));
+	return error;
 }
 
 static int schema_version(struct database *db, int *ret_version)
@@ -270,6 +304,15 @@ int database_open(bool create, struct database **ret_database)
 	}
 	*ret_database = db;
 	return 0;
+}
+
+int database_check(struct database *db, uint32_t first, uint32_t n, uint32_t *ret_n_pages)
+{
+	int log = first == 1 ? sealed_db_check_log(db->handle) : 0;
+	if (log && log != -EBADMSG)
+		return log;
+	int pages = sealed_db_check_pages(db->handle, first, n, ret_n_pages);
+	return pages ? pages : log;
 }
 
 void database_close(struct database *db)

@@ -16,7 +16,8 @@
  * durable when the function returns.
  *
  * Errors: -ENOENT not there, -EEXIST there already, -EBUSY something still refers to it, -EBADMSG
- * damaged, -EPROTONOSUPPORT made by a newer version, other -errno of the machine.
+ * damaged, -ENOKEY server.key is damaged, -EPROTONOSUPPORT made by a newer version, other -errno of
+ * the machine.
  */
 #ifndef DIRECTORY_DATABASE_H
 #define DIRECTORY_DATABASE_H
@@ -48,6 +49,14 @@ void database_close(struct database *db);
 
 /* Makes server.key in the working folder: 0, or -EEXIST. */
 MUST_USE int database_make_key(void);
+/* 0, or -ENOKEY when server.key is damaged. */
+MUST_USE int database_check_key(void);
+
+/*
+ * Checks every byte of the database and of its log, `n` pages at a time from `first` (1) on, as
+ * sealed_db_check_pages does; damage is told to seal_vfs_on_damage.
+ */
+MUST_USE int database_check(struct database *db, uint32_t first, uint32_t n, uint32_t *ret_n_pages);
 
 /* The organisation's recovery key (its public half). */
 MUST_USE int database_set_recovery(

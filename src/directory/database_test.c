@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "seal/vfs.h"
 #include "directory/resolve.h"
 #include "directory/test_folder.h"
 #include "mail/charset.h"
@@ -206,6 +207,44 @@ static void survives_and_needs_its_key(void **state)
 #endif
 }
 
+static void flip(const char *name, size_t at)
+{
+	uint8_t byte;
+	int fd CLEANUP(fd_close) = open(name, O_RDWR | O_CLOEXEC);
+	assert_int_equal(fd_pread_all(fd, &byte, 1, (off_t)at), 0);
+	byte ^= 1;
+	assert_int_equal(fd_pwrite_all(fd, str_of(&byte, 1), (off_t)at), 0);
+}
+
+/* Whose fault it is can be told: the key's, or the database's. */
+static void says_what_is_damaged(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t n_pages = 0;
+	add_account(f, "anna@example.test");
+	assert_int_equal(database_check(f->db, 1, UINT16_MAX, &n_pages), 0);
+	assert_true(n_pages > 1);
+	flip(DATABASE_FILE, (size_t)VFS_PAGE_LEN * (n_pages - 1) + 5);
+	assert_int_equal(database_check(f->db, 1, UINT16_MAX, &n_pages), -EBADMSG);
+	flip(DATABASE_FILE, (size_t)VFS_PAGE_LEN * (n_pages - 1) + 5);
+	database_close(f->db);
+	f->db = NULL;
+	for (size_t at = 0; at < SECRET_LEN + CIPHER_CHECKSUM_LEN; at++) {
+		flip(DATABASE_KEY, at);
+		assert_int_equal(database_check_key(), -ENOKEY);
+		assert_int_equal(database_open(false, &f->db), -ENOKEY);
+		flip(DATABASE_KEY, at);
+	}
+	/* As the first version wrote it: without a checksum. */
+	assert_int_equal(truncate(DATABASE_KEY, SECRET_LEN), 0);
+	assert_int_equal(database_check_key(), 0);
+	assert_int_equal(database_open(false, &f->db), 0);
+	database_close(f->db);
+	f->db = NULL;
+	assert_int_equal(truncate(DATABASE_KEY, SECRET_LEN - 1), 0);
+	assert_int_equal(database_open(false, &f->db), -ENOKEY);
+}
+
 /* --- who gets the mail --- */
 
 static void finds_accounts_in_any_spelling(void **state)
@@ -330,6 +369,7 @@ int main(void)
 	    TEST(what_is_in_use_stays),
 	    TEST(lists_are_sorted_and_read_in_pieces),
 	    TEST(survives_and_needs_its_key),
+	    TEST(says_what_is_damaged),
 	    TEST(finds_accounts_in_any_spelling),
 	    TEST(takes_tags_off),
 	    TEST(postmaster_is_always_there),

@@ -136,7 +136,8 @@ static int prepare(struct directory *d, struct role_start *start)
 	int error = database_open(false, &d->db);
 	if (error) {
 		log_event(LOG_ERROR, "directory.no-database", "file=%s error=%s",
-		    "directory/" DATABASE_FILE, log_quote(str_of_cstr(strerror(-error))).text);
+		    error == -ENOKEY ? "directory/" DATABASE_KEY : "directory/" DATABASE_FILE,
+		    log_quote(str_of_cstr(strerror(-error))).text);
 		return error;
 	}
 	error = resolver_new(d->db, &d->resolver);

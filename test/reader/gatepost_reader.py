@@ -32,7 +32,9 @@ def load_if_there(*path):
 
 
 def open_directory(folder):
-    key = sealed.derive(load(folder, "server.key"), "directory.db")
+    server_key = load(folder, "server.key")
+    need(server_key[32:] in (b"", sealed.checksum(server_key[:32])), "server.key is damaged")
+    key = sealed.derive(server_key[:32], "directory.db")
     return sealed.open_database(key, load(folder, "directory.db"),
                                 load_if_there(folder, "directory.db-wal"))
 
