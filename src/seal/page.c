@@ -101,6 +101,12 @@ int page_decode(const uint8_t trailer[static VFS_RESERVE_LEN], struct page_place
 	return 0;
 }
 
+void page_claim_version(uint8_t trailer[static VFS_RESERVE_LEN])
+{
+	trailer[TRAILER_AT_VERSION] = PAGE_VERSION;
+	trailer[TRAILER_AT_FLAGS] = CIPHER_FORMAT_FLAGS;
+}
+
 bool page_open(const uint8_t key[static CIPHER_KEY_LEN], uint8_t *page)
 {
 	uint8_t *trailer = page + PAGE_CONTENT_LEN;

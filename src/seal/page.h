@@ -47,6 +47,9 @@ void page_seal(const uint8_t key[static CIPHER_KEY_LEN], const struct page_place
 MUST_USE int page_decode(
     const uint8_t trailer[static VFS_RESERVE_LEN], struct page_place *ret_place);
 
+/* Writes this version into a trailer: a page that opens then was of it, and damaged. */
+void page_claim_version(uint8_t trailer[static VFS_RESERVE_LEN]);
+
 /* Opens a page in place; its trailer becomes zero. False, and all of it zero, when not authentic.
  */
 MUST_USE bool page_open(const uint8_t key[static CIPHER_KEY_LEN], uint8_t *page);

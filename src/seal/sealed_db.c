@@ -246,13 +246,14 @@ int sealed_db_check_pages(struct sqlite3 *db, uint32_t first, uint32_t n, uint32
 	struct vfs_file *file = NULL;
 
 	opening_error = 0;
-	int r = first == 1 ? sealed_db_settle(db) : 0;
-	if (r == 0)
-		r = sealed_db_file(db, SQLITE_FCNTL_FILE_POINTER, &file);
+	int settled = first == 1 ? sealed_db_settle(db) : 0;
+	if (settled < 0 && settled != -EBADMSG)
+		return settled;
+	int r = sealed_db_file(db, SQLITE_FCNTL_FILE_POINTER, &file);
 	if (r < 0)
 		return r;
 	if (file == NULL)
 		return -EINVAL;
 	int rc = vfs_database_check(file, first, n, ret_n_pages);
-	return rc == SQLITE_OK ? 0 : rc == SQLITE_IOERR_DATA ? -EBADMSG : -EIO;
+	return rc == SQLITE_OK ? settled : rc == SQLITE_IOERR_DATA ? -EBADMSG : -EIO;
 }

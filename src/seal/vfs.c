@@ -1,6 +1,7 @@
 #include "seal/vfs.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -303,6 +304,22 @@ int vfs_database_check(struct vfs_file *file, uint32_t first, uint32_t n, uint32
 
 /* The methods of the VFS. */
 
+/* Of page 1: does it open as of this version, whatever version it says? Then that is damage. */
+static bool database_is_this_version(struct vfs_file *file, const struct secret *key)
+{
+	struct page_place place;
+	uint8_t page[VFS_PAGE_LEN];
+
+	if (file->real->pMethods->xRead(file->real, page, sizeof(page), 0) != SQLITE_OK)
+		return false;
+	page_claim_version(page + PAGE_CONTENT_LEN);
+	if (page_decode(page + PAGE_CONTENT_LEN, &place) < 0)
+		return false;
+	struct secret *page_key CLEANUP(secret_free) =
+	    secret_derive(key, "database page", str_of(place.file_id, PAGE_FILE_ID_LEN));
+	return page_open(page_key->bytes, page);
+}
+
 /* The file's id, out of the trailer of page 1, makes its key. Pages are not checked yet: page 1 may
  * have been cut short by a crash, and stand in the log. */
 static int database_begin(struct vfs_file *file)
@@ -318,6 +335,8 @@ static int database_begin(struct vfs_file *file)
 	if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
 		return rc;
 	int r = page_decode(trailer, &place);
+	if (r == -EPROTONOSUPPORT && database_is_this_version(file, key))
+		r = -EBADMSG;
 	if (r < 0 || place.role != PAGE_DATABASE) {
 		sealed_db_refuse(r);
 		vfs_report(file, SEAL_DAMAGE_FOREIGN, 0);

@@ -177,6 +177,39 @@ static void test_log(UNUSED void **state)
 	sqlite3_close_v2(db);
 }
 
+/* What cannot be settled is damaged; the pages are looked at all the same. */
+static void test_damaged_log(UNUSED void **state)
+{
+	sqlite3 *db = make_database();
+	run(db, "INSERT INTO t(x) VALUES(randomblob(40000))");
+	flip("a.db-wal", LOG_HEADER + LOG_FRAME + 5000);
+	assert_int_equal(check_pages(db), -EBADMSG);
+	assert_string_equal(reported.file, "a.db-wal");
+	flip("a.db", 3 * VFS_PAGE_LEN + 7);
+	assert_int_equal(check_pages(db), -EBADMSG);
+	assert_string_equal(reported.file, "a.db");
+	sqlite3_close_v2(db);
+}
+
+/* A version that a flipped bit made is damage; one that is later is not for this program. */
+static void test_version(UNUSED void **state)
+{
+	sqlite3 *db = make_database();
+	sqlite3_close_v2(db);
+	for (size_t at = PAGE_CONTENT_LEN + 44; at < PAGE_CONTENT_LEN + 46; at++) {
+		flip("a.db", at);
+		memset(&reported, 0, sizeof(reported));
+		assert_int_equal(sealed_db_open("a.db", key, 0, &db), -EBADMSG);
+		assert_string_equal(reported.file, "a.db");
+		flip("a.db", 99);
+		assert_int_equal(sealed_db_open("a.db", key, 0, &db), -EPROTONOSUPPORT);
+		flip("a.db", 99);
+		flip("a.db", at);
+	}
+	db = open_database();
+	sqlite3_close_v2(db);
+}
+
 /* The header is made again, and reported. */
 static void test_log_header(UNUSED void **state)
 {
@@ -199,6 +232,8 @@ int main(void)
 	    cmocka_unit_test_teardown(test_pages, tear_down),
 	    cmocka_unit_test_teardown(test_log, tear_down),
 	    cmocka_unit_test_teardown(test_log_header, tear_down),
+	    cmocka_unit_test_teardown(test_damaged_log, tear_down),
+	    cmocka_unit_test_teardown(test_version, tear_down),
 	};
 	return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }

@@ -220,6 +220,10 @@ static void test_refusals(UNUSED void **state)
 	struct str file = load("a.db");
 	bytes_of(file)[PAGE_CONTENT_LEN + 45] ^= CIPHER_FLAG_NOT_SEALED;
 	store("b.db", file);
+	assert_int_equal(
+	    sealed_db_open("b.db", key, 0, &db), -EBADMSG); /* ours, with that bit flipped */
+	bytes_of(file)[99] ^= 1;
+	store("b.db", file);
 	drop(file);
 	assert_int_equal(sealed_db_open("b.db", key, 0, &db), -EPROTONOSUPPORT);
 	assert_null(db);
