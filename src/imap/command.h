@@ -21,6 +21,7 @@
 enum {
 	IMAP_PATTERNS_MAX = 100,
 	IMAP_ENABLE_MAX = 20,
+	IMAP_USES_MAX = 20,
 	IMAP_ID_PAIRS_MAX = 30,
 	IMAP_MECHANISM_LEN_MAX = 20,
 	/* A ceiling that holds the tree of every command that keeps the other limits. */
@@ -145,7 +146,7 @@ struct imap_command {
 	struct str initial; /* its initial response, still base64, "=" for an empty one */
 	bool condstore;     /* SELECT … (CONDSTORE) */
 	unsigned status;    /* STATUS: bits of enum imap_status_item */
-	struct str *words;  /* ENABLE */
+	struct str *words;  /* ENABLE; CREATE … (USE (…)) */
 	size_t n_words;
 	struct imap_set set; /* COPY, MOVE, UID EXPUNGE */
 	struct imap_list list;

@@ -12,6 +12,7 @@ MUST_USE bool imap_parse_authenticate(struct imap_parser *p, struct imap_command
 MUST_USE bool imap_parse_enable(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_select(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_name(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_create(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_two_names(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_list(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_lsub(struct imap_parser *p, struct imap_command *c);

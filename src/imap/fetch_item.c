@@ -15,6 +15,7 @@ static const struct simple_item simple_items[] = {
     {STR_INIT("BODYSTRUCTURE"), FETCH_BODYSTRUCTURE},
     {STR_INIT("UID"), FETCH_UID},
     {STR_INIT("MODSEQ"), FETCH_MODSEQ},
+    {STR_INIT("SAVEDATE"), FETCH_SAVEDATE},
 };
 
 static const struct {

@@ -27,7 +27,8 @@ enum imap_fetch_kind {
 	FETCH_BODY, /* the structure without extensions */
 	FETCH_BODYSTRUCTURE,
 	FETCH_MODSEQ,
-	FETCH_SECTION, /* BODY[…], RFC822… */
+	FETCH_SAVEDATE, /* RFC 8514 */
+	FETCH_SECTION,  /* BODY[…], RFC822… */
 	FETCH_BINARY,
 	FETCH_BINARY_SIZE,
 };

@@ -25,7 +25,8 @@ struct key_word {
 	struct str field;
 };
 
-/* search-key, RFC 9051 §9; NEW, OLD, RECENT from RFC 3501; MODSEQ from RFC 7162 §7. */
+/* search-key, RFC 9051 §9; NEW, OLD, RECENT from RFC 3501; MODSEQ from RFC 7162 §7; SAVED… from RFC
+ * 8514. */
 static const struct key_word key_words[] = {
     {STR_INIT("ALL"), SEARCH_ALL, NONE, 0, {0}},
     {STR_INIT("ANSWERED"), SEARCH_FLAG, NONE, IMAP_ANSWERED, {0}},
@@ -47,6 +48,10 @@ static const struct key_word key_words[] = {
     {STR_INIT("ON"), SEARCH_ON, DAY, 0, {0}},
     {STR_INIT("OR"), SEARCH_OR, TWO_KEYS, 0, {0}},
     {STR_INIT("RECENT"), SEARCH_RECENT, NONE, 0, {0}},
+    {STR_INIT("SAVEDATESUPPORTED"), SEARCH_ALL, NONE, 0, {0}},
+    {STR_INIT("SAVEDBEFORE"), SEARCH_SAVED_BEFORE, DAY, 0, {0}},
+    {STR_INIT("SAVEDON"), SEARCH_SAVED_ON, DAY, 0, {0}},
+    {STR_INIT("SAVEDSINCE"), SEARCH_SAVED_SINCE, DAY, 0, {0}},
     {STR_INIT("SEEN"), SEARCH_FLAG, NONE, IMAP_SEEN, {0}},
     {STR_INIT("SENTBEFORE"), SEARCH_SENT_BEFORE, DAY, 0, {0}},
     {STR_INIT("SENTON"), SEARCH_SENT_ON, DAY, 0, {0}},

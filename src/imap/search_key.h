@@ -32,6 +32,9 @@ enum imap_search_op {
 	SEARCH_BEFORE,   /* internal date's day < `day` */
 	SEARCH_ON,
 	SEARCH_SINCE,
+	SEARCH_SAVED_BEFORE, /* the day it came into this mailbox (RFC 8514) */
+	SEARCH_SAVED_ON,
+	SEARCH_SAVED_SINCE,
 	SEARCH_SENT_BEFORE, /* the Date field's day */
 	SEARCH_SENT_ON,
 	SEARCH_SENT_SINCE,

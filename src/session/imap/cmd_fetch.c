@@ -44,6 +44,7 @@ static void look_at_item(struct fetching *f, const struct imap_fetch_item *item)
 		f->scans = true;
 		break;
 	case FETCH_INTERNALDATE:
+	case FETCH_SAVEDATE:
 	case FETCH_RFC822_SIZE:
 		f->scans = true;
 		break;
@@ -65,11 +66,10 @@ static void plan(struct fetching *f)
 	f->marks &= !f->s->read_only;
 }
 
-static void write_date(const struct store_row *row, struct buf *out)
+static void write_date(struct str label, struct date date, struct buf *out)
 {
-	struct date date = {row->internal_at, row->internal_zone};
-
-	buf_add(out, STR("INTERNALDATE \""));
+	buf_add(out, label);
+	buf_add(out, STR(" \""));
 	(void)date_format_internal(date, out);
 	buf_add_c(out, '"');
 }
@@ -104,7 +104,11 @@ static int write_item(struct fetching *f, const struct imap_fetch_item *item,
 		write_number(STR("MODSEQ ("), e->modseq, STR(")"), out);
 		return 0;
 	case FETCH_INTERNALDATE:
-		write_date(row, out);
+		write_date(
+		    STR("INTERNALDATE"), (struct date){row->internal_at, row->internal_zone}, out);
+		return 0;
+	case FETCH_SAVEDATE:
+		write_date(STR("SAVEDATE"), (struct date){row->saved_at, 0}, out);
 		return 0;
 	case FETCH_RFC822_SIZE:
 		write_number(STR("RFC822.SIZE "), row->size, STR(""), out);

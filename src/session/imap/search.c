@@ -169,6 +169,12 @@ static int32_t internal_day(const struct store_row *row)
 	return date_day((struct date){row->internal_at, row->internal_zone});
 }
 
+/* In UTC, as FETCH SAVEDATE shows it. */
+static int32_t saved_day(const struct store_row *row)
+{
+	return date_day((struct date){row->saved_at, 0});
+}
+
 /* A message without a readable Date field counts with its internal date. */
 static int32_t sent_day(const struct store_row *row)
 {
@@ -192,6 +198,12 @@ static bool row_matches(const struct searching *g, const struct imap_search_key 
 		return internal_day(row) == key->day;
 	case SEARCH_SINCE:
 		return internal_day(row) >= key->day;
+	case SEARCH_SAVED_BEFORE:
+		return saved_day(row) < key->day;
+	case SEARCH_SAVED_ON:
+		return saved_day(row) == key->day;
+	case SEARCH_SAVED_SINCE:
+		return saved_day(row) >= key->day;
 	case SEARCH_SENT_BEFORE:
 		return sent_day(row) < key->day;
 	case SEARCH_SENT_ON:
@@ -259,6 +271,9 @@ static bool matches(struct searching *g, const struct imap_search_key *key)
 	case SEARCH_BEFORE:
 	case SEARCH_ON:
 	case SEARCH_SINCE:
+	case SEARCH_SAVED_BEFORE:
+	case SEARCH_SAVED_ON:
+	case SEARCH_SAVED_SINCE:
 	case SEARCH_SENT_BEFORE:
 	case SEARCH_SENT_ON:
 	case SEARCH_SENT_SINCE:
