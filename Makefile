@@ -14,7 +14,7 @@ BUILD ?= build/$(MODE)
 CC     = gcc
 V     ?= @
 
-LAYERS := base config mail seal ipc sandbox tls store smtp imap ledger keyholder directory \
+LAYERS := base config mail seal ipc sandbox tls store smtp imap pop3 ledger keyholder directory \
           session registry delivery gatekeeper gate supervisor cli
 
 DEPS_base       :=
@@ -27,18 +27,19 @@ DEPS_tls        := ipc base
 DEPS_store      := seal mail base
 DEPS_smtp       := mail base
 DEPS_imap       := mail base
+DEPS_pop3       := mail base
 ROLE_DEPS       := ipc sandbox config base
 DEPS_ledger     := $(ROLE_DEPS)
 DEPS_keyholder  := tls $(ROLE_DEPS)
 DEPS_directory  := seal mail $(ROLE_DEPS)
-DEPS_session    := imap store seal mail $(ROLE_DEPS)
-DEPS_registry   := session imap store seal mail $(ROLE_DEPS)
+DEPS_session    := imap pop3 store seal mail $(ROLE_DEPS)
+DEPS_registry   := session imap pop3 store seal mail $(ROLE_DEPS)
 DEPS_delivery   := store seal mail $(ROLE_DEPS)
-DEPS_gate       := tls smtp imap mail $(ROLE_DEPS)
-DEPS_gatekeeper := gate tls smtp imap mail $(ROLE_DEPS)
+DEPS_gate       := tls smtp imap pop3 mail $(ROLE_DEPS)
+DEPS_gatekeeper := gate tls smtp imap pop3 mail $(ROLE_DEPS)
 DEPS_supervisor := $(ROLE_DEPS)
 DEPS_cli        := supervisor gatekeeper gate delivery registry session directory keyholder ledger \
-                   imap smtp store tls seal mail $(ROLE_DEPS)
+                   pop3 imap smtp store tls seal mail $(ROLE_DEPS)
 
 PACKAGES := openssl libsodium sqlite3 libzstd icu-uc icu-i18n libseccomp inih jansson
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
