@@ -138,7 +138,7 @@ static size_t each_message(uint64_t id, void (*fn)(struct str bytes, void *ctx),
 	for (size_t i = 0; i < v->n; i++) {
 		struct store_body *b;
 		struct str bytes;
-		assert_int_equal(store_body_open(s, v->entries[i].message, &b), 0);
+		assert_int_equal(store_body_open(s, store_view_entry(v, i).message, &b), 0);
 		assert_int_equal(store_body_all(b, &bytes), 0);
 		fn(bytes, ctx);
 		store_body_close(b);

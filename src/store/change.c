@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "store/store_private.h"
+#include "store/view_entries.h"
 
 /* A row of `entries`. */
 struct row {
@@ -102,18 +103,19 @@ static int flag_all(
 	return store_box_save(s, &f->box);
 }
 
-/* The view's entries become what was committed; their positions replace the UIDs. */
+/*
+ * The view's entries become what was committed; their positions replace the UIDs. What it has no
+ * room for shows with the next refresh, or ends it.
+ */
 static size_t show_flags(struct flagging *f)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < f->n; i++) {
 		size_t at = store_view_at(f->view, f->uids[i]);
-		if (at == f->view->n || f->view->entries[at].uid != f->uids[i])
+		if (at == f->view->n || store_view_entry(f->view, at).uid != f->uids[i])
 			continue;
-		struct store_entry *entry = &f->view->entries[at];
-		entry->flags = f->flags[i] | (entry->flags & (STORE_RECENT | STORE_GONE));
-		entry->modseq = f->modseq;
-		f->uids[n++] = (uint32_t)at;
+		if (view_entries_set(&f->view->entries, at, f->flags[i], f->modseq) == 0)
+			f->uids[n++] = (uint32_t)at;
 	}
 	return n;
 }

@@ -179,7 +179,9 @@ static int load_state(struct db *db)
 	    .keyword_generation = db_column_u64(stmt, 8),
 	    .swept_at = db_column_u64(stmt, 9),
 	    .witness = db_column_u64(stmt, 10),
-	    .skipped = db_column_u64(stmt, 11)};
+	    .skipped = db_column_u64(stmt, 11),
+	    .checked_at = db_column_u64(stmt, 12),
+	    .check_place = db_column_u64(stmt, 13)};
 	db->loaded = db->state;
 	sqlite3_reset(stmt);
 	return 0;
@@ -188,13 +190,14 @@ static int load_state(struct db *db)
 static int save_state(struct db *db)
 {
 	const struct db_state *t = &db->state;
-	static_assert(sizeof(*t) == 8 * sizeof(uint64_t) + 4 * sizeof(uint32_t), "no padding");
+	static_assert(sizeof(*t) == 10 * sizeof(uint64_t) + 4 * sizeof(uint32_t), "no padding");
 	if (memcmp(t, &db->loaded, sizeof(*t)) == 0)
 		return 0;
 	return db_run(db, DB_STATE_PUT, t->segment, (int64_t)t->offset, t->rebuild_segment,
 	    (int64_t)t->rebuild_offset, (int64_t)t->next_modseq, t->next_message,
 	    (int64_t)t->next_mailbox, t->next_uidvalidity, (int64_t)t->keyword_generation,
-	    (int64_t)t->swept_at, (int64_t)t->witness, (int64_t)t->skipped);
+	    (int64_t)t->swept_at, (int64_t)t->witness, (int64_t)t->skipped, (int64_t)t->checked_at,
+	    (int64_t)t->check_place);
 }
 
 static void roll_back(struct db *db)

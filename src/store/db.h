@@ -88,7 +88,9 @@ struct db_state {
 	uint64_t next_mailbox;
 	uint64_t keyword_generation; /* changes with every new keyword */
 	uint64_t swept_at;           /* when blobs without message were last looked for */
-	uint64_t witness; /* the checksum that ends the record before `offset`; 0: not known */
+	uint64_t witness;     /* the checksum that ends the record before `offset`; 0: not known */
+	uint64_t checked_at;  /* when every byte was last looked at, or some of them were */
+	uint64_t check_place; /* where that goes on; 0: it was finished */
 	uint64_t skipped; /* 1: something in the letterbox could not be read and was passed over */
 	uint32_t segment;
 	uint32_t rebuild_segment;

@@ -21,11 +21,12 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_ROLLBACK] = "ROLLBACK",
     [DB_STATE_GET] = "SELECT segment, offset, rebuild_segment, rebuild_offset, next_modseq, "
                      "next_message, next_mailbox, next_uidvalidity, keyword_generation, swept_at, "
-                     "witness, skipped FROM state WHERE id = 1",
-    [DB_STATE_PUT] = "UPDATE state SET segment = ?1, offset = ?2, rebuild_segment = ?3, "
-                     "rebuild_offset = ?4, next_modseq = ?5, next_message = ?6, next_mailbox = ?7, "
-                     "next_uidvalidity = ?8, keyword_generation = ?9, swept_at = ?10, "
-                     "witness = ?11, skipped = ?12 WHERE id = 1",
+                     "witness, skipped, checked_at, check_place FROM state WHERE id = 1",
+    [DB_STATE_PUT] =
+        "UPDATE state SET segment = ?1, offset = ?2, rebuild_segment = ?3, "
+        "rebuild_offset = ?4, next_modseq = ?5, next_message = ?6, next_mailbox = ?7, "
+        "next_uidvalidity = ?8, keyword_generation = ?9, swept_at = ?10, "
+        "witness = ?11, skipped = ?12, checked_at = ?13, check_place = ?14 WHERE id = 1",
     [DB_KEYWORDS] = "SELECT bit, name FROM keywords ORDER BY bit",
     [DB_KEYWORD_ADD] = "INSERT INTO keywords (bit, name) VALUES (?1, ?2)",
     [DB_MAILBOX_LIST] = "SELECT " MAILBOX_COLUMNS ", EXISTS (SELECT 1 FROM subscriptions s WHERE "
@@ -73,8 +74,8 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_ENTRY_OF_MAILBOX] =
         "SELECT uid FROM entries WHERE mailbox = ?1 AND uid > ?2 ORDER BY uid LIMIT 1000",
     [DB_ENTRY_OF_MESSAGE] = "SELECT 1 FROM entries WHERE message = ?1 LIMIT 1",
-    [DB_ENTRIES] =
-        "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 ORDER BY uid",
+    [DB_ENTRIES] = "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND uid < "
+                   "?2 ORDER BY uid",
     [DB_ENTRIES_SINCE] = "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND "
                          "modseq > ?2 ORDER BY uid",
     [DB_ENTRIES_FROM_COUNT] = "SELECT count(*) FROM entries WHERE mailbox = ?1 AND uid >= ?2",

@@ -51,8 +51,8 @@ static void start_batch(struct store_scan *scan)
 {
 	const struct store_view *v = scan->view;
 	sqlite3_reset(scan->stmt);
-	db_bind(scan->stmt, (int64_t)v->mailbox, v->entries[scan->at].uid,
-	    v->entries[scan->end - 1].uid);
+	db_bind(scan->stmt, (int64_t)v->mailbox, store_view_entry(v, scan->at).uid,
+	    store_view_entry(v, scan->end - 1).uid);
 	scan->running = true;
 	scan->n_in_batch = 0;
 }
@@ -90,9 +90,9 @@ int store_scan_next(struct store_scan *scan, struct store_row *ret_row)
 		}
 		scan->n_in_batch++;
 		uint32_t uid = db_column_u32(scan->stmt, 0);
-		while (scan->at < scan->end && v->entries[scan->at].uid < uid)
+		while (scan->at < scan->end && store_view_entry(v, scan->at).uid < uid)
 			scan->at++;
-		if (scan->at == scan->end || v->entries[scan->at].uid != uid)
+		if (scan->at == scan->end || store_view_entry(v, scan->at).uid != uid)
 			continue;
 		read_row(scan, ret_row);
 		scan->at++;

@@ -131,10 +131,18 @@ static int make_version_2(struct db *db, struct letterbox_place end UNUSED)
 	                   "ALTER TABLE state ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;");
 }
 
+/* Version 3 remembers when every byte was looked at. */
+static int make_version_3(struct db *db, struct letterbox_place end UNUSED)
+{
+	return run_sql(db, "ALTER TABLE state ADD COLUMN checked_at INTEGER NOT NULL DEFAULT 0;"
+	                   "ALTER TABLE state ADD COLUMN check_place INTEGER NOT NULL DEFAULT 0;");
+}
+
 /* The step to version n + 1 stands at n. */
 static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place end) = {
     make_version_1,
     make_version_2,
+    make_version_3,
 };
 
 static int get_version(struct db *db, int *ret_version)

@@ -66,7 +66,7 @@ static bool holds_number(struct store_view *v, size_t at, unsigned number)
 	struct buf buf CLEANUP(buf_done) = BUF_MAX(4096);
 	struct store_body *b = NULL;
 	struct str bytes;
-	assert_int_equal(store_body_open(s, v->entries[at].message, &b), 0);
+	assert_int_equal(store_body_open(s, store_view_entry(v, at).message, &b), 0);
 	assert_int_equal(store_body_all(b, &bytes), 0);
 	bool same = str_eq(bytes, test_message(number, &buf));
 	store_body_close(b);
@@ -104,7 +104,7 @@ static void test_damaged_message(void **state UNUSED)
 	test_flip("letterbox/000001.seg", places[1].offset + 200);
 	struct store_view *v = view("INBOX");
 	struct store_body *b;
-	assert_int_equal(store_body_open(s, v->entries[1].message, &b), -EBADMSG);
+	assert_int_equal(store_body_open(s, store_view_entry(v, 1).message, &b), -EBADMSG);
 	assert_int_equal(t.n_damage, 1);
 	assert_string_equal(t.damaged_file, "letterbox/000001.seg");
 	assert_int_equal(t.damaged_at, places[1].offset);
@@ -124,7 +124,7 @@ static void test_damaged_message(void **state UNUSED)
 static void archive_two(void)
 {
 	struct store_view *v = view("INBOX");
-	const uint32_t moved[] = {v->entries[1].uid, v->entries[2].uid};
+	const uint32_t moved[] = {store_view_entry(v, 1).uid, store_view_entry(v, 2).uid};
 	struct store_copy_result copied;
 	struct store_flag_result flagged;
 	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_FLAGGED, false, 0};
@@ -168,9 +168,9 @@ static void test_lost_database(void **state UNUSED)
 	assert_true(mailbox("INBOX").uidvalidity >= uidvalidity);
 	struct store_view *v = view("Work/Plans");
 	assert_true(v->n == 1 && holds_number(v, 0, 30));
-	assert_int_equal(v->entries[0].flags & STORE_SYSTEM_FLAGS, STORE_SEEN);
-	assert_true(str_eq(
-	    store_keyword_name(s, v->entries[0].flags & ~(STORE_SYSTEM_FLAGS | STORE_RECENT)),
+	assert_int_equal(store_view_entry(v, 0).flags & STORE_SYSTEM_FLAGS, STORE_SEEN);
+	assert_true(str_eq(store_keyword_name(s,
+	                       store_view_entry(v, 0).flags & ~(STORE_SYSTEM_FLAGS | STORE_RECENT)),
 	    STR("$Later")));
 	store_view_close(v);
 	assert_int_equal(access("mailbox.db.is-damaged", F_OK), -1);
@@ -340,7 +340,8 @@ static void test_witness_in_a_hole(void **state UNUSED)
 		test_deliver_number(&t, 3 * round + 1);
 		ingest();
 		struct store_view *v = view("INBOX");
-		uint32_t uids[2] = {v->entries[v->n - 2].uid, v->entries[v->n - 1].uid};
+		uint32_t uids[2] = {
+		    store_view_entry(v, v->n - 2).uid, store_view_entry(v, v->n - 1).uid};
 		struct store_uids set = {uids + 2 - round, round}, removed;
 		struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0};
 		struct store_flag_result result;
@@ -482,7 +483,8 @@ static void test_killed_rebuild(void **state UNUSED)
 		for (unsigned i = 0; i < N_MESSAGES; i++)
 			append_number("Archive", i, STORE_FLAGGED);
 		struct store_view *v = view("Archive");
-		struct store_uids first = {&v->entries[0].uid, 1};
+		uint32_t first_uid = store_view_entry(v, 0).uid;
+		struct store_uids first = {&first_uid, 1};
 		struct store_flag_change seen = {.mode = STORE_FLAGS_ADD, .flags = STORE_SEEN};
 		struct store_flag_result result;
 		assert_int_equal(store_flags(v, first, &seen, &arena, &result), 0);
@@ -502,7 +504,7 @@ static void test_killed_rebuild(void **state UNUSED)
 		v = view("Archive");
 		assert_int_equal(v->n, N_MESSAGES);
 		assert_int_equal(
-		    v->entries[0].flags & STORE_SYSTEM_FLAGS, STORE_FLAGGED | STORE_SEEN);
+		    store_view_entry(v, 0).flags & STORE_SYSTEM_FLAGS, STORE_FLAGGED | STORE_SEEN);
 		store_view_close(v);
 		assert_int_equal(access(STORE_DAMAGE_MARK, F_OK), -1);
 	}
@@ -518,7 +520,7 @@ static void work_for_ever(unsigned seed)
 		test_deliver(&t, test_message(seed * 1000 + i, &buf));
 		test_check(store_ingest(s, &n));
 		struct store_view *v = view("INBOX");
-		const uint32_t uid = v->entries[i % v->n].uid;
+		const uint32_t uid = store_view_entry(v, i % v->n).uid;
 		struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0};
 		struct store_flag_result result;
 		struct store_uids set = {&uid, 1}, removed;

@@ -123,9 +123,9 @@ static void test_version_1(void **state UNUSED)
 	struct store_row row;
 	assert_int_equal(store_mailbox_find(s, STR("Work/Pl\xc3\xa4ne"), &arena, &m), 0);
 	assert_int_equal(store_view_open(s, m.id, true, &v), 0);
-	assert_int_equal(v->entries[0].flags & STORE_SYSTEM_FLAGS, STORE_SEEN);
+	assert_int_equal(store_view_entry(v, 0).flags & STORE_SYSTEM_FLAGS, STORE_SEEN);
 	assert_true(str_eq(store_keyword_name(s, 1 << STORE_KEYWORD_FIRST), STR("$Later")));
-	assert_true(v->entries[0].flags & 1 << STORE_KEYWORD_FIRST);
+	assert_true(store_view_entry(v, 0).flags & 1 << STORE_KEYWORD_FIRST);
 	assert_int_equal(store_scan_open(v, 0, 1, STORE_COLUMN_ENVELOPE, &scan), 0);
 	assert_int_equal(store_scan_next(scan, &row), 1);
 	assert_true(row.internal_at == 1000000 && row.internal_zone == -330);
@@ -160,7 +160,8 @@ static void test_version_2(void **state UNUSED)
 	bool complete;
 	assert_int_equal(store_mailbox_find(s, STR("INBOX"), &arena, &m), 0);
 	assert_int_equal(store_view_open(s, m.id, true, &v), 0);
-	assert_int_equal(v->entries[3].flags & STORE_SYSTEM_FLAGS, STORE_FLAGGED | STORE_ANSWERED);
+	assert_int_equal(
+	    store_view_entry(v, 3).flags & STORE_SYSTEM_FLAGS, STORE_FLAGGED | STORE_ANSWERED);
 	assert_int_equal(store_view_vanished(v, 1, &arena, &uids, &n, &complete), 0);
 	assert_true(n == 2 && uids[0] == 2 && uids[1] == 3 && complete);
 	store_view_close(v);

@@ -85,7 +85,7 @@ static struct str body_of(uint32_t message)
 static bool holds_number(struct store_view *v, size_t at, unsigned number)
 {
 	struct buf buf CLEANUP(buf_done) = BUF_MAX(4096);
-	return str_eq(body_of(v->entries[at].message), test_message(number, &buf));
+	return str_eq(body_of(store_view_entry(v, at).message), test_message(number, &buf));
 }
 
 static void test_default_mailboxes(void **state UNUSED)
@@ -121,7 +121,7 @@ static void test_ingest(void **state UNUSED)
 	assert_int_equal(v->n, 450);
 	assert_int_equal(v->n_recent, 450);
 	for (unsigned i = 0; i < 450; i += 50) {
-		assert_int_equal(v->entries[i].uid, i + 1);
+		assert_int_equal(store_view_entry(v, i).uid, i + 1);
 		assert_true(holds_number(v, i, i));
 	}
 	store_view_close(v);
@@ -191,15 +191,15 @@ static void test_flags(void **state UNUSED)
 	assert_int_equal(store_flags(v, (struct store_uids){uids, 3}, &change, &arena, &result), 0);
 	assert_int_equal(result.n_changed, 2);
 	assert_int_equal(result.changed[1], 2);
-	assert_int_equal(v->entries[1].flags & ~STORE_RECENT, STORE_SEEN | keyword);
-	assert_true(v->entries[1].modseq > before);
+	assert_int_equal(store_view_entry(v, 1).flags & ~STORE_RECENT, STORE_SEEN | keyword);
+	assert_true(store_view_entry(v, 1).modseq > before);
 	assert_int_equal(mailbox("INBOX").n_unseen, 3);
 	/* The other client hears of it, this one does not. */
 	assert_int_equal(refresh(v).n_changed, 0);
 	struct store_changes c = refresh(other);
 	assert_int_equal(c.n_changed, 2);
 	assert_true(c.keywords);
-	assert_int_equal(other->entries[1].flags & ~STORE_RECENT, STORE_SEEN | keyword);
+	assert_int_equal(store_view_entry(other, 1).flags & ~STORE_RECENT, STORE_SEEN | keyword);
 	/* The same again changes nothing. */
 	assert_int_equal(store_flags(v, (struct store_uids){uids, 3}, &change, &arena, &result), 0);
 	assert_int_equal(result.n_changed, 0);
@@ -213,7 +213,7 @@ static void test_flags(void **state UNUSED)
 	assert_int_equal(result.modified.v[0], 2);
 	change = (struct store_flag_change){STORE_FLAGS_REMOVE, keyword, false, 0};
 	assert_int_equal(store_flags(v, (struct store_uids){uids, 1}, &change, &arena, &result), 0);
-	assert_int_equal(v->entries[1].flags & ~STORE_RECENT, STORE_SEEN);
+	assert_int_equal(store_view_entry(v, 1).flags & ~STORE_RECENT, STORE_SEEN);
 	store_view_close(v);
 	store_view_close(other);
 	reopen();
@@ -259,9 +259,9 @@ static void test_expunge(void **state UNUSED)
 	assert_int_equal(c.n_new, 1);
 	assert_int_equal(other->n, 7);
 	assert_int_equal(other->n_gone, 3);
-	assert_true(other->entries[2].flags & STORE_GONE);
+	assert_true(store_view_entry(other, 2).flags & STORE_GONE);
 	struct store_body *b;
-	assert_int_equal(store_body_open(s, other->entries[2].message, &b), -ENOENT);
+	assert_int_equal(store_body_open(s, store_view_entry(other, 2).message, &b), -ENOENT);
 	c = refresh(other);
 	assert_int_equal(c.n_gone, 3);
 	assert_int_equal(c.gone[1], 2);
@@ -295,12 +295,12 @@ static void test_refresh_fails(void **state UNUSED)
 	assert_int_equal(store_flags(v, (struct store_uids){&third, 1}, &seen, &arena, &result), 0);
 	test_deliver_number(&t, 4);
 	ingest();
-	struct store_entry before[4];
+	uint32_t before[4];
 	struct store_changes c;
 	unsigned n_failed = 0;
 	int error = -E2BIG;
-	memcpy(before, other->entries, sizeof(before));
-	before[0].flags |= STORE_GONE;
+	for (size_t i = 0; i < 4; i++)
+		before[i] = store_view_entry(other, i).uid;
 	for (size_t room = 0; error != 0; room += 16) {
 		struct arena narrow CLEANUP(arena_done) = ARENA_MAX(room);
 		error = store_view_refresh(other, false, &narrow, &c);
@@ -310,13 +310,14 @@ static void test_refresh_fails(void **state UNUSED)
 		assert_int_equal(error, -E2BIG);
 		assert_int_equal(other->n, 4);
 		assert_int_equal(other->n_recent, 0);
-		assert_memory_equal(other->entries, before, sizeof(before));
+		for (size_t i = 0; i < 4; i++)
+			assert_int_equal(store_view_entry(other, i).uid, before[i]);
 	}
 	assert_true(n_failed > 2);
 	assert_true(c.n_gone == 1 && c.n_new == 1 && c.n_changed == 1);
 	assert_int_equal(other->n, 4);
 	assert_true(holds_number(other, 0, 1) && holds_number(other, 3, 4));
-	assert_true(other->entries[1].flags & STORE_SEEN);
+	assert_true(store_view_entry(other, 1).flags & STORE_SEEN);
 	store_view_close(v);
 	store_view_close(other);
 }
@@ -353,7 +354,7 @@ static void test_copy_and_move(void **state UNUSED)
 	/* The bytes are freed only with the last copy. */
 	v = view("Archive");
 	assert_int_equal(v->n, 4);
-	assert_int_equal(v->entries[0].message, v->entries[2].message);
+	assert_int_equal(store_view_entry(v, 0).message, store_view_entry(v, 2).message);
 	const uint32_t first = 1;
 	struct store_uids removed;
 	delete_uids(v, &first, 1);
@@ -454,7 +455,8 @@ static void test_mailbox_rename(void **state UNUSED)
 	test_deliver_number(&t, 3);
 	ingest();
 	c = refresh(v);
-	assert_true(c.n_new == 1 && v->entries[0].uid == 4 && v->uidvalidity == uidvalidity);
+	assert_true(
+	    c.n_new == 1 && store_view_entry(v, 0).uid == 4 && v->uidvalidity == uidvalidity);
 	store_view_close(v);
 	v = view("Old");
 	assert_true(v->n == 3 && holds_number(v, 2, 2));
@@ -512,7 +514,7 @@ static void test_append(void **state UNUSED)
 	assert_int_equal(mailbox("INBOX").n_messages, 1);
 	struct store_view *v = view("Drafts");
 	assert_int_equal(v->n, 3);
-	assert_int_equal(v->entries[1].flags & ~STORE_RECENT, STORE_DRAFT | keyword);
+	assert_int_equal(store_view_entry(v, 1).flags & ~STORE_RECENT, STORE_DRAFT | keyword);
 	assert_true(holds_number(v, 2, 3));
 	struct store_scan *scan;
 	struct store_row row;
@@ -572,12 +574,12 @@ static void test_large_messages(void **state UNUSED)
 	struct store_view *v = view("INBOX");
 	assert_int_equal(v->n, 2);
 	assert_int_equal(n_blobs(), 2);
-	assert_true(str_eq(body_of(v->entries[0].message), delivered));
-	assert_true(str_eq(body_of(v->entries[1].message), appended));
+	assert_true(str_eq(body_of(store_view_entry(v, 0).message), delivered));
+	assert_true(str_eq(body_of(store_view_entry(v, 1).message), appended));
 	/* In pieces, forwards and back. */
 	struct store_body *b;
 	struct str piece;
-	assert_int_equal(store_body_open(s, v->entries[0].message, &b), 0);
+	assert_int_equal(store_body_open(s, store_view_entry(v, 0).message, &b), 0);
 	size_t at = 0;
 	while (store_body_piece(b, at, &piece) == 0 && piece.len > 0) {
 		assert_memory_equal(piece.p, delivered.p + at, piece.len);

@@ -3,15 +3,25 @@
  *
  * A view is the list of the mailbox's messages at one moment, in UID order: entry i has the message
  * sequence number i + 1. It stands still until `store_view_refresh`, so that a client's numbers
- * mean the same messages to both sides, whatever other processes do. 24 bytes a message.
+ * mean the same messages to both sides, whatever other processes do.
+ *
+ * A view that was opened by `store_view_select` knows only how many there are, until
+ * `store_view_load` (or a refresh with news) lists them as they stood when it was opened.
+ *
+ * 16 bytes a message (store_view_entry). Limits: VIEW_FLAG_SETS_MAX different sets of flags at a
+ * time, MODSEQs below 2^40.
  *
  * The fields of a view are for reading only.
  */
 #ifndef STORE_STORE_VIEW_H
 #define STORE_STORE_VIEW_H
 
+#include <assert.h>
+
 #include "base/arena.h"
 #include "store/store.h"
+
+enum { VIEW_FLAG_SETS_MAX = 1 << 21 };
 
 struct store_entry {
 	uint32_t uid;
@@ -20,10 +30,28 @@ struct store_entry {
 	uint64_t modseq;
 };
 
+/* An entry as it is kept. */
+struct view_entry {
+	uint32_t uid;
+	uint32_t message;
+	uint64_t modseq : 40;
+	uint64_t flag_set : 21; /* of the view's flag sets */
+	uint64_t recent : 1;
+	uint64_t gone : 1;
+	uint64_t changed : 1; /* since the client was told last */
+};
+
+struct view_entries {
+	struct view_entry *v;
+	size_t n, cap;
+	uint64_t *flag_sets;
+	uint32_t *slots; /* a hash table over them: index + 1, 0 is free */
+	size_t n_flag_sets, n_slots;
+};
+
 struct store_view {
 	struct store *store;
 	uint64_t mailbox;
-	struct store_entry *entries;
 	size_t n;
 	size_t n_gone; /* of these, how many are only kept for their number */
 	/* As of the last refresh. */
@@ -31,19 +59,43 @@ struct store_view {
 	uint64_t highest_modseq;
 	uint32_t n_recent;
 	/* The view's own. */
-	size_t cap;
+	bool loaded;
+	struct view_entries entries;
+	uint32_t recent_from; /* until it is loaded */
+	size_t n_changed;     /* entries marked so */
 	uint64_t seen_modseq; /* of the account: all up to it is in the view */
 	uint64_t seen_keywords;
 };
 
 /*
  * Opens a mailbox (given: store_view_close). With `examine` \Recent is shown but not used up.
- * -ENOENT when it is not there.
+ * -ENOENT when it is not there; -E2BIG beyond the limits.
  */
 MUST_USE int store_view_open(
     struct store *s, uint64_t mailbox, bool examine, struct store_view **ret_view);
+/* The same, but what is in it is listed later. */
+MUST_USE int store_view_select(
+    struct store *s, uint64_t mailbox, bool examine, struct store_view **ret_view);
+/*
+ * Lists the messages as they stood when it was selected; 0 too when that was done. -ESTALE: too
+ * much was expunged since to tell.
+ */
+MUST_USE int store_view_load(struct store_view *v);
 /* Nothing for NULL. */
 void store_view_close(struct store_view *v);
+
+/* The entry at a position below `n`, of a view that is loaded. */
+static inline struct store_entry store_view_entry(const struct store_view *v, size_t at)
+{
+	assert(at < v->entries.n);
+	struct view_entry e = v->entries.v[at];
+	uint64_t flags = v->entries.flag_sets[e.flag_set];
+	if (e.recent)
+		flags |= STORE_RECENT;
+	if (e.gone)
+		flags |= STORE_GONE;
+	return (struct store_entry){e.uid, e.message, flags, e.modseq};
+}
 
 /* Positions are of entries, from 0, ascending; all in the arena. */
 struct store_changes {
@@ -59,9 +111,9 @@ struct store_changes {
 /*
  * Brings the view up to date and says what is different. While `keep_gone`, expunged entries stay
  * in place with STORE_GONE (RFC 9051 §7.5.1: EXPUNGE must not be sent during FETCH, STORE,
- * SEARCH); the next refresh without it takes them out and reports them. On failure nothing has
+ * SEARCH); the next refresh without it takes them out and reports them. On failure no number has
  * moved and no news is lost: the next one reports it. -ENOENT: the mailbox was deleted; -E2BIG: the
- * arena cannot hold the list.
+ * arena cannot hold the list; -ESTALE as for store_view_load.
  */
 MUST_USE int store_view_refresh(
     struct store_view *v, bool keep_gone, struct arena *a, struct store_changes *ret_changes);

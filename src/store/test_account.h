@@ -157,9 +157,9 @@ static inline void test_each_message(struct store *s, uint64_t mailbox,
 	for (size_t i = 0; i < v->n; i++) {
 		struct store_body *b = NULL;
 		struct str bytes;
-		test_check(store_body_open(s, v->entries[i].message, &b));
+		test_check(store_body_open(s, store_view_entry(v, i).message, &b));
 		test_check(store_body_all(b, &bytes));
-		fn(ctx, v->entries[i].uid, bytes);
+		fn(ctx, store_view_entry(v, i).uid, bytes);
 		store_body_close(b);
 	}
 	store_view_close(v);
@@ -177,13 +177,13 @@ static inline void test_consistent(struct store *s, const char *name)
 	test_check(store_view_open(s, m.id, true, &v));
 	assert(v->n == m.n_messages);
 	for (size_t i = 0; i < v->n; i++) {
-		const struct store_entry *e = &v->entries[i];
+		const struct store_entry e = store_view_entry(v, i);
 		struct store_body *b = NULL;
-		assert(i == 0 || e->uid > e[-1].uid);
-		assert(e->uid < v->uidnext && e->modseq <= v->highest_modseq);
-		n_deleted += (e->flags & STORE_DELETED) != 0;
-		n_unseen += (e->flags & STORE_SEEN) == 0;
-		test_check(store_body_open(s, e->message, &b));
+		assert(i == 0 || e.uid > store_view_entry(v, i - 1).uid);
+		assert(e.uid < v->uidnext && e.modseq <= v->highest_modseq);
+		n_deleted += (e.flags & STORE_DELETED) != 0;
+		n_unseen += (e.flags & STORE_SEEN) == 0;
+		test_check(store_body_open(s, e.message, &b));
 		size += store_body_len(b);
 		store_body_close(b);
 	}

@@ -7,20 +7,9 @@
 
 #include "base/num.h"
 #include "store/store_private.h"
+#include "store/view_entries.h"
 
-enum { ENTRIES_MIN = 16, LIST_MIN = 64 };
-
-static void add_entry(struct store_view *v, const struct store_entry *entry)
-{
-	if (v->n == v->cap) {
-		v->cap += num_max(v->cap / 2, ENTRIES_MIN); /* half of 1 is nothing */
-		struct store_entry *larger = reallocarray(v->entries, v->cap, sizeof(*larger));
-		if (!larger)
-			abort();
-		v->entries = larger;
-	}
-	v->entries[v->n++] = *entry;
-}
+enum { LIST_MIN = 64 };
 
 static struct store_entry read_entry(sqlite3_stmt *stmt)
 {
@@ -38,80 +27,73 @@ static void adopt_box(struct store_view *v, const struct store_box *box)
 	v->seen_modseq = v->store->db.state.next_modseq - 1;
 }
 
-/* Entries from `first_uid` on are \Recent for this view. */
-static void mark_recent(struct store_view *v, uint32_t first_uid)
+static int count_recent(struct store_view *v)
 {
-	v->n_recent = 0;
-	for (size_t i = v->n; i > 0 && v->entries[i - 1].uid >= first_uid; i--) {
-		v->entries[i - 1].flags |= STORE_RECENT;
-		v->n_recent++;
-	}
+	if (v->recent_from >= v->uidnext)
+		return 0;
+	struct db *db = &v->store->db;
+	sqlite3_stmt *stmt;
+	int error = db_get(db, DB_ENTRIES_FROM_COUNT, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, (int64_t)v->mailbox, v->recent_from);
+	int row = db_step(db, stmt);
+	if (row < 0)
+		return row;
+	v->n_recent = db_column_u32(stmt, 0);
+	sqlite3_reset(stmt);
+	return 0;
 }
 
-static int load(struct store_view *v)
+static int look(struct store_view *v)
 {
 	struct store *s = v->store;
 	struct store_box box;
 	int error = store_box_load(s, v->mailbox, &box);
 	if (!error)
 		error = store_keywords_refresh(s);
-	sqlite3_stmt *stmt;
-	if (!error)
-		error = db_get(&s->db, DB_ENTRIES, &stmt);
 	if (error)
 		return error;
-	v->cap = box.n_messages;
-	v->entries = v->cap ? calloc(v->cap, sizeof(*v->entries)) : NULL;
-	if (v->cap && !v->entries)
-		abort();
-	db_bind(stmt, (int64_t)v->mailbox);
-	int row;
-	while ((row = db_step(&s->db, stmt)) > 0) {
-		struct store_entry entry = read_entry(stmt);
-		add_entry(v, &entry);
-	}
-	if (row < 0)
-		return row;
 	adopt_box(v, &box);
+	v->n = box.n_messages;
 	v->seen_keywords = s->keyword_bits;
-	mark_recent(v, box.first_recent);
-	return 0;
+	v->recent_from = box.first_recent;
+	return count_recent(v);
 }
 
 /* Who opens a mailbox for writing uses \Recent up: a writing transaction, if there is any. */
-static int load_and_use_recent(struct store_view *v)
+static int look_and_use_recent(struct store_view *v)
 {
 	struct store *s = v->store;
 	int error = db_begin(&s->db);
 	if (error)
 		return error;
-	error = load(v);
+	error = look(v);
 	if (!error && v->n_recent > 0)
 		error = db_run(&s->db, DB_MAILBOX_RECENT, (int64_t)v->mailbox);
 	return db_end(&s->db, error);
 }
 
-static int load_only(struct store_view *v)
+static int look_only(struct store_view *v)
 {
 	int error = db_begin_read(&v->store->db);
 	if (error)
 		return error;
-	error = load(v);
+	error = look(v);
 	db_end_read(&v->store->db);
 	return error;
 }
 
-int store_view_open(struct store *s, uint64_t mailbox, bool examine, struct store_view **ret_view)
+int store_view_select(struct store *s, uint64_t mailbox, bool examine, struct store_view **ret_view)
 {
 	struct store_view *v = calloc(1, sizeof(*v));
 	if (!v)
 		abort();
 	*v = (struct store_view){.store = s, .mailbox = mailbox};
-	int error = load_only(v);
+	int error = look_only(v);
 	if (!error && !examine && v->n_recent > 0) {
-		free(v->entries);
 		*v = (struct store_view){.store = s, .mailbox = mailbox};
-		error = load_and_use_recent(v);
+		error = look_and_use_recent(v);
 	}
 	if (error) {
 		store_view_close(v);
@@ -121,25 +103,129 @@ int store_view_open(struct store *s, uint64_t mailbox, bool examine, struct stor
 	return 0;
 }
 
+/* One entry of the mailbox as it was when it was selected. */
+static int list_entry(struct store_view *v, struct store_entry entry)
+{
+	bool changed = entry.modseq > v->seen_modseq && !(entry.flags & STORE_GONE);
+	if (entry.uid >= v->recent_from)
+		entry.flags |= STORE_RECENT;
+	int error = view_entries_add(&v->entries, &entry);
+	if (error)
+		return error;
+	v->entries.v[v->entries.n - 1].changed = changed;
+	v->n_changed += changed;
+	v->n_gone += (entry.flags & STORE_GONE) != 0;
+	return 0;
+}
+
+/* Those expunged since, up to the next one that is there; `*uid` is then a later one. */
+static int list_gone_below(struct store_view *v, sqlite3_stmt *stmt, uint32_t end, uint32_t *uid)
+{
+	int row = 1;
+	while (row > 0 && (*uid == 0 || *uid < end)) {
+		if (*uid != 0) {
+			int error =
+			    list_entry(v, (struct store_entry){.uid = *uid, .flags = STORE_GONE});
+			if (error)
+				return error;
+		}
+		row = db_step(&v->store->db, stmt);
+		*uid = row > 0 ? db_column_u32(stmt, 0) : UINT32_MAX;
+	}
+	return row < 0 ? row : 0;
+}
+
+/* What is there of what was there, and between it what is gone since. */
+static int list_both(struct store_view *v, sqlite3_stmt *entries, sqlite3_stmt *gone)
+{
+	struct db *db = &v->store->db;
+	uint32_t gone_uid = 0;
+	int row = 0, error = 0;
+	while (!error && (row = db_step(db, entries)) > 0) {
+		struct store_entry entry = read_entry(entries);
+		if (gone_uid < entry.uid)
+			error = list_gone_below(v, gone, entry.uid, &gone_uid);
+		if (!error)
+			error = list_entry(v, entry);
+	}
+	if (!error && row == 0 && gone_uid < v->uidnext)
+		error = list_gone_below(v, gone, v->uidnext, &gone_uid);
+	return error ? error : row;
+}
+
+/* Within a transaction, whose snapshot may be later than that of selecting. */
+static int list(struct store_view *v, const struct store_box *box)
+{
+	struct db *db = &v->store->db;
+	sqlite3_stmt *entries, *gone;
+	if (box->expunged_since > v->seen_modseq)
+		return -ESTALE;
+	int error = db_get(db, DB_ENTRIES, &entries);
+	if (!error)
+		error = db_get(db, DB_EXPUNGED_SINCE, &gone);
+	if (error)
+		return error;
+	db_bind(entries, (int64_t)v->mailbox, v->uidnext);
+	db_bind(gone, (int64_t)v->mailbox, (int64_t)v->seen_modseq);
+	view_entries_reserve(&v->entries, v->n);
+	error = list_both(v, entries, gone);
+	sqlite3_reset(entries);
+	sqlite3_reset(gone);
+	if (!error && v->entries.n != v->n) {
+		db->damaged = true; /* the numbers of the mailbox are wrong */
+		error = -EBADMSG;
+	}
+	if (error) {
+		view_entries_done(&v->entries);
+		v->n_gone = v->n_changed = 0;
+		return error;
+	}
+	v->loaded = true;
+	return 0;
+}
+
+int store_view_load(struct store_view *v)
+{
+	struct db *db = &v->store->db;
+	struct store_box box;
+	if (v->loaded)
+		return 0;
+	int error = db_begin_read(db);
+	if (error)
+		return store_note_error(v->store, error);
+	error = store_box_load(v->store, v->mailbox, &box);
+	if (!error)
+		error = list(v, &box);
+	db_end_read(db);
+	return error ? store_note_error(v->store, error) : 0;
+}
+
+int store_view_open(struct store *s, uint64_t mailbox, bool examine, struct store_view **ret_view)
+{
+	struct store_view *v;
+	int error = store_view_select(s, mailbox, examine, &v);
+	if (error)
+		return error;
+	error = store_view_load(v);
+	if (error)
+		store_view_close(v);
+	else
+		*ret_view = v;
+	return error;
+}
+
 void store_view_close(struct store_view *v)
 {
 	if (!v)
 		return;
-	free(v->entries);
+	view_entries_done(&v->entries);
 	free(v);
 }
 
 size_t store_view_at(const struct store_view *v, uint32_t uid)
 {
-	size_t low = 0, high = v->n;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (v->entries[middle].uid < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	assert(v->loaded);
+	return num_min(view_entries_at(&v->entries, uid), v->n);
 }
 
 /* A list of numbers that grows in an arena. */
@@ -164,11 +250,48 @@ static int push(struct arena *a, struct numbers *list, uint32_t number)
 	return 0;
 }
 
-/* Marks what others expunged since the last refresh. */
-static int mark_gone(struct store_view *v)
+/*
+ * Refreshing. First everything that can fail, and it only marks entries and adds new ones behind
+ * those that the client knows of: a refresh that fails has told nothing, so no number may have
+ * moved, and the marks stay for the next one.
+ */
+
+static void mark_gone_at(struct store_view *v, size_t at)
+{
+	struct view_entry *e = &v->entries.v[at];
+	v->n_gone += !e->gone && at < v->n;
+	e->gone = true;
+}
+
+/* When the record of what was expunged does not reach back to the last refresh. */
+static int mark_missing(struct store_view *v)
 {
 	struct db *db = &v->store->db;
 	sqlite3_stmt *stmt;
+	int error = db_get(db, DB_ENTRIES, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, (int64_t)v->mailbox, UINT32_MAX);
+	size_t at = 0;
+	int row;
+	while ((row = db_step(db, stmt)) > 0) {
+		uint32_t uid = db_column_u32(stmt, 0);
+		for (; at < v->entries.n && v->entries.v[at].uid < uid; at++)
+			mark_gone_at(v, at);
+		at += at < v->entries.n && v->entries.v[at].uid == uid;
+	}
+	for (; row == 0 && at < v->entries.n; at++)
+		mark_gone_at(v, at);
+	return row;
+}
+
+/* Marks what others expunged since the last refresh. */
+static int mark_gone(struct store_view *v, const struct store_box *box)
+{
+	struct db *db = &v->store->db;
+	sqlite3_stmt *stmt;
+	if (box->expunged_since > v->seen_modseq)
+		return mark_missing(v);
 	int error = db_get(db, DB_EXPUNGED_SINCE, &stmt);
 	if (error)
 		return error;
@@ -176,46 +299,34 @@ static int mark_gone(struct store_view *v)
 	int row;
 	while ((row = db_step(db, stmt)) > 0) {
 		uint32_t uid = db_column_u32(stmt, 0);
-		size_t at = store_view_at(v, uid);
-		if (at == v->n || v->entries[at].uid != uid || (v->entries[at].flags & STORE_GONE))
-			continue;
-		v->entries[at].flags |= STORE_GONE;
-		v->n_gone++;
+		size_t at = view_entries_at(&v->entries, uid);
+		if (at < v->entries.n && v->entries.v[at].uid == uid)
+			mark_gone_at(v, at);
 	}
 	return row;
 }
 
-/* Where the marked entries stand. */
-static int list_gone(
-    const struct store_view *v, struct arena *a, struct numbers *positions, struct numbers *uids)
+/* New ones are \Recent from `recent_from` on. */
+static int take_in(struct store_view *v, struct store_entry entry, uint32_t recent_from)
 {
-	for (size_t i = 0; i < v->n && positions->n < v->n_gone; i++) {
-		if (!(v->entries[i].flags & STORE_GONE))
-			continue;
-		int error = push(a, positions, (uint32_t)i);
-		if (!error)
-			error = push(a, uids, v->entries[i].uid);
-		if (error)
-			return error;
+	size_t at = view_entries_at(&v->entries, entry.uid);
+	if (at == v->entries.n) {
+		entry.flags |= entry.uid >= recent_from ? STORE_RECENT : 0;
+		return view_entries_add(&v->entries, &entry);
 	}
+	struct view_entry *old = &v->entries.v[at];
+	if (old->uid != entry.uid || old->modseq == entry.modseq)
+		return 0;
+	int error = view_entries_set(&v->entries, at, entry.flags, entry.modseq);
+	if (error || at >= v->n)
+		return error;
+	v->n_changed += !old->changed;
+	old->changed = true;
 	return 0;
 }
 
-static void take_out_gone(struct store_view *v)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < v->n; i++) {
-		if (v->entries[i].flags & STORE_GONE)
-			v->n_recent -= (v->entries[i].flags & STORE_RECENT) != 0;
-		else
-			v->entries[kept++] = v->entries[i];
-	}
-	v->n = kept;
-	v->n_gone = 0;
-}
-
 /* What the table has of the mailbox since the last refresh, changed and new, by UID. */
-static int read_news(struct store_view *v, struct store_view *news)
+static int take_in_news(struct store_view *v, uint32_t recent_from)
 {
 	struct db *db = &v->store->db;
 	sqlite3_stmt *stmt;
@@ -223,71 +334,103 @@ static int read_news(struct store_view *v, struct store_view *news)
 	if (error)
 		return error;
 	db_bind(stmt, (int64_t)v->mailbox, (int64_t)v->seen_modseq);
-	int row;
-	while ((row = db_step(db, stmt)) > 0) {
-		struct store_entry entry = read_entry(stmt);
-		add_entry(news, &entry);
-	}
-	return row;
+	int row = 0;
+	while (!error && (row = db_step(db, stmt)) > 0)
+		error = take_in(v, read_entry(stmt), recent_from);
+	sqlite3_reset(stmt);
+	return error ? error : row;
 }
 
-/* Takes them in; new ones are \Recent from `recent_from` on. `changed` has room for all. */
-static void take_in_news(struct store_view *v, const struct store_view *news, uint32_t recent_from,
-    struct numbers *changed, size_t *n_new)
+/* Where the marked entries stand. */
+static void list_gone(const struct store_view *v, struct numbers *positions, struct numbers *uids)
 {
-	for (size_t i = 0; i < news->n; i++) {
-		struct store_entry entry = news->entries[i];
-		size_t at = store_view_at(v, entry.uid);
-		if (at == v->n) {
-			if (entry.uid >= recent_from) {
-				entry.flags |= STORE_RECENT;
-				v->n_recent++;
-			}
-			add_entry(v, &entry);
-			++*n_new;
+	for (size_t i = 0; i < v->n && positions->n < v->n_gone; i++) {
+		if (!v->entries.v[i].gone)
 			continue;
+		positions->v[positions->n++] = (uint32_t)i;
+		uids->v[uids->n++] = v->entries.v[i].uid;
+	}
+}
+
+static void take_out_gone(struct store_view *v)
+{
+	struct view_entry *entries = v->entries.v;
+	size_t kept = 0, n_told = v->n;
+	for (size_t i = 0; i < v->entries.n; i++) {
+		if (entries[i].gone && i < n_told) {
+			v->n--;
+			v->n_recent -= entries[i].recent;
+			v->n_changed -= entries[i].changed;
 		}
-		struct store_entry *old = &v->entries[at];
-		if (old->uid != entry.uid || old->modseq == entry.modseq)
-			continue;
-		entry.flags |= old->flags & (STORE_RECENT | STORE_GONE);
-		*old = entry;
-		changed->v[changed->n++] = (uint32_t)at;
+		if (!entries[i].gone)
+			entries[kept++] = entries[i];
 	}
+	v->entries.n = kept;
+	v->n_gone = 0;
 }
 
-static void entries_done(struct store_view *v)
+/* Where the changed entries stand; they are told with this. */
+static void list_changed(struct store_view *v, struct numbers *positions)
 {
-	free(v->entries);
+	size_t left = v->n_changed;
+	for (size_t i = 0; left > 0; i++) {
+		struct view_entry *e = &v->entries.v[i];
+		if (!e->changed)
+			continue;
+		e->changed = false;
+		left--;
+		if (!e->gone)
+			positions->v[positions->n++] = (uint32_t)i;
+	}
+	v->n_changed = 0;
 }
 
-/*
- * First everything that can fail, then the view: a refresh that failed has told the client nothing,
- * so no number may have moved, and the next one must find the same news.
- */
+static size_t show_new(struct store_view *v)
+{
+	size_t n_before = v->n;
+	for (; v->n < v->entries.n; v->n++) {
+		v->n_recent += v->entries.v[v->n].recent;
+		v->n_gone += v->entries.v[v->n].gone;
+	}
+	return v->n - n_before;
+}
+
+static int mark_news(struct store_view *v, const struct store_box *box)
+{
+	int error = v->loaded ? 0 : list(v, box);
+	if (!error)
+		error = mark_gone(v, box);
+	return error ? error : take_in_news(v, box->first_recent);
+}
+
+static bool make_room(struct arena *a, size_t n, struct numbers *list)
+{
+	list->v = n > 0 ? ARENA_NEW_ARRAY(a, uint32_t, n) : NULL;
+	return n == 0 || list->v != NULL;
+}
+
 static int refresh(struct store_view *v, bool keep_gone, struct arena *a, struct store_changes *c)
 {
 	struct store *s = v->store;
-	struct store_view news CLEANUP(entries_done) = {0};
 	struct numbers gone = {0}, gone_uids = {0}, changed = {0};
 	struct store_box box;
 	int error = store_box_load(s, v->mailbox, &box);
 	if (!error)
 		error = store_keywords_refresh(s);
-	bool is_new = !error && s->db.state.next_modseq - 1 != v->seen_modseq;
-	if (is_new)
-		error = mark_gone(v);
-	if (!error && !keep_gone && v->n_gone > 0)
-		error = list_gone(v, a, &gone, &gone_uids);
-	if (!error && is_new)
-		error = read_news(v, &news);
-	if (!error && news.n > 0 && !(changed.v = ARENA_NEW_ARRAY(a, uint32_t, news.n)))
+	if (!error && box.highest_modseq > v->seen_modseq)
+		error = mark_news(v, &box);
+	size_t n_gone = keep_gone ? 0 : v->n_gone;
+	if (!error && (!make_room(a, n_gone, &gone) || !make_room(a, n_gone, &gone_uids) ||
+	                  !make_room(a, v->n_changed, &changed)))
 		error = -E2BIG;
 	if (error)
 		return error;
-	if (!keep_gone)
+	if (n_gone > 0) {
+		list_gone(v, &gone, &gone_uids);
 		take_out_gone(v);
-	take_in_news(v, &news, box.first_recent, &changed, &c->n_new);
+	}
+	list_changed(v, &changed);
+	c->n_new = v->loaded ? show_new(v) : 0;
 	adopt_box(v, &box);
 	c->gone = gone.v;
 	c->gone_uids = gone_uids.v;
@@ -341,8 +484,8 @@ static int list_vanished(
 	int row;
 	while (!error && (row = db_step(db, stmt)) > 0) {
 		uint32_t uid = db_column_u32(stmt, 0);
-		size_t at = store_view_at(v, uid);
-		bool still_shown = at < v->n && v->entries[at].uid == uid;
+		size_t at = view_entries_at(&v->entries, uid);
+		bool still_shown = at < v->n && v->entries.v[at].uid == uid;
 		if (!still_shown)
 			error = push(a, uids, uid);
 	}

@@ -200,7 +200,8 @@ static int write_message(
 static int fetch_entries(struct fetching *f, size_t first, size_t end)
 {
 	for (size_t at = first; at < end; at++) {
-		int r = write_message(f, at, &f->s->view->entries[at], NULL);
+		struct store_entry e = store_view_entry(f->s->view, at);
+		int r = write_message(f, at, &e, NULL);
 		if (r < 0)
 			return r;
 	}
@@ -222,7 +223,8 @@ static int fetch_rows(struct fetching *f, size_t first, size_t end)
 
 	while (r >= 0 && (r = store_scan_next(scan, &row)) > 0) {
 		n++;
-		int written = write_message(f, row.at, &f->s->view->entries[row.at], &row);
+		struct store_entry e = store_view_entry(f->s->view, row.at);
+		int written = write_message(f, row.at, &e, &row);
 		if (written < 0)
 			return written;
 	}
@@ -248,9 +250,9 @@ static int mark_seen(struct fetching *f, const struct imap_positions *positions)
 		return -E2BIG;
 	for (size_t i = 0; i < positions->n; i++) {
 		for (size_t at = positions->v[i].first; at < positions->v[i].end; at++) {
-			const struct store_entry *e = &f->s->view->entries[at];
-			if ((e->flags & (STORE_SEEN | STORE_GONE)) == 0)
-				unseen[n++] = e->uid;
+			const struct store_entry e = store_view_entry(f->s->view, at);
+			if ((e.flags & (STORE_SEEN | STORE_GONE)) == 0)
+				unseen[n++] = e.uid;
 		}
 	}
 	if (n == 0)
@@ -276,7 +278,7 @@ static bool keep_changed(struct fetching *f, struct imap_positions *positions)
 		return false;
 	for (size_t i = 0; i < positions->n; i++) {
 		for (size_t at = positions->v[i].first; at < positions->v[i].end; at++) {
-			if (f->s->view->entries[at].modseq <= f->c->fetch.changed_since)
+			if (store_view_entry(f->s->view, at).modseq <= f->c->fetch.changed_since)
 				continue;
 			kept.count++;
 			if (kept.n > 0 && kept.v[kept.n - 1].end == at)

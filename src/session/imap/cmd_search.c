@@ -14,7 +14,7 @@ static uint32_t number_at(const struct answering *a, size_t i)
 {
 	uint32_t at = a->found->positions[i];
 
-	return a->c->uid ? a->s->view->entries[at].uid : at + 1;
+	return a->c->uid ? store_view_entry(a->s->view, at).uid : at + 1;
 }
 
 /* "* SEARCH 2 3 6", the form of RFC 3501, with MODSEQ as RFC 7162 §3.1.6. */
@@ -45,7 +45,7 @@ static void write_all(const struct answering *a, struct buf *out)
 
 static uint64_t modseq_at(const struct answering *a, size_t i)
 {
-	return a->s->view->entries[a->found->positions[i]].modseq;
+	return store_view_entry(a->s->view, a->found->positions[i]).modseq;
 }
 
 /* RFC 7162 §3.1.10: of MIN and MAX alone it is that of those messages. */
@@ -90,7 +90,6 @@ static void write_extended(const struct answering *a, unsigned options, struct b
 static void save(const struct answering *a, unsigned options)
 {
 	struct imap_set_builder set = {0};
-	const struct store_entry *entries = a->s->view->entries;
 	const struct search_found *found = a->found;
 	bool whole = (options & (RETURN_MIN | RETURN_MAX)) == 0 ||
 	             (options & (RETURN_ALL | RETURN_COUNT)) != 0;
@@ -99,7 +98,8 @@ static void save(const struct answering *a, unsigned options)
 		bool first = i == 0 && (options & RETURN_MIN) != 0;
 		bool last = i + 1 == found->n && (options & RETURN_MAX) != 0;
 		if (whole || first || last)
-			imap_set_builder_add(&set, entries[found->positions[i]].uid);
+			imap_set_builder_add(
+			    &set, store_view_entry(a->s->view, found->positions[i]).uid);
 	}
 	free(a->s->saved);
 	a->s->saved = set.ranges;

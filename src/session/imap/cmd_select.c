@@ -20,7 +20,7 @@ void imap_unselect(struct imap_session *s, bool say)
 static void send_unseen(struct imap_session *s)
 {
 	for (size_t i = 0; i < s->view->n; i++) {
-		if ((s->view->entries[i].flags & STORE_SEEN) != 0)
+		if ((store_view_entry(s->view, i).flags & STORE_SEEN) != 0)
 			continue;
 		buf_printf(&s->out.buf, "* OK [UNSEEN %zu] The first unseen message\r\n", i + 1);
 		return;

@@ -4,22 +4,22 @@
 /* What a message has now. */
 static void send_entry(struct imap_session *s, size_t at, bool uid, bool flags)
 {
-	const struct store_entry *e = &s->view->entries[at];
+	const struct store_entry e = store_view_entry(s->view, at);
 	struct buf *out = &s->out.buf;
 	const char *space = "";
 
 	buf_printf(out, "* %zu FETCH (", at + 1);
 	if (uid) {
-		buf_printf(out, "UID %u", e->uid);
+		buf_printf(out, "UID %u", e.uid);
 		space = " ";
 	}
 	if (flags) {
 		buf_printf(out, "%sFLAGS ", space);
-		imap_flags_write(s, e->flags, out);
+		imap_flags_write(s, e.flags, out);
 		space = " ";
 	}
 	if (s->condstore)
-		buf_printf(out, "%sMODSEQ (%llu)", space, (unsigned long long)e->modseq);
+		buf_printf(out, "%sMODSEQ (%llu)", space, (unsigned long long)e.modseq);
 	buf_add(out, STR(")\r\n"));
 	imap_output_room(&s->out);
 }
@@ -43,9 +43,8 @@ static void send_all(struct imap_session *s, const struct imap_positions *positi
 {
 	for (size_t i = 0; i < positions->n; i++) {
 		for (size_t at = positions->v[i].first; at < positions->v[i].end; at++) {
-			const struct store_entry *e = &s->view->entries[at];
-			if ((e->flags & STORE_GONE) == 0 &&
-			    !was_modified(&result->modified, e->uid))
+			const struct store_entry e = store_view_entry(s->view, at);
+			if ((e.flags & STORE_GONE) == 0 && !was_modified(&result->modified, e.uid))
 				send_entry(s, at, uid, true);
 		}
 	}

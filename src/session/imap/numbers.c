@@ -67,7 +67,8 @@ bool imap_positions_of(struct imap_session *s, const struct imap_set *set, bool 
 		return true;
 	}
 	if (!set->saved)
-		imap_set_resolve(&uids, s->view->n > 0 ? s->view->entries[s->view->n - 1].uid : 0);
+		imap_set_resolve(
+		    &uids, s->view->n > 0 ? store_view_entry(s->view, s->view->n - 1).uid : 0);
 	for (size_t i = 0; i < uids.n; i++)
 		add_uid_range(s->view, uids.ranges[i], &to);
 	*ret_positions = to;
@@ -84,8 +85,8 @@ int imap_uids_of(
 		return -E2BIG;
 	for (size_t i = 0; i < positions->n; i++)
 		for (size_t at = positions->v[i].first; at < positions->v[i].end; at++)
-			if ((s->view->entries[at].flags & STORE_GONE) == 0)
-				uids[n++] = s->view->entries[at].uid;
+			if ((store_view_entry(s->view, at).flags & STORE_GONE) == 0)
+				uids[n++] = store_view_entry(s->view, at).uid;
 	*ret_uids = (struct store_uids){uids, n};
 	return 0;
 }

@@ -16,7 +16,7 @@ struct searching {
 	struct imap_session *s;
 	bool rows; /* keys ask for dates or sizes */
 	size_t at;
-	const struct store_entry *e;
+	struct store_entry e;
 	const struct store_row *row;
 	struct fetch_message message;
 	struct arena arena;      /* of the message's structure */
@@ -215,7 +215,7 @@ static bool row_matches(const struct searching *g, const struct imap_search_key 
 
 static bool entry_matches(const struct searching *g, const struct imap_search_key *key)
 {
-	uint64_t flags = g->e->flags;
+	uint64_t flags = g->e.flags;
 
 	switch (key->op) {
 	case SEARCH_FLAG:
@@ -233,9 +233,9 @@ static bool entry_matches(const struct searching *g, const struct imap_search_ke
 	case SEARCH_SEQUENCE:
 		return imap_set_has(&key->set, (uint32_t)g->at + 1);
 	case SEARCH_UID:
-		return imap_set_has(&key->set, g->e->uid);
+		return imap_set_has(&key->set, g->e.uid);
 	case SEARCH_MODSEQ:
-		return g->e->modseq >= key->number;
+		return g->e.modseq >= key->number;
 	default:
 		return true;
 	}
@@ -299,11 +299,11 @@ static int look_at(struct searching *g, const struct imap_search_key *key, size_
     const struct store_row *row, struct search_found *found)
 {
 	g->at = at;
-	g->e = &g->s->view->entries[at];
+	g->e = store_view_entry(g->s->view, at);
 	g->row = row;
 	g->error = 0;
-	g->message.id = g->e->message;
-	if ((g->e->flags & STORE_GONE) != 0)
+	g->message.id = g->e.message;
+	if ((g->e.flags & STORE_GONE) != 0)
 		return 0;
 	bool match = matches(g, key);
 	fetch_message_done(&g->message);
@@ -315,8 +315,8 @@ static int look_at(struct searching *g, const struct imap_search_key *key, size_
 	if (!match || g->error < 0)
 		return 0;
 	found->positions[found->n++] = (uint32_t)at;
-	if (g->e->modseq > found->highest_modseq)
-		found->highest_modseq = g->e->modseq;
+	if (g->e.modseq > found->highest_modseq)
+		found->highest_modseq = g->e.modseq;
 	return 0;
 }
 

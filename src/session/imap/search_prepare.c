@@ -87,7 +87,7 @@ static bool resolve_set(struct preparing *p, struct imap_search_key *key)
 		return true;
 	}
 	if (key->op == SEARCH_UID) {
-		imap_set_resolve(&key->set, v->n > 0 ? v->entries[v->n - 1].uid : 0);
+		imap_set_resolve(&key->set, v->n > 0 ? store_view_entry(v, v->n - 1).uid : 0);
 		return true;
 	}
 	/* A number beyond the mailbox is no error here: it names nothing that could be found. */

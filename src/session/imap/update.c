@@ -156,20 +156,20 @@ static void send_changed(struct imap_session *s, const struct store_changes *cha
 	struct buf *out = &s->out.buf;
 
 	for (size_t i = 0; i < changes->n_changed; i++) {
-		const struct store_entry *e = &s->view->entries[changes->changed[i]];
+		const struct store_entry e = store_view_entry(s->view, changes->changed[i]);
 		buf_add(out, STR("* "));
 		buf_add_u64(out, (uint64_t)changes->changed[i] + 1);
 		buf_add(out, STR(" FETCH ("));
 		if (with_uid || s->rev2 || s->condstore) {
 			buf_add(out, STR("UID "));
-			buf_add_u64(out, e->uid);
+			buf_add_u64(out, e.uid);
 			buf_add_c(out, ' ');
 		}
 		buf_add(out, STR("FLAGS "));
-		imap_flags_write(s, e->flags, out);
+		imap_flags_write(s, e.flags, out);
 		if (s->condstore) {
 			buf_add(out, STR(" MODSEQ ("));
-			buf_add_u64(out, e->modseq);
+			buf_add_u64(out, e.modseq);
 			buf_add_c(out, ')');
 		}
 		buf_add(out, STR(")\r\n"));
