@@ -66,6 +66,26 @@ bool message_id_next(struct str *rest, struct str *ret_id)
 	return false;
 }
 
+/* <"a b"@c> names what <a b@c> names: id-left may be written as no-fold-quote (RFC 2822 §3.6.4). */
+bool message_id_normalise(struct str id, struct buf *out)
+{
+	bool quoted = false;
+
+	if (!str_starts(id, STR("\"")))
+		return buf_add(out, id);
+	for (size_t i = 0; i < id.len; i++) {
+		if (id.p[i] == '"') {
+			quoted = !quoted;
+			continue;
+		}
+		if (id.p[i] == '\\' && quoted && i + 1 < id.len)
+			i++;
+		if (!buf_add_c(out, id.p[i]))
+			return false;
+	}
+	return true;
+}
+
 bool message_id_format(const unsigned char random[static 16], struct str domain, struct buf *out)
 {
 	buf_add_c(out, '<');

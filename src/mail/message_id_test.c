@@ -63,6 +63,29 @@ static void message_id_is_made(void **state)
 	assert_false(message_id_format(random, STR("example.test"), &small));
 }
 
+static void check_normal(const char *id, const char *want)
+{
+	struct buf normal CLEANUP(buf_done) = BUF_MAX(100);
+
+	assert_true(message_id_normalise(str_of_cstr(id), &normal));
+	expect_buf(normal, want);
+}
+
+/* RFC 5256 §3 */
+static void test_normalise(void **state)
+{
+	struct buf small CLEANUP(buf_done) = BUF_MAX(3);
+
+	(void)state;
+	check_normal("01KF8JCEOCBS0045PS@xxx.yyy.com", "01KF8JCEOCBS0045PS@xxx.yyy.com");
+	check_normal("\"01KF8JCEOCBS0045PS\"@xxx.yyy.com", "01KF8JCEOCBS0045PS@xxx.yyy.com");
+	check_normal("\"a\\\"b\"@c", "a\"b@c");
+	check_normal("a\"b\"@c", "a\"b\"@c");
+	check_normal("\"open", "open");
+	check_normal("", "");
+	assert_false(message_id_normalise(STR("\"a@bc"), &small));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -71,6 +94,7 @@ int main(void)
 	    cmocka_unit_test(message_id_leaves_broken_ones_out),
 	    cmocka_unit_test(message_id_length_is_bounded),
 	    cmocka_unit_test(message_id_is_made),
+	    cmocka_unit_test(test_normalise),
 	};
 	return cmocka_run_group_tests_name("mail/message_id", tests, NULL, NULL);
 }

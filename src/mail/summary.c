@@ -76,7 +76,11 @@ static int make_references(struct arena *a, struct summary *summary)
 	if (message_id_next(&value, &id))
 		summary->message_id = id;
 	add_references(header_value(summary->header, STR("References")), list, &n);
-	add_references(header_value(summary->header, STR("In-Reply-To")), list, &n);
+	summary->n_in_references = n;
+	value = header_value(summary->header, STR("In-Reply-To"));
+	add_references(value, list, &n);
+	if (message_id_next(&value, &id))
+		summary->in_reply_to_id = id;
 	if (n == 0)
 		return 0;
 	struct str *kept = ARENA_NEW_ARRAY(a, struct str, n);
@@ -90,7 +94,7 @@ static int make_references(struct arena *a, struct summary *summary)
 
 int summary_make(struct str message, struct arena *a, struct summary *ret_summary)
 {
-	struct summary summary = {.message_id = STR("")};
+	struct summary summary = {.message_id = STR(""), .in_reply_to_id = STR("")};
 
 	int r = mime_parse(message, a, &summary.root);
 	if (r < 0)

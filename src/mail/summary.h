@@ -33,6 +33,8 @@ struct summary {
 	 */
 	const struct str *references;
 	size_t n_references;
+	size_t n_in_references;    /* of these, how many are References' own */
+	struct str in_reply_to_id; /* the first identifier of In-Reply-To, or empty */
 };
 
 /* 0 with everything in `a` or borrowed from `message`; -E2BIG at the arena's ceiling. */

@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "base/utf8.h"
+#include "mail/envelope_reader.h"
 #include "mail/summary.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -67,5 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	check_text(summary.body);
 	check_text(summary.bodystructure);
 	assert(utf8_is_valid(summary.subject));
+	struct envelope_firsts firsts;
+	assert(envelope_read_firsts(summary.envelope, &a, &firsts));
+	assert(summary.n_in_references <= summary.n_references);
 	return 0;
 }

@@ -27,6 +27,7 @@ static void summary_has_everything(void **state)
 	assert_int_equal(summary.date.zone_minutes, 60);
 	expect_str(summary.message_id, "1@x");
 	assert_int_equal(summary.n_references, 3);
+	assert_int_equal(summary.n_in_references, 2);
 	expect_str(summary.references[0], "a@x");
 	expect_str(summary.references[1], "b@x");
 	expect_str(summary.references[2], "c@x");
