@@ -115,6 +115,8 @@ struct letterbox_reader;
 MUST_USE int letterbox_reader_new(struct letterbox *l, struct letterbox_place from,
     struct letterbox_damage_report report, struct letterbox_reader **ret_reader);
 void letterbox_reader_free(struct letterbox_reader **reader);
+/* From now on also looks into holes, where nothing but zeros may be, and at their trailers. */
+void letterbox_reader_check_holes(struct letterbox_reader *r);
 /* 1 and the next record; 0 at the end; -EPROTONOSUPPORT where a later version's begins, which is
  * not passed; -errno of the machine. */
 MUST_USE int letterbox_reader_next(struct letterbox_reader *r, struct letterbox_record *ret_record);

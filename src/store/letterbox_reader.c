@@ -22,6 +22,7 @@ struct letterbox_reader {
 	uint64_t limit;      /* how far at.segment may be read */
 	uint64_t resync_len; /* bytes looked through in vain in this segment */
 	int sync_error;      /* of segments left behind */
+	bool checks_holes;
 	struct buf window;
 	uint64_t window_at;
 };
@@ -55,6 +56,11 @@ void letterbox_reader_free(struct letterbox_reader **reader)
 	fd_close(&r->fd);
 	buf_done(&r->window);
 	free(r);
+}
+
+void letterbox_reader_check_holes(struct letterbox_reader *r)
+{
+	r->checks_holes = true;
 }
 
 struct letterbox_place letterbox_reader_place(const struct letterbox_reader *r)
@@ -231,6 +237,58 @@ static int step_over_damage(struct letterbox_reader *r)
 	return 1;
 }
 
+static bool is_zero(struct str s)
+{
+	return s.len == 0 || (s.p[0] == '\0' && memcmp(s.p, s.p + 1, s.len - 1) == 0);
+}
+
+/* -EBADMSG when there is anything in a hole but zeros, or its trailer is not its header's. */
+static int look_into_hole(struct letterbox_reader *r, uint32_t hole_len)
+{
+	uint64_t at = r->at.offset + SEGMENT_HOLE_HEADER_LEN;
+	uint64_t end = r->at.offset + hole_len - SEGMENT_HOLE_TRAILER_LEN;
+	struct str bytes;
+	for (; at < end; at += bytes.len) {
+		size_t len = end - at < WINDOW_LEN ? (size_t)(end - at) : WINDOW_LEN;
+		int error = look(r, at, len, &bytes);
+		if (error)
+			return error;
+		if (!is_zero(bytes))
+			return -EBADMSG;
+	}
+	int error = look(r, end, SEGMENT_HOLE_TRAILER_LEN, &bytes);
+	if (error)
+		return error;
+	uint32_t len;
+	bool right = bytes.len == SEGMENT_HOLE_TRAILER_LEN &&
+	             segment_check_hole_trailer((const uint8_t *)bytes.p, &len) == 0 &&
+	             len == hole_len;
+	return right ? 0 : -EBADMSG;
+}
+
+/* Somebody may just be making it: what was read wrong is read again when nobody holds the lock. */
+static int check_hole(struct letterbox_reader *r, uint32_t hole_len)
+{
+	struct letterbox_place end;
+	int error = look_into_hole(r, hole_len);
+	if (error != -EBADMSG)
+		return error;
+	error = letterbox_committed(r->letterbox, &end);
+	if (error)
+		return error;
+	buf_clear(&r->window);
+	struct str bytes;
+	error = look(r, r->at.offset, SEGMENT_HOLE_HEADER_LEN, &bytes);
+	uint32_t now_len = 0;
+	if (!error && (segment_check_hole(bytes, &now_len) < 0 || now_len != hole_len))
+		return 0; /* it became part of another */
+	if (!error)
+		error = look_into_hole(r, hole_len);
+	if (error == -EBADMSG)
+		report(r, r->at.offset, "a hole has bytes in it");
+	return error == -EBADMSG ? 0 : error;
+}
+
 /* 1: there is something to read at `at`; 0: the end; skips what was read and what is empty. */
 static int find_bytes(struct letterbox_reader *r)
 {
@@ -266,6 +324,11 @@ int letterbox_reader_next(struct letterbox_reader *r, struct letterbox_record *r
 			return found;
 		if (found == -EBADMSG)
 			report(r, r->at.offset, "record is damaged");
+		if (found == -EUCLEAN && r->checks_holes) {
+			error = check_hole(r, record.frame.total_len);
+			if (error)
+				return error;
+		}
 		r->at.offset += record.frame.total_len;
 		if (found == 1) {
 			*ret_record = record;

@@ -19,6 +19,7 @@
 #include "store/io.h"
 #include "store/rebuild.h"
 #include "store/schema.h"
+#include "store/store_check.h"
 #include "store/store_private.h"
 
 enum { LOCK_PAUSE_MS = 20 };
@@ -33,6 +34,7 @@ void store_init(void)
 
 void store_report(struct store *s, const char *file, uint64_t offset, const char *what)
 {
+	s->n_reported++;
 	if (s->watch.damage)
 		s->watch.damage(s->watch.ctx,
 		    &(struct store_damage){.file = file, .offset = offset, .what = what});
@@ -160,8 +162,7 @@ static int open_or_rebuild(struct store *s, const struct secret *key)
 	return error ? error : lock_folder(s, LOCK_SH);
 }
 
-int store_open(const struct secret *master, uint64_t account_id, const struct store_watch *watch,
-    struct store **ret_store)
+static struct store *new_store(uint64_t account_id, const struct store_watch *watch)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	if (!s)
@@ -175,6 +176,13 @@ int store_open(const struct secret *master, uint64_t account_id, const struct st
 	    .parsed = ARENA_MAX(SUMMARY_ARENA_MAX)};
 	store_init();
 	seal_vfs_on_damage(on_sealed_damage, s);
+	return s;
+}
+
+int store_open(const struct secret *master, uint64_t account_id, const struct store_watch *watch,
+    struct store **ret_store)
+{
+	struct store *s = new_store(account_id, watch);
 	int error = open_folders(s);
 	if (!error)
 		error = read_keys(s, master);
@@ -191,6 +199,40 @@ int store_open(const struct secret *master, uint64_t account_id, const struct st
 	}
 	store_bury_dead(s);
 	store_sweep(s);
+	*ret_store = s;
+	return 0;
+}
+
+/* What does not open because it is damaged is reported, and left out. */
+static int open_what_opens(struct store *s, const struct secret *master)
+{
+	int error = read_keys(s, master);
+	if (error && error != -EBADMSG)
+		return error;
+	struct secret *key CLEANUP(secret_free) =
+	    keys_derive(master, s->account_id, KEYS_LABEL_MAILBOX_DB);
+	unsigned n_before = s->n_reported;
+	error = sealed_db_open(STORE_DB_NAME, key, 0, &s->db.handle);
+	if (error == -EBADMSG && s->n_reported == n_before)
+		store_report(s, STORE_DB_NAME, 0, "does not open");
+	return error == -EBADMSG || error == -ENOENT ? 0 : error;
+}
+
+int store_open_to_check(const struct secret *master, uint64_t account_id,
+    const struct store_watch *watch, struct store **ret_store)
+{
+	struct store *s = new_store(account_id, watch);
+	int error = open_folders(s);
+	if (!error)
+		error = lock_folder(s, LOCK_SH);
+	if (!error && faccessat(s->folder_fd, STORE_DAMAGE_MARK, F_OK, 0) == 0)
+		store_report(s, STORE_DB_NAME, 0, "is damaged, and waits for the next sign-in");
+	if (!error && master)
+		error = open_what_opens(s, master);
+	if (error) {
+		store_close(s);
+		return error;
+	}
 	*ret_store = s;
 	return 0;
 }

@@ -27,7 +27,8 @@ struct store {
 	struct letterbox *letterbox;
 	struct db db;
 
-	bool held_back; /* that a record of a later version waits is reported */
+	unsigned n_reported; /* places of damage */
+	bool held_back;      /* that a record of a later version waits is reported */
 
 	char keywords[STORE_KEYWORDS_MAX][STORE_KEYWORD_LEN_MAX + 1];
 	uint64_t keyword_bits;
@@ -94,6 +95,9 @@ MUST_USE int store_box_remove(
     struct store *s, struct store_box *box, uint32_t uid, uint64_t modseq);
 /* Notes a message without place as dead, if it is. */
 MUST_USE int store_message_release(struct store *s, uint32_t message);
+
+/* line_sizes.c: notes what the lines of a message lack to end with CRLF, if they do. */
+MUST_USE int store_note_line_ends(struct store *s, uint32_t message, struct str bytes);
 
 /* A MODSEQ for this transaction's change. */
 uint64_t store_next_modseq(struct store *s);
