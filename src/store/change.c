@@ -227,19 +227,16 @@ static int list_deleted(
 	return row < 0 ? row : 0;
 }
 
-static int expunge(struct store_view *v, struct store_uids uids, bool all, struct arena *a,
-    struct store_uids *ret_removed)
+/* Removes those of `uids` that have all of `flags`. */
+static int remove_those(struct store_view *v, struct store_uids uids, uint64_t flags,
+    struct arena *a, struct store_uids *ret_removed)
 {
 	struct store *s = v->store;
 	struct store_box box;
-	int error = store_box_load(s, v->mailbox, &box);
-	if (error || box.n_deleted == 0)
-		return error;
-	if (all)
-		error = list_deleted(v, box.n_deleted, a, &uids);
 	uint32_t *removed = ARENA_NEW_ARRAY(a, uint32_t, uids.n);
-	if (!removed)
-		return -E2BIG;
+	int error = removed ? store_box_load(s, v->mailbox, &box) : -E2BIG;
+	if (error)
+		return error;
 	size_t n = 0;
 	uint64_t modseq = store_next_modseq(s);
 	for (size_t i = 0; !error && i < uids.n; i++) {
@@ -247,7 +244,7 @@ static int expunge(struct store_view *v, struct store_uids uids, bool all, struc
 		int found = get_row(s, v->mailbox, uids.v[i], &row);
 		if (found < 0)
 			return found;
-		if (!found || !(row.placement.flags & STORE_DELETED))
+		if (!found || (row.placement.flags & flags) != flags)
 			continue;
 		error = store_box_remove(s, &box, uids.v[i], modseq);
 		removed[n++] = uids.v[i];
@@ -258,17 +255,50 @@ static int expunge(struct store_view *v, struct store_uids uids, bool all, struc
 	return error;
 }
 
+static int expunge(struct store_view *v, struct store_uids uids, bool all, struct arena *a,
+    struct store_uids *ret_removed)
+{
+	struct store_box box;
+	int error = store_box_load(v->store, v->mailbox, &box);
+	if (error || box.n_deleted == 0)
+		return error;
+	if (all)
+		error = list_deleted(v, box.n_deleted, a, &uids);
+	return error ? error : remove_those(v, uids, STORE_DELETED, a, ret_removed);
+}
+
+/* After the transaction: the bytes of what it removed go too. */
+static int finish_removal(struct store_view *v, int error)
+{
+	error = db_end(&v->store->db, error);
+	if (error)
+		return store_note_error(v->store, error);
+	store_bury_dead(v->store);
+	return 0;
+}
+
 int store_expunge(struct store_view *v, struct store_uids uids, bool all, struct arena *a,
     struct store_uids *ret_removed)
 {
 	struct store_uids removed = {0};
-	struct db *db = &v->store->db;
-	int error = db_begin(db);
-	if (!error)
-		error = db_end(db, expunge(v, uids, all, a, &removed));
+	int error = db_begin(&v->store->db);
 	if (error)
 		return store_note_error(v->store, error);
-	store_bury_dead(v->store);
-	*ret_removed = removed;
-	return 0;
+	error = finish_removal(v, expunge(v, uids, all, a, &removed));
+	if (!error)
+		*ret_removed = removed;
+	return error;
+}
+
+int store_remove(
+    struct store_view *v, struct store_uids uids, struct arena *a, struct store_uids *ret_removed)
+{
+	struct store_uids removed = {0};
+	int error = db_begin(&v->store->db);
+	if (error)
+		return store_note_error(v->store, error);
+	error = finish_removal(v, remove_those(v, uids, 0, a, &removed));
+	if (!error)
+		*ret_removed = removed;
+	return error;
 }

@@ -61,6 +61,9 @@ const char *const db_statements[DB_N_STATEMENTS] = {
         "?15, ?16, ?17)",
     [DB_MESSAGE_BODY] = "SELECT segment, offset, length, body FROM messages WHERE id = ?1",
     [DB_MESSAGE_REMOVE] = "DELETE FROM messages WHERE id = ?1",
+    [DB_LINE_ENDS_PUT] = "UPDATE messages SET line_ends = ?2 WHERE id = ?1",
+    [DB_LINE_ENDS] = "SELECT n.uid, m.line_ends FROM messages m CROSS JOIN entries n ON n.message = "
+                     "m.id WHERE m.line_ends <> 0 AND n.mailbox = ?1",
     [DB_ENVELOPE_ADD] = "INSERT INTO envelopes (id, envelope) VALUES (?1, ?2)",
     [DB_ENVELOPE_REMOVE] = "DELETE FROM envelopes WHERE id = ?1",
     [DB_ENTRY_ADD] = "INSERT INTO entries (mailbox, uid, message, flags, modseq, saved_at, size, "

@@ -215,6 +215,8 @@ static int place_message(
 	}
 	if (!error)
 		error = insert_message(in, record, o, &summary, p.message);
+	if (!error)
+		error = store_note_line_ends(s, p.message, buf_str(&s->bytes));
 	uint32_t uid = 0;
 	if (!error)
 		error = store_box_add(s, &in->box, &p, in->modseq, &uid);

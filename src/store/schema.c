@@ -138,11 +138,20 @@ static int make_version_3(struct db *db, struct letterbox_place end UNUSED)
 	                   "ALTER TABLE state ADD COLUMN check_place INTEGER NOT NULL DEFAULT 0;");
 }
 
+/* Version 4 knows how much longer a message is with every line ended by CRLF; few are. */
+static int make_version_4(struct db *db, struct letterbox_place end UNUSED)
+{
+	return run_sql(db, "ALTER TABLE messages ADD COLUMN line_ends INTEGER NOT NULL DEFAULT 0;"
+	                   "CREATE INDEX messages_line_ends ON messages (line_ends) WHERE line_ends "
+	                   "<> 0;");
+}
+
 /* The step to version n + 1 stands at n. */
 static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place end) = {
     make_version_1,
     make_version_2,
     make_version_3,
+    make_version_4,
 };
 
 static int get_version(struct db *db, int *ret_version)

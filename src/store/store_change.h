@@ -65,4 +65,8 @@ MUST_USE int store_copy(struct store_view *v, struct store_uids uids, uint64_t t
 MUST_USE int store_expunge(struct store_view *v, struct store_uids uids, bool all, struct arena *a,
     struct store_uids *ret_removed);
 
+/* The same, whether they have \Deleted or not (POP3). */
+MUST_USE int store_remove(
+    struct store_view *v, struct store_uids uids, struct arena *a, struct store_uids *ret_removed);
+
 #endif

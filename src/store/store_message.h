@@ -57,6 +57,14 @@ MUST_USE int store_scan_open(
 MUST_USE int store_scan_next(struct store_scan *scan, struct store_row *ret_row);
 void store_scan_close(struct store_scan *scan);
 
+/*
+ * How long the messages are when every line ends with CRLF, as POP3 sends them, by position (room
+ * for `v->n`); STORE_SIZE_GONE for one that is gone meanwhile. Exact for what was taken in since
+ * mailbox.db has version 4; older ones count as they are.
+ */
+#define STORE_SIZE_GONE UINT32_MAX
+MUST_USE int store_line_sizes(struct store_view *v, uint32_t *ret_sizes);
+
 struct store_body;
 
 /*
