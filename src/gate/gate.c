@@ -25,7 +25,7 @@ void gate_init(struct gate *g, int fd, const struct config *config)
 	*g = (struct gate){
 	    .fd = fd,
 	    .drain = -1,
-	    .channels = {.directory = -1, .keyholder = -1, .delivery = -1, .gatekeeper = -1},
+	    .channels = GATE_NO_CHANNELS,
 	    .config = config,
 	    .out = BUF_MAX(GATE_OUT_MAX),
 	    .closes_at_ms = UINT64_MAX,
@@ -33,12 +33,13 @@ void gate_init(struct gate *g, int fd, const struct config *config)
 	};
 }
 
-static void close_channels(struct gate_channels *c)
+void gate_close_channels(struct gate_channels *c)
 {
 	fd_close(&c->directory);
 	fd_close(&c->keyholder);
-	fd_close(&c->delivery);
 	fd_close(&c->gatekeeper);
+	for (size_t i = 0; i < GATE_DELIVERY_MAX; i++)
+		fd_close(&c->delivery[i]);
 }
 
 void gate_done(struct gate *g)
@@ -47,7 +48,7 @@ void gate_done(struct gate *g)
 		tls_shutdown(g->tls, clock_ms() + GATE_LAST_WORDS_MS);
 	tls_free(g->tls);
 	g->tls = NULL;
-	close_channels(&g->channels);
+	gate_close_channels(&g->channels);
 	fd_close(&g->drain);
 	fd_close(&g->fd);
 	buf_done(&g->out);
@@ -213,7 +214,9 @@ int gate_start_tls(struct gate *g)
 {
 	if (!g->tls_server || g->tls)
 		return -EPROTO;
-	int r = gate_flush(g);
+	int r = gate_reach_keyholder(g);
+	if (r == 0)
+		r = gate_flush(g);
 	if (r < 0)
 		return r;
 	g->in_start = g->in_end = 0;

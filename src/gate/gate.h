@@ -46,6 +46,7 @@ enum {
 	GATE_HANDSHAKE_MS = 60 * 1000,
 	GATE_DRAIN_MS = 5 * 1000,
 	GATE_CALL_MS = 60 * 1000, /* for ipc_call to a service */
+	GATE_DELIVERY_MAX = 64,   /* delivery workers; as in the configuration */
 	GATE_LAST_WORDS_MS = 2 * 1000,
 	GATE_LINGER_MAX = 4 * 1024 * 1024,
 };
@@ -53,13 +54,22 @@ enum {
 struct tls_server;
 struct tls_connection;
 
-/* Private to this gate; -1 where its protocol has no such edge. */
+/* Private to this gate; -1 where there is none, or none yet. */
 struct gate_channels {
 	int directory;
-	int keyholder;
-	int delivery;
-	int gatekeeper; /* IPC_BUDGET; of IMAP: open until somebody is signed in */
+	int keyholder;  /* there from the start where TLS comes before the first word */
+	int gatekeeper; /* IPC_BUDGET, IPC_INTRODUCE; of IMAP: open until somebody is signed in */
+	int delivery[GATE_DELIVERY_MAX]; /* by worker */
 };
+
+#define GATE_NO_CHANNELS                                                                           \
+	((struct gate_channels){.directory = -1,                                                   \
+	    .keyholder = -1,                                                                       \
+	    .gatekeeper = -1,                                                                      \
+	    .delivery = {[0 ... GATE_DELIVERY_MAX - 1] = -1}})
+
+/* For CLEANUP. */
+void gate_close_channels(struct gate_channels *channels);
 
 struct gate {
 	int fd;    /* the connection, non-blocking */
@@ -115,6 +125,21 @@ bool gate_say(struct gate *g, struct str text);
 /* Sends all that was said; gate_send sends `s` at once, without the buffer. */
 MUST_USE int gate_flush(struct gate *g);
 MUST_USE int gate_send(struct gate *g, struct str s);
+
+/*
+ * Channels that not every connection needs are asked for when this one does (IPC_INTRODUCE), and
+ * kept. -ENOTCONN: the service is being started anew; -EAGAIN: it is busy; both may be better soon.
+ * Other -errno: the gatekeeper cannot be asked.
+ *
+ * Before a STARTTLS is agreed to; does nothing where the channel is there.
+ */
+MUST_USE int gate_reach_keyholder(struct gate *g);
+
+/*
+ * The worker (its channel: borrowed) that all mail of this account goes to, so that workers do not
+ * wait for each other at its letterbox; the next one that lives where that one does not.
+ */
+MUST_USE int gate_reach_delivery(struct gate *g, uint64_t account, int *ret_channel);
 
 /*
  * Sends what was said and takes the TLS handshake, with the key held by the keyholder. What the

@@ -101,6 +101,10 @@ static void starttls(struct imap_dialogue *d, const struct imap_command *c)
 		imap_gate_answer(d, c->tag, "BAD", g->tls ? "TLS is on already" : "No TLS here");
 		return;
 	}
+	if (gate_reach_keyholder(g) < 0) {
+		imap_gate_answer(d, c->tag, "NO", "[UNAVAILABLE] TLS is not to be had now");
+		return;
+	}
 	size_t injected = gate_pending(g).len;
 	if (injected > 0)
 		log_event(LOG_WARNING, "imap.injected", "connection=%llu peer=%s bytes=%zu",

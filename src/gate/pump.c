@@ -217,10 +217,7 @@ static int round_of(struct pump *p)
 int gate_pump(struct gate *g, int stream)
 {
 	struct pump p = {.g = g, .stream = stream};
-	fd_close(&g->channels.directory);
-	fd_close(&g->channels.keyholder);
-	fd_close(&g->channels.delivery);
-	fd_close(&g->channels.gatekeeper);
+	gate_close_channels(&g->channels);
 	/* Buffers come from mmap and go back when they are freed. */
 	mallopt(M_MMAP_THRESHOLD, PUMP_BUFFER / 2);
 	int r = gate_flush(g);

@@ -25,7 +25,7 @@
 enum {
 	CERTIFICATE_MAX = 256 * 1024,
 	ACCEPT_BATCH = 16, /* connections taken before other things get their turn */
-	DELIVERY_MAX = 64,
+	DELIVERY_MAX = GATE_DELIVERY_MAX,
 	LISTENERS_MAX = 8,
 	/* A gate ends its connection itself. This long after it should have, somebody else may be
 	 * in control of it: waits for a service, last words and a busy machine are allowed for. */
@@ -50,7 +50,6 @@ struct gatekeeper {
 	struct gates *gates;
 	struct loop_entry *supervisor, *directory, *keyholder, *ledger; /* NULL: not there now */
 	struct loop_entry *delivery[DELIVERY_MAX];
-	unsigned next_delivery;
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	int drain[2]; /* the gates inherit the end that is read; the other is never written to */
@@ -107,12 +106,77 @@ static void on_gate_channel_closed(struct loop_entry *from, int error, void *ctx
 		    "a gate sent a message that is not allowed");
 }
 
-static const struct ipc_receiver gate_messages[] = {{IPC_BUDGET, on_budget}};
-static const struct ipc_receivers gate_receivers = {
-    gate_messages, ARRAY_LEN(gate_messages), on_gate_channel_closed};
+/* A channel whose far end goes to `service`. One that is too busy to hear of it now must do without
+ * this gate; kept for it, the ends would in time be more than the descriptors there are. */
+static int introduce(
+    struct loop_entry *service, uint64_t connection, const char *peer, int *ret_channel)
+{
+	int ends[2] = {-1, -1};
+	if (!service)
+		return -ENOTCONN;
+	int r = ipc_pair(ends);
+	if (r < 0)
+		return r;
+	int near CLEANUP(fd_close) = ends[0], far CLEANUP(fd_close) = ends[1];
+	struct ipc_gate message = {
+	    .connection = connection, .peer = str_of_cstr(peer), .channel = far};
+	r = loop_offer(service, IPC_GATE, &message);
+	if (r == 0)
+		*ret_channel = fd_take(&near);
+	return r;
+}
 
-/* From a gate of IMAP nothing is to be heard. */
-static const struct ipc_receivers silent_gate_receivers = {NULL, 0, on_gate_channel_closed};
+static int refuse_introduction(struct loop_entry *gate, int error)
+{
+	struct ipc_not_introduced answer = {
+	    .reason = error == -ENOTCONN ? INTRODUCE_MISSING : INTRODUCE_BUSY};
+	return loop_send(gate, IPC_NOT_INTRODUCED, &answer);
+}
+
+static int answer_introduction(
+    struct loop_entry *gate, const struct gate_record *record, struct loop_entry *service)
+{
+	int channel CLEANUP(fd_close) = -1;
+	int r = introduce(service, record->connection, record->peer, &channel);
+	if (r < 0) {
+		(void)refuse_introduction(gate, r);
+		return r;
+	}
+	struct ipc_introduced answer = {.channel = channel};
+	(void)loop_send(gate, IPC_INTRODUCED, &answer);
+	return 0;
+}
+
+/*
+ * A gate gets one channel to a service, and to each worker, in its life: somebody who controls it
+ * can use up no more descriptors of theirs. One whose service died ends its connection.
+ */
+static int on_introduce(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct gate_record *record = ctx;
+	struct gatekeeper *k = record->keeper;
+	const struct ipc_introduce *question = msg;
+	size_t index = question->index;
+	if (question->role == ROLE_KEYHOLDER && index == 0 && !record->knows_keyholder) {
+		record->knows_keyholder = answer_introduction(from, record, k->keyholder) == 0;
+		return 0;
+	}
+	if (question->role != ROLE_DELIVERY || k->gate_role != ROLE_GATE_SMTP ||
+	    index >= DELIVERY_MAX || (record->workers >> index & 1) != 0)
+		return -EPROTO;
+	if (answer_introduction(from, record, k->delivery[index]) == 0)
+		record->workers |= (uint64_t)1 << index;
+	return 0;
+}
+
+static const struct ipc_receiver smtp_gate_messages[] = {
+    {IPC_BUDGET, on_budget}, {IPC_INTRODUCE, on_introduce}};
+static const struct ipc_receivers smtp_gate_receivers = {
+    smtp_gate_messages, ARRAY_LEN(smtp_gate_messages), on_gate_channel_closed};
+
+static const struct ipc_receiver imap_gate_messages[] = {{IPC_INTRODUCE, on_introduce}};
+static const struct ipc_receivers imap_gate_receivers = {
+    imap_gate_messages, ARRAY_LEN(imap_gate_messages), on_gate_channel_closed};
 
 /* --- gates that do not end --- */
 
@@ -155,49 +219,17 @@ struct making {
 static void making_done(struct making *m)
 {
 	fd_close(&m->connection);
-	fd_close(&m->channels.directory);
-	fd_close(&m->channels.keyholder);
-	fd_close(&m->channels.delivery);
-	fd_close(&m->channels.gatekeeper);
+	gate_close_channels(&m->channels);
 	fd_close(&m->ours);
 }
 
-/* A channel whose far end goes to `service`. One that is too busy to hear of it now costs this
- * connection; kept for it, the ends would in time be more than the descriptors there are. */
-static int introduce(
-    struct loop_entry *service, uint64_t connection, const char *peer, int *ret_channel)
-{
-	int ends[2] = {-1, -1};
-	if (!service)
-		return -ENOTCONN;
-	int r = ipc_pair(ends);
-	if (r < 0)
-		return r;
-	int far CLEANUP(fd_close) = ends[1];
-	*ret_channel = ends[0];
-	struct ipc_gate message = {
-	    .connection = connection, .peer = str_of_cstr(peer), .channel = far};
-	return loop_offer(service, IPC_GATE, &message);
-}
-
-static struct loop_entry *next_delivery(struct gatekeeper *k)
-{
-	for (unsigned i = 0; i < DELIVERY_MAX; i++) {
-		struct loop_entry *e = k->delivery[k->next_delivery++ % DELIVERY_MAX];
-		if (e)
-			return e;
-	}
-	return NULL;
-}
-
-static int make_channels(
-    struct gatekeeper *k, struct making *m, uint64_t connection, const char *peer)
+/* What every gate needs; for the others it asks. */
+static int make_channels(struct gatekeeper *k, struct making *m, uint64_t connection,
+    const char *peer, bool implicit_tls)
 {
 	int r = introduce(k->directory, connection, peer, &m->channels.directory);
-	if (r == 0)
+	if (r == 0 && implicit_tls)
 		r = introduce(k->keyholder, connection, peer, &m->channels.keyholder);
-	if (r == 0 && k->gate_role == ROLE_GATE_SMTP)
-		r = introduce(next_delivery(k), connection, peer, &m->channels.delivery);
 	int ends[2] = {-1, -1};
 	if (r == 0)
 		r = ipc_pair(ends);
@@ -214,7 +246,7 @@ static _Noreturn void be_gate(struct gatekeeper *k, struct making *m, const char
 {
 	struct gate g;
 	int keep[] = {m->connection, k->drain[0], m->channels.directory, m->channels.keyholder,
-	    m->channels.delivery, m->channels.gatekeeper};
+	    m->channels.gatekeeper};
 	sandbox_enter_child(k->sandbox, keep, ARRAY_LEN(keep));
 	log_open(role_row(k->gate_role)->name, LOG_INFO);
 	gate_init(&g, m->connection, k->config);
@@ -251,7 +283,7 @@ static void fork_gate(struct gatekeeper *k, struct making *m, const struct netwo
     const char *peer, bool implicit_tls)
 {
 	uint64_t connection = (uint64_t)getpid() << 32 | ++k->n_connections;
-	int r = make_channels(k, m, connection, peer);
+	int r = make_channels(k, m, connection, peer, implicit_tls);
 	if (r < 0) {
 		refuse(k, m->connection, implicit_tls, peer,
 		    r == -ENOTCONN ? "service-missing"
@@ -269,8 +301,9 @@ static void fork_gate(struct gatekeeper *k, struct making *m, const struct netwo
 	struct gate_record *record = gates_add(k->gates, pid, network, peer);
 	record->keeper = k;
 	record->connection = connection;
+	record->knows_keyholder = implicit_tls;
 	record->channel = loop_add_channel(k->loop, m->ours,
-	    k->gate_role == ROLE_GATE_SMTP ? &gate_receivers : &silent_gate_receivers, record);
+	    k->gate_role == ROLE_GATE_SMTP ? &smtp_gate_receivers : &imap_gate_receivers, record);
 	if (!record->channel)
 		return;
 	m->ours = -1;
@@ -326,7 +359,7 @@ static bool take_connection(struct gatekeeper *k, const struct listener *listene
 		return errno == ECONNABORTED || errno == EINTR;
 	}
 	struct making m CLEANUP(making_done) = {
-	    .connection = fd, .channels = {-1, -1, -1, -1}, .ours = -1};
+	    .connection = fd, .channels = GATE_NO_CHANNELS, .ours = -1};
 	if (!gates_address(&address, peer, &network))
 		return true;
 	enum gates_verdict verdict = gates_admit(k->gates, &network, clock_ms());

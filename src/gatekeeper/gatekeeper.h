@@ -3,8 +3,10 @@
  * each; one process per protocol.
  *
  * It reads no byte from the network. For each connection it makes the gate's private channels,
- * sends their far ends to the services (IPC_GATE), and forks; the child enters the gate's sandbox
- * before it does anything else, and holds nothing of the gatekeeper's but its memory as it was.
+ * sends their far ends to the services (IPC_GATE), and forks; those that not every gate needs it
+ * makes when the gate asks (IPC_INTRODUCE), one to each service and worker; the child enters the
+ * gate's sandbox before it does anything else, and holds nothing of the gatekeeper's but its memory
+ * as it was.
  *
  * Limits: connections in all and per network (gatekeeper/gates.h); above them a connection gets one
  * line and is closed. The memory of all messages under way is granted here (IPC_BUDGET).

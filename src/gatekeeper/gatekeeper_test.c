@@ -38,6 +38,17 @@ enum { WAIT_MS = 20000, NOTE_MAX = 4096, PEM_MAX = 65536 };
 
 /* --- the dialogue of the test --- */
 
+/* k: the keyholder, K: once more, d: delivery, which is not for a gate of IMAP. */
+static int ask_for_channel(struct gate *g, char letter)
+{
+	int delivery;
+	if (letter == 'd')
+		return gate_reach_delivery(g, 1, &delivery);
+	if (letter == 'K')
+		fd_close(&g->channels.keyholder);
+	return gate_reach_keyholder(g);
+}
+
 int gate_imap(struct gate *g)
 {
 	static volatile char *volatile nowhere = (volatile char *)4096;
@@ -60,6 +71,11 @@ int gate_imap(struct gate *g)
 			(void)!socket(AF_INET, SOCK_STREAM, 0);
 		if (c == 'x')
 			_exit(3);
+		if (c == 'k' || c == 'K' || c == 'd') {
+			gate_say(g, ask_for_channel(g, c) == 0 ? STR("* introduced\r\n")
+			                                       : STR("* refused\r\n"));
+			continue;
+		}
 		gate_say(g, STR("* still here\r\n"));
 	}
 }
@@ -82,11 +98,9 @@ static void PRINTF(2, 3) note(struct services *s, const char *fmt, ...)
 	(void)!write(s->notes, line, (size_t)len);
 }
 
-static int on_rcpt(struct loop_entry *from, void *msg, void *ctx)
+static int on_rcpt(struct loop_entry *from, void *msg UNUSED, void *ctx UNUSED)
 {
 	static const uint64_t account = 7;
-	(void)msg;
-	(void)ctx;
 	struct ipc_rcpt_answer answer = {.result = RCPT_OK, .accounts = {&account, 1}};
 	return loop_send(from, IPC_RCPT_ANSWER, &answer);
 }
@@ -311,6 +325,12 @@ static void drain(struct world *w, uint32_t ms)
 	assert_int_equal(ipc_send(w->supervisor, IPC_DRAIN, &message), 0);
 }
 
+static void drain_to_end(struct world *w)
+{
+	drain(w, 10000);
+	expect_ended(w);
+}
+
 /* --- clients --- */
 
 static int connect_to(const struct world *w)
@@ -360,9 +380,19 @@ static void expect_note(struct world *w, const char *text)
 
 /* --- tests --- */
 
-static void a_message(void **state)
+static void begin_message(int fd)
 {
-	(void)state;
+	say(fd, "HELO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n");
+	expect_line(fd, "220");
+	expect_line(fd, "250");
+	expect_line(fd, "250");
+	expect_line(fd, "250");
+	expect_line(fd, "354");
+	say(fd, "a: b\r\n\r\n");
+}
+
+static void a_message(void **state UNUSED)
+{
 	struct world w = new_world();
 	start_world(&w, ROLE_GATEKEEPER_SMTP);
 	int c = connect_to(&w);
@@ -382,8 +412,7 @@ static void a_message(void **state)
 	expect_line(c, "221");
 	expect_line(c, NULL);
 	close(c);
-	drain(&w, 5000);
-	expect_ended(&w);
+	drain_to_end(&w);
 }
 
 static void say_tls(SSL *ssl, const char *text, const char *expected)
@@ -397,10 +426,45 @@ static void say_tls(SSL *ssl, const char *text, const char *expected)
 		fail_msg("`%s` where `%s` was expected", line, expected);
 }
 
-/* What is sent behind STARTTLS in the clear is never obeyed (RFC 3207 §4.2). */
-static void starttls_and_what_was_injected(void **state)
+/* The account's worker and the next one are not there now. */
+static void a_message_for_a_worker_that_is_missing(void **state UNUSED)
 {
-	(void)state;
+	struct world w = new_world();
+	w.config.delivery_workers = 3;
+	start_world(&w, ROLE_GATEKEEPER_SMTP);
+	int c = connect_to(&w);
+	begin_message(c);
+	say(c, ".\r\n");
+	expect_line(c, "250 2.0.0");
+	expect_note(&w, "delivered len=8");
+	close(c);
+	drain_to_end(&w);
+}
+
+/* What a gate may ask for, and how often. */
+static void introductions(void **state UNUSED)
+{
+	static const char *const not_allowed[] = {"d", "K"};
+	struct world w = new_world();
+	start_world(&w, ROLE_GATEKEEPER_IMAP);
+	for (size_t i = 0; i < ARRAY_LEN(not_allowed); i++) {
+		int c = connect_to(&w);
+		expect_line(c, "* hello");
+		for (unsigned n = 0; n < 2; n++) {
+			say(c, "k");
+			expect_line(c, "* introduced");
+		}
+		say(c, not_allowed[i]);
+		expect_line(c, "* refused");
+		expect_note(&w, "peer=127.0.0.1 detail=a gate sent a message that is not allowed");
+		close(c);
+	}
+	drain_to_end(&w);
+}
+
+/* What is sent behind STARTTLS in the clear is never obeyed (RFC 3207 §4.2). */
+static void starttls_and_what_was_injected(void **state UNUSED)
+{
 	struct world w = new_world();
 	start_world(&w, ROLE_GATEKEEPER_SMTP);
 	int c = connect_to(&w);
@@ -431,8 +495,7 @@ static void starttls_and_what_was_injected(void **state)
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
 	close(c);
-	drain(&w, 5000);
-	expect_ended(&w);
+	drain_to_end(&w);
 }
 
 /* `letter` makes one gate crash; another, older connection goes on until it ends. */
@@ -460,27 +523,15 @@ static void crash(const char *letter, const char *detail)
 	expect_ended(&w);
 }
 
-static void a_gate_that_crashes(void **state)
+static void gates_that_end_badly(void **state UNUSED)
 {
-	(void)state;
 	crash("c", "by signal 11 (SIGSEGV)");
-}
-
-static void a_gate_that_breaks_its_rules(void **state)
-{
-	(void)state;
 	crash("s", "by signal 31 (SIGSYS)");
-}
-
-static void a_gate_that_gives_up(void **state)
-{
-	(void)state;
 	crash("x", "with status 3");
 }
 
-static void limits_of_connections(void **state)
+static void limits_of_connections(void **state UNUSED)
 {
-	(void)state;
 	struct world w = new_world();
 	w.config.connections_per_network = 2;
 	start_world(&w, ROLE_GATEKEEPER_SMTP);
@@ -490,24 +541,20 @@ static void limits_of_connections(void **state)
 	int c = connect_to(&w);
 	expect_line(c, "421 4.7.0 Too many connections");
 	expect_line(c, NULL);
-	close(c);
 	say(a, "QUIT\r\n");
 	expect_line(a, "221");
 	close(a);
 	/* Its gate is gone soon. */
-	uint64_t until = clock_ms() + WAIT_MS;
 	char first = '4';
-	while (first == '4' && clock_ms() < until) {
+	for (uint64_t until = clock_ms() + WAIT_MS; first == '4' && clock_ms() < until;) {
+		close(c);
 		c = connect_to(&w);
 		assert_int_equal(read(c, &first, 1), 1);
-		if (first == '4')
-			close(c);
 	}
 	assert_int_equal(first, '2');
 	close(b);
 	close(c);
-	drain(&w, 5000);
-	expect_ended(&w);
+	drain_to_end(&w);
 }
 
 static uint64_t cpu_ms_of(pid_t pid)
@@ -520,11 +567,10 @@ static uint64_t cpu_ms_of(pid_t pid)
 }
 
 /* Without a descriptor to spare it waits, does not spin, and goes on when there is one. */
-static void no_descriptor_to_spare(void **state)
+static void no_descriptor_to_spare(void **state UNUSED)
 {
 	struct world w = new_world();
 	struct rlimit limit, none;
-	(void)state;
 	start_world(&w, ROLE_GATEKEEPER_IMAP);
 	int first = connect_to(&w);
 	expect_line(first, "* hello");
@@ -545,12 +591,11 @@ static void no_descriptor_to_spare(void **state)
 }
 
 /* A hard limit that is too low: fewer connections, and the client is told. */
-static void few_descriptors(void **state)
+static void few_descriptors(void **state UNUSED)
 {
 	const struct role_row *row = role_row(ROLE_GATEKEEPER_IMAP);
 	struct world w = new_world();
 	struct rlimit low;
-	(void)state;
 	w.config.connections = 5000;
 	low.rlim_cur = low.rlim_max = row->descriptors + 2 * row->descriptors_each;
 	w.descriptors = &low;
@@ -566,17 +611,6 @@ static void few_descriptors(void **state)
 	expect_ended(&w);
 }
 
-static void begin_message(int fd)
-{
-	say(fd, "HELO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n");
-	expect_line(fd, "220");
-	expect_line(fd, "250");
-	expect_line(fd, "250");
-	expect_line(fd, "250");
-	expect_line(fd, "354");
-	say(fd, "a: b\r\n\r\n");
-}
-
 static void say_kilobytes(int fd, unsigned n)
 {
 	char kilobyte[1024];
@@ -588,9 +622,8 @@ static void say_kilobytes(int fd, unsigned n)
 }
 
 /* Two gates, and memory for the message of one. */
-static void memory_of_all_messages(void **state)
+static void memory_of_all_messages(void **state UNUSED)
 {
-	(void)state;
 	struct world w = new_world();
 	w.config.message_memory = 2 << 20;
 	start_world(&w, ROLE_GATEKEEPER_SMTP);
@@ -600,11 +633,9 @@ static void memory_of_all_messages(void **state)
 	say(a, ".\r\n");
 	expect_line(a, "250 2.0.0");
 	expect_note(&w, "delivered len=1536008");
-	say(a, "MAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n");
-	expect_line(a, "250");
-	expect_line(a, "250");
-	expect_line(a, "354");
-	say(a, "a: b\r\n\r\n");
+	say(a, "MAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nDATA\r\na: b\r\n\r\n");
+	for (unsigned i = 0; i < 3; i++)
+		expect_line(a, i < 2 ? "250" : "354");
 	say_kilobytes(a, 1500);
 	begin_message(b);
 	say_kilobytes(b, 500);
@@ -614,13 +645,11 @@ static void memory_of_all_messages(void **state)
 	expect_line(a, "250 2.0.0");
 	close(a);
 	close(b);
-	drain(&w, 5000);
-	expect_ended(&w);
+	drain_to_end(&w);
 }
 
-static void drains(void **state)
+static void drains(void **state UNUSED)
 {
-	(void)state;
 	struct world w = new_world();
 	start_world(&w, ROLE_GATEKEEPER_SMTP);
 	int a = connect_to(&w), b = connect_to(&w);
@@ -638,9 +667,8 @@ static void drains(void **state)
 	expect_ended(&w);
 }
 
-static void drains_in_time(void **state)
+static void drains_in_time(void **state UNUSED)
 {
-	(void)state;
 	struct world w = new_world();
 	start_world(&w, ROLE_GATEKEEPER_SMTP);
 	int c = connect_to(&w);
@@ -656,10 +684,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_message),
+	    cmocka_unit_test(a_message_for_a_worker_that_is_missing),
+	    cmocka_unit_test(introductions),
 	    cmocka_unit_test(starttls_and_what_was_injected),
-	    cmocka_unit_test(a_gate_that_crashes),
-	    cmocka_unit_test(a_gate_that_breaks_its_rules),
-	    cmocka_unit_test(a_gate_that_gives_up),
+	    cmocka_unit_test(gates_that_end_badly),
 	    cmocka_unit_test(limits_of_connections),
 	    cmocka_unit_test(no_descriptor_to_spare),
 	    cmocka_unit_test(few_descriptors),

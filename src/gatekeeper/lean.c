@@ -1,6 +1,8 @@
 #include "gatekeeper/lean.h"
 
 #include <fcntl.h>
+#include <link.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -40,7 +42,8 @@ bool lean_read_mapping(struct str line, struct lean_mapping *ret_mapping)
 	struct str first = str_cut(&last, '-');
 	if (!parse_address(first, &start) || !parse_address(last, &end) || end <= start)
 		return false;
-	*ret_mapping = (struct lean_mapping){(char *)start, end - start, file};
+	bool is_heap = str_ends(line, STR("[heap]"));
+	*ret_mapping = (struct lean_mapping){(char *)start, end - start, file, is_heap};
 	return true;
 }
 
@@ -62,8 +65,8 @@ bool lean_is_foreign(struct str file)
 	return str_starts(name, STR("lib")) && str_find(name, STR(".so")) < name.len;
 }
 
-/* Reads the whole list before it changes anything: marking a mapping changes the list. */
-static void leave_out_libraries(void)
+/* Reads the whole list before it changes anything: changing a mapping changes the list. */
+static void for_each_mapping(void (*fn)(const struct lean_mapping *mapping))
 {
 	int fd CLEANUP(fd_close) = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	struct buf maps CLEANUP(buf_done) = BUF_MAX(MAPS_LEN_MAX);
@@ -75,16 +78,61 @@ static void leave_out_libraries(void)
 	}
 	for (struct str rest = buf_str(&maps); rest.len > 0;) {
 		struct lean_mapping mapping;
-		if (lean_read_mapping(str_cut_line(&rest), &mapping) &&
-		    lean_is_foreign(mapping.file))
-			(void)madvise(mapping.start, mapping.len, MADV_DONTFORK);
+		if (lean_read_mapping(str_cut_line(&rest), &mapping))
+			fn(&mapping);
 	}
+}
+
+static void leave_out_library(const struct lean_mapping *mapping)
+{
+	if (lean_is_foreign(mapping->file))
+		(void)madvise(mapping->start, mapping->len, MADV_DONTFORK);
+}
+
+/*
+ * Puts a file of memory with the same content under a piece of memory. The kernel then need not
+ * copy an entry for each of its pages at a fork, nor drop them at an exit: a child finds those that
+ * it reads in the file, and gets a copy of those that it writes, as before. Nothing is written to
+ * the piece between the copy and the mapping; there is nobody else in the process.
+ */
+static void settle(char *start, size_t len, int protection)
+{
+	int fd CLEANUP(fd_close) = memfd_create("settled", MFD_CLOEXEC);
+	if (fd < 0 || fd_write_all(fd, str_of(start, len)) < 0)
+		return;
+	if (mmap(start, len, protection, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
+		abort(); /* whether the piece is still there, nobody knows */
+}
+
+static void settle_heap(const struct lean_mapping *mapping)
+{
+	if (mapping->is_heap)
+		settle(mapping->start, mapping->len, PROT_READ | PROT_WRITE);
+}
+
+/* What the loader wrote into a library and then made read-only: the most that there is in the
+ * libraries of pages that are no file's. */
+static int settle_relocated(struct dl_phdr_info *info, size_t len UNUSED, void *ctx UNUSED)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	if (lean_is_foreign(str_of_cstr(info->dlpi_name)))
+		return 0;
+	for (size_t i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t start = (info->dlpi_addr + p->p_vaddr) & ~(page - 1);
+		uintptr_t end = (info->dlpi_addr + p->p_vaddr + p->p_memsz) & ~(page - 1);
+		if (p->p_type == PT_GNU_RELRO && end > start)
+			settle((char *)start, end - start, PROT_READ);
+	}
+	return 0;
 }
 
 void lean_prepare(void)
 {
 	if (!LEAN)
 		return;
-	leave_out_libraries();
+	for_each_mapping(leave_out_library);
 	heap_fill_holes();
+	(void)dl_iterate_phdr(settle_relocated, NULL);
+	for_each_mapping(settle_heap);
 }

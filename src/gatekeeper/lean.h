@@ -6,6 +6,10 @@
  * marked so that fork leaves them out (MADV_DONTFORK): a fork and an exit cost a third less, and
  * who breaks a gate finds less code in it.
  *
+ * What a gate shares with its gatekeeper and seldom writes (the heap as start-up left it, most of
+ * it TLS's tables; what the loader wrote into the libraries) is put into files of memory, mapped
+ * privately in its old place: then neither fork nor exit go through its pages one by one.
+ *
  * Besides, it fills the holes of the heap (base/heap.h).
  *
  * It does nothing under the sanitizers, which look at every library. Where something cannot be
@@ -24,6 +28,7 @@ struct lean_mapping {
 	char *start;
 	size_t len;
 	struct str file; /* borrowed from the line; empty: no file */
+	bool is_heap;
 };
 
 /* Cuts a line of /proc/self/maps; false when it is none. */

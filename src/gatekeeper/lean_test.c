@@ -25,6 +25,10 @@ static void lines_of_maps(void **state)
 	assert_true(str_eq(m.file, STR("/usr/lib/libx.so.1")));
 	assert_true(lean_read_mapping(STR("1000-2000 rw-p 00000000 00:00 0"), &m));
 	assert_int_equal(m.file.len, 0);
+	assert_false(m.is_heap);
+	assert_true(
+	    lean_read_mapping(STR("1000-2000 rw-p 00000000 00:00 0             [heap]"), &m));
+	assert_true(m.is_heap);
 	static const char *const bad[] = {"", "1000", "1000-", "-1000", "2000-1000 r", "10-10 r",
 	    "x000-2000 r", "11112222333344445-0 r"};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -60,7 +64,12 @@ static void children_are_lean(void **state)
 {
 	(void)state;
 	assert_true(sqlite3_libversion_number() > 0); /* links it */
+	char *before = malloc(100000);                /* in the heap, whose content must stay */
+	assert_non_null(before);
+	memset(before, 'x', 100000);
 	lean_prepare();
+	assert_int_equal(before[0] + before[50000] + before[99999], 3 * 'x');
+	before[50000] = 'y';
 	pid_t pid = fork(); /* the child has no test library any more */
 	if (pid == 0) {
 		char *p = malloc(100000);
@@ -68,12 +77,15 @@ static void children_are_lean(void **state)
 #ifdef GATEPOST_ASAN
 		lean = true;
 #endif
-		_exit(p && lean && maps_mention("libc.so") ? 0 : 1);
+		bool same = before[0] == 'x' && before[50000] == 'y' && before[99999] == 'x';
+		_exit(p && lean && same && maps_mention("libc.so") ? 0 : 1);
 	}
 	int status;
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(before[50000], 'y');
+	free(before);
 	assert_true(maps_mention("libsqlite3"));
 	assert_true(sqlite3_libversion_number() > 0);
 }

@@ -200,17 +200,23 @@ static int wait_readable(int channel, uint64_t deadline)
 	}
 }
 
-int ipc_call(int channel, uint16_t type, const void *msg, uint16_t answer, int timeout_ms,
-    struct ipc_received *ret_m)
+int ipc_exchange(
+    int channel, uint16_t type, const void *msg, int timeout_ms, struct ipc_received *ret_m)
 {
 	uint64_t deadline = clock_ms() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0);
-	struct ipc_received m = {0};
 	int r = ipc_send(channel, type, msg);
 
 	if (r == 0)
 		r = wait_readable(channel, deadline);
-	if (r == 0)
-		r = ipc_recv(channel, &m);
+	return r == 0 ? ipc_recv(channel, ret_m) : r;
+}
+
+int ipc_call(int channel, uint16_t type, const void *msg, uint16_t answer, int timeout_ms,
+    struct ipc_received *ret_m)
+{
+	struct ipc_received m = {0};
+	int r = ipc_exchange(channel, type, msg, timeout_ms, &m);
+
 	if (r < 0)
 		return r;
 	if (m.type != answer) {

@@ -51,8 +51,12 @@ void ipc_received_done(struct ipc_received *m);
  */
 MUST_USE int ipc_recv(int channel, struct ipc_received *ret_m);
 
-/* Sends `msg` and waits at most `timeout_ms` for one message of type `answer`: -ETIMEDOUT, -EBADMSG
- * for another type. */
+/* Sends `msg` and waits at most `timeout_ms` for one message, of any type: for a question that has
+ * several kinds of answer. -ETIMEDOUT. */
+MUST_USE int ipc_exchange(
+    int channel, uint16_t type, const void *msg, int timeout_ms, struct ipc_received *ret_m);
+
+/* The same for one message of type `answer`: -EBADMSG for another type. */
 MUST_USE int ipc_call(int channel, uint16_t type, const void *msg, uint16_t answer, int timeout_ms,
     struct ipc_received *ret_m);
 

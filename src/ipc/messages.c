@@ -76,6 +76,19 @@ static const struct ipc_field budget_answer_fields[] = {
     FIELD(ipc_budget_answer, granted, IPC_U8, 1),
 };
 
+static const struct ipc_field introduce_fields[] = {
+    FIELD(ipc_introduce, role, IPC_U8, N_ROLES - 1),
+    FIELD(ipc_introduce, index, IPC_U16, 0),
+};
+
+static const struct ipc_field introduced_fields[] = {
+    FIELD(ipc_introduced, channel, IPC_FD, 0),
+};
+
+static const struct ipc_field not_introduced_fields[] = {
+    FIELD(ipc_not_introduced, reason, IPC_U8, INTRODUCE_BUSY),
+};
+
 static const struct ipc_field rcpt_fields[] = {
     FIELD(ipc_rcpt, address, IPC_STR, IPC_ADDRESS_MAX),
 };
@@ -213,6 +226,9 @@ static const struct ipc_message messages[] = {
     MESSAGE(IPC_GATE, gate),
     MESSAGE(IPC_BUDGET, budget),
     MESSAGE(IPC_BUDGET_ANSWER, budget_answer),
+    MESSAGE(IPC_INTRODUCE, introduce),
+    MESSAGE(IPC_INTRODUCED, introduced),
+    MESSAGE(IPC_NOT_INTRODUCED, not_introduced),
     MESSAGE(IPC_RCPT, rcpt),
     MESSAGE(IPC_RCPT_ANSWER, rcpt_answer),
     MESSAGE(IPC_AUTH, auth),

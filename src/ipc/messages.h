@@ -48,6 +48,9 @@ enum ipc_type {
 	/* gate ⇄ gatekeeper */
 	IPC_BUDGET,        /* may I hold `bytes` of message data in all? */
 	IPC_BUDGET_ANSWER, /* `granted` 1 or 0 */
+	IPC_INTRODUCE,     /* a channel to that service, please */
+	IPC_INTRODUCED,    /* here it is; or: */
+	IPC_NOT_INTRODUCED,
 
 	/* gate ⇄ directory */
 	IPC_RCPT = 30, /* does this address take mail? */
@@ -137,6 +140,24 @@ struct ipc_budget {
 
 struct ipc_budget_answer {
 	uint8_t granted;
+};
+
+struct ipc_introduce {
+	uint8_t role;   /* enum role: keyholder, or delivery where the gate is one of SMTP */
+	uint16_t index; /* which of several workers */
+};
+
+struct ipc_introduced {
+	int channel;
+};
+
+enum not_introduced {
+	INTRODUCE_MISSING, /* being started anew: another worker may be there */
+	INTRODUCE_BUSY,
+};
+
+struct ipc_not_introduced {
+	uint8_t reason; /* enum not_introduced */
 };
 
 enum rcpt_result {

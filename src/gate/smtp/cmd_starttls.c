@@ -16,6 +16,8 @@ struct smtp_reply smtp_cmd_starttls(struct smtp_dialogue *d, struct str argument
 		return SMTP_REPLY(503, 5, 1, "TLS is on already");
 	if (!g->tls_server)
 		return SMTP_REPLY(502, 5, 1, "No TLS here");
+	if (gate_reach_keyholder(g) < 0)
+		return SMTP_REPLY(454, 7, 0, "TLS is not to be had now");
 	size_t injected = gate_pending(g).len;
 	if (injected > 0)
 		log_event(LOG_WARNING, "smtp.injected", "connection=%llu peer=%s bytes=%zu",

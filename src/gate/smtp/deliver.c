@@ -1,5 +1,7 @@
 #include "gate/smtp/dialogue.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/channel.h"
@@ -62,8 +64,13 @@ static struct smtp_reply hand_over(struct smtp_dialogue *d, struct str trace)
 	    .message = tx->message.fd,
 	};
 	struct ipc_received answer;
-	int r = ipc_call(d->g->channels.delivery, IPC_DELIVER, &question, IPC_DELIVERED,
-	    SMTP_DELIVER_MS, &answer);
+	int delivery;
+	int r = gate_reach_delivery(d->g, tx->accounts[0], &delivery);
+	if (r == -ENOTCONN || r == -EAGAIN)
+		return SMTP_REPLY(451, 3, 0, "Cannot keep the message now");
+	if (r == 0)
+		r = ipc_call(
+		    delivery, IPC_DELIVER, &question, IPC_DELIVERED, SMTP_DELIVER_MS, &answer);
 	/* It may have been started anew: another connection will reach it. */
 	if (r < 0)
 		return smtp_end(d, SMTP_REPLY(421, 3, 0, "Cannot keep the message now"));

@@ -14,12 +14,13 @@
  *   SX           the server closes the connection
  *   CX           the client closes its side
  *   M: key=value what delivery was given last: accounts, recipients, from, envid, body, smtputf8,
- *                text (escaped), trace (contains), count
+ *                text (escaped), trace (contains), count, worker (which one), introductions
  *
  * The directory knows: user<N>@example.test (account N), all@… (accounts 1, 2, 3), same@…
  * (account 1), many@… (150 accounts), unknown@…, later@… (temporary), gone@… (the directory goes
  * away); every other domain is not ours. Delivery answers by the sender: full@, quota@, later@,
- * gone@, else OK.
+ * gone@, else OK. The gatekeeper introduces the gate to a worker of delivery, but not to those in
+ * the bits of the options `missing` and `busy`.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,7 +45,7 @@
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 
-enum { STEP_MS = 20000, SILENCE_MS = 150, PLAY_BUFFER = 8 << 20 };
+enum { STEP_MS = 20000, SILENCE_MS = 150, PLAY_BUFFER = 8 << 20, WORKERS = 4 };
 
 struct play {
 	const char *name;
@@ -53,12 +54,14 @@ struct play {
 	uint64_t budget;     /* what the gatekeeper grants in all */
 	uint64_t budget_now; /* what was last granted */
 	int peer;            /* our end of the connection */
-	int directory, delivery, gatekeeper, drain;
+	int directory, delivery[WORKERS], gatekeeper, drain;
+	uint64_t missing, busy; /* workers: a bit for each */
 	pid_t gate;
 	struct buf in;
 	bool ended;
 	/* the last delivery */
-	unsigned n_delivered;
+	unsigned n_delivered, worker;
+	unsigned n_introductions; /* asked for in all */
 	struct buf accounts, recipients, from, envid, trace, text;
 	unsigned body, smtputf8;
 };
@@ -160,10 +163,11 @@ static void keep_delivery(struct play *p, const struct ipc_deliver *d)
 	buf_commit(&p->text, len);
 }
 
-static void answer_deliver(struct play *p, const struct ipc_deliver *d)
+static void answer_deliver(struct play *p, unsigned worker, const struct ipc_deliver *d)
 {
 	struct ipc_delivered answer = {.result = DELIVER_OK, .detail = STR("")};
 	keep_delivery(p, d);
+	p->worker = worker;
 	if (str_starts(d->reverse_path, STR("full@")))
 		answer.result = DELIVER_FULL;
 	else if (str_starts(d->reverse_path, STR("quota@")))
@@ -171,9 +175,9 @@ static void answer_deliver(struct play *p, const struct ipc_deliver *d)
 	else if (str_starts(d->reverse_path, STR("later@")))
 		answer.result = DELIVER_TEMPORARY;
 	if (str_starts(d->reverse_path, STR("gone@")))
-		fd_close(&p->delivery);
+		fd_close(&p->delivery[worker]);
 	else
-		assert_int_equal(ipc_send(p->delivery, IPC_DELIVERED, &answer), 0);
+		assert_int_equal(ipc_send(p->delivery[worker], IPC_DELIVERED, &answer), 0);
 }
 
 static void answer_budget(struct play *p, const struct ipc_budget *question)
@@ -184,8 +188,30 @@ static void answer_budget(struct play *p, const struct ipc_budget *question)
 	assert_int_equal(ipc_send(p->gatekeeper, IPC_BUDGET_ANSWER, &answer), 0);
 }
 
+static void answer_introduce(struct play *p, const struct ipc_introduce *question)
+{
+	struct ipc_not_introduced refusal = {.reason = INTRODUCE_MISSING};
+	int ends[2];
+	if (question->role != ROLE_DELIVERY || question->index >= p->config.delivery_workers ||
+	    p->delivery[question->index] >= 0)
+		FAIL(p, "asks for %u %u", question->role, question->index);
+	p->n_introductions++;
+	if ((p->busy >> question->index & 1) != 0)
+		refusal.reason = INTRODUCE_BUSY;
+	if (((p->missing | p->busy) >> question->index & 1) != 0) {
+		assert_int_equal(ipc_send(p->gatekeeper, IPC_NOT_INTRODUCED, &refusal), 0);
+		return;
+	}
+	assert_int_equal(ipc_pair(ends), 0);
+	struct ipc_introduced answer = {.channel = ends[0]};
+	assert_int_equal(ipc_send(p->gatekeeper, IPC_INTRODUCED, &answer), 0);
+	close(ends[0]);
+	p->delivery[question->index] = ends[1];
+}
+
 static void serve(struct play *p, int *channel)
 {
+	bool is_worker = channel >= p->delivery && channel < p->delivery + WORKERS;
 	struct ipc_received m;
 	int r = ipc_recv(*channel, &m);
 	if (r == -ENODATA) {
@@ -195,8 +221,10 @@ static void serve(struct play *p, int *channel)
 	assert_int_equal(r, 0);
 	if (m.type == IPC_RCPT && channel == &p->directory)
 		answer_rcpt(p, m.msg);
-	else if (m.type == IPC_DELIVER && channel == &p->delivery)
-		answer_deliver(p, m.msg);
+	else if (m.type == IPC_DELIVER && is_worker)
+		answer_deliver(p, (unsigned)(channel - p->delivery), m.msg);
+	else if (m.type == IPC_INTRODUCE && channel == &p->gatekeeper)
+		answer_introduce(p, m.msg);
 	else if (m.type == IPC_BUDGET && channel == &p->gatekeeper)
 		answer_budget(p, m.msg);
 	else
@@ -207,10 +235,13 @@ static void serve(struct play *p, int *channel)
 /* One round: bytes of the server into `in`, questions answered. False when nothing came. */
 static bool turn(struct play *p, int ms)
 {
-	struct pollfd fds[4] = {{.fd = p->ended ? -1 : p->peer, .events = POLLIN},
-	    {.fd = p->directory, .events = POLLIN}, {.fd = p->delivery, .events = POLLIN},
-	    {.fd = p->gatekeeper, .events = POLLIN}};
-	if (poll(fds, 4, ms) <= 0)
+	int *const channels[] = {&p->directory, &p->gatekeeper, &p->delivery[0], &p->delivery[1],
+	    &p->delivery[2], &p->delivery[3]};
+	struct pollfd fds[1 + ARRAY_LEN(channels)] = {
+	    {.fd = p->ended ? -1 : p->peer, .events = POLLIN}};
+	for (size_t i = 0; i < ARRAY_LEN(channels); i++)
+		fds[i + 1] = (struct pollfd){.fd = *channels[i], .events = POLLIN};
+	if (poll(fds, ARRAY_LEN(fds), ms) <= 0)
 		return false;
 	if (fds[0].revents) {
 		char *to = buf_reserve(&p->in, 65536);
@@ -221,8 +252,7 @@ static bool turn(struct play *p, int ms)
 		else
 			p->ended = true;
 	}
-	int *const channels[] = {&p->directory, &p->delivery, &p->gatekeeper};
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(channels); i++) {
 		if (fds[i + 1].revents)
 			serve(p, channels[i]);
 	}
@@ -233,10 +263,9 @@ static bool turn(struct play *p, int ms)
 
 static void start_gate(struct play *p)
 {
-	int connection[2], directory[2], delivery[2], gatekeeper[2], drain[2];
+	int connection[2], directory[2], gatekeeper[2], drain[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection), 0);
 	assert_int_equal(ipc_pair(directory), 0);
-	assert_int_equal(ipc_pair(delivery), 0);
 	assert_int_equal(ipc_pair(gatekeeper), 0);
 	assert_int_equal(pipe(drain), 0);
 	fflush(NULL);
@@ -245,13 +274,13 @@ static void start_gate(struct play *p)
 	if (p->gate == 0) {
 		close(connection[0]);
 		close(directory[0]);
-		close(delivery[0]);
 		close(gatekeeper[0]);
 		close(drain[1]);
 		log_open("gate-smtp", LOG_ALARM);
 		struct gate g;
 		gate_init(&g, connection[1], &p->config);
-		g.channels = (struct gate_channels){directory[1], -1, delivery[1], gatekeeper[1]};
+		g.channels.directory = directory[1];
+		g.channels.gatekeeper = gatekeeper[1];
 		g.drain = drain[0];
 		g.connection = 0xabc;
 		memcpy(g.peer, "192.0.2.7", 10);
@@ -261,12 +290,10 @@ static void start_gate(struct play *p)
 	}
 	close(connection[1]);
 	close(directory[1]);
-	close(delivery[1]);
 	close(gatekeeper[1]);
 	close(drain[0]);
 	p->peer = connection[0];
 	p->directory = directory[0];
-	p->delivery = delivery[0];
 	p->gatekeeper = gatekeeper[0];
 	p->drain = drain[1];
 }
@@ -389,10 +416,12 @@ static void expect_delivered(struct play *p, struct str text)
 			FAIL(p, "trace is `%.*s`", STR_FMT(buf_str(&p->trace)));
 		return;
 	}
-	unsigned n = str_eq(key, STR("body"))       ? p->body
-	             : str_eq(key, STR("smtputf8")) ? p->smtputf8
-	             : str_eq(key, STR("count"))    ? p->n_delivered
-	                                            : 9999;
+	unsigned n = str_eq(key, STR("body"))            ? p->body
+	             : str_eq(key, STR("smtputf8"))      ? p->smtputf8
+	             : str_eq(key, STR("count"))         ? p->n_delivered
+	             : str_eq(key, STR("worker"))        ? p->worker
+	             : str_eq(key, STR("introductions")) ? p->n_introductions
+	                                                 : 9999;
 	snprintf(number, sizeof number, "%u", n);
 	expect_equal(p, "number", str_of_cstr(number), buf_str(&value));
 }
@@ -409,7 +438,7 @@ static void set_option(struct play *p, struct str text)
 	} options[] = {{"message_size", &p->config.message_size},
 	    {"recipients", &p->config.recipients}, {"smtp_errors", &p->config.smtp_errors},
 	    {"smtp_timeout", &p->config.smtp_timeout}, {"smtp_duration", &p->config.smtp_duration},
-	    {"budget", &p->budget}};
+	    {"budget", &p->budget}, {"missing", &p->missing}, {"busy", &p->busy}};
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
 		if (str_eq(key, str_of_cstr(options[i].key))) {
 			*options[i].at = value;
@@ -502,7 +531,8 @@ static void finish(struct play *p)
 	if (p->budget_now != 0)
 		FAIL(p, "memory was not given back");
 	fd_close(&p->directory);
-	fd_close(&p->delivery);
+	for (size_t i = 0; i < WORKERS; i++)
+		fd_close(&p->delivery[i]);
 	fd_close(&p->drain);
 	struct buf *const bufs[] = {
 	    &p->in, &p->accounts, &p->recipients, &p->from, &p->envid, &p->trace, &p->text};
@@ -512,12 +542,13 @@ static void finish(struct play *p)
 
 static void play(const char *name, struct str text)
 {
-	struct play p = {.name = name, .peer = -1, .budget = 1 << 30};
+	struct play p = {.name = name, .peer = -1, .delivery = {-1, -1, -1, -1}, .budget = 1 << 30};
 	struct buf *const bufs[] = {
 	    &p.in, &p.accounts, &p.recipients, &p.from, &p.envid, &p.trace, &p.text};
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		*bufs[i] = BUF_MAX(PLAY_BUFFER);
 	memcpy(p.config.hostname, "mx.example.test", 16);
+	p.config.delivery_workers = WORKERS;
 	p.config.message_size = 1 << 20;
 	p.config.recipients = 100;
 	p.config.smtp_errors = 10;
