@@ -68,21 +68,6 @@ bool imap_parse_two_names(struct imap_parser *p, struct imap_command *c)
 	return imap_parse_name(p, c) && imap_parse_space(p) && imap_parse_astring(p, &c->name2);
 }
 
-/* select = "SELECT" SP mailbox [SP "(" select-param ")"], condstore-param (RFC 7162 §3.1.8) */
-bool imap_parse_select(struct imap_parser *p, struct imap_command *c)
-{
-	if (!imap_parse_name(p, c))
-		return false;
-	if (!imap_skip(p, ' '))
-		return true;
-	if (!imap_parse_char(p, '('))
-		return false;
-	c->condstore = imap_skip_word(p, STR("CONDSTORE"));
-	if (!c->condstore)
-		return imap_fail(p, "CONDSTORE");
-	return imap_parse_char(p, ')');
-}
-
 static const struct {
 	struct str word;
 	enum imap_status_item item;

@@ -123,7 +123,7 @@ static bool parse_modifier(struct imap_parser *p, struct str word, uint64_t *ret
 	       imap_parse_char(p, ')');
 }
 
-/* fetch = "FETCH" SP sequence-set SP fetch-atts [SP "(" "CHANGEDSINCE" SP modseq ")"] */
+/* fetch = "FETCH" SP sequence-set SP fetch-atts [SP fetch-modifiers] (RFC 4466 §2.4) */
 bool imap_parse_fetch(struct imap_parser *p, struct imap_command *c)
 {
 	struct imap_fetch *fetch = &c->fetch;
@@ -131,10 +131,7 @@ bool imap_parse_fetch(struct imap_parser *p, struct imap_command *c)
 	if (!imap_parse_space(p) || !imap_parse_set(p, &fetch->set) || !imap_parse_space(p) ||
 	    !imap_parse_fetch_items(p, &fetch->items))
 		return false;
-	if (!imap_skip(p, ' '))
-		return true;
-	fetch->has_changed_since = true;
-	return parse_modifier(p, STR("CHANGEDSINCE"), &fetch->changed_since);
+	return !imap_skip(p, ' ') || imap_parse_fetch_modifiers(p, c);
 }
 
 /* store-att-flags = ([("+" / "-")] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag))) */

@@ -14,6 +14,7 @@
 #include "imap/fetch_item.h"
 #include "imap/flags.h"
 #include "imap/parse.h"
+#include "imap/partial.h"
 #include "imap/search_key.h"
 #include "imap/set.h"
 #include "mail/date.h"
@@ -125,6 +126,18 @@ struct imap_fetch {
 	struct imap_fetch_items items;
 	bool has_changed_since;
 	uint64_t changed_since;
+	bool vanished; /* RFC 7162 §3.2.6 */
+	bool has_partial;
+	struct imap_partial partial; /* RFC 9394 §3.3 */
+};
+
+/* SELECT … (QRESYNC (…)) (RFC 7162 §3.2.5); the sets are not resolved yet. */
+struct imap_resync {
+	uint32_t uidvalidity;
+	uint64_t modseq;
+	bool has_known;
+	struct imap_set known;
+	struct imap_set match_numbers, match_uids; /* empty where not given */
 };
 
 struct imap_store {
@@ -143,10 +156,11 @@ struct imap_command {
 	struct str name, name2; /* mailbox; RENAME: from, to; LOGIN: user, password */
 	struct str mechanism;   /* AUTHENTICATE */
 	bool has_initial;
-	struct str initial; /* its initial response, still base64, "=" for an empty one */
-	bool condstore;     /* SELECT … (CONDSTORE) */
-	unsigned status;    /* STATUS: bits of enum imap_status_item */
-	struct str *words;  /* ENABLE; CREATE … (USE (…)) */
+	struct str initial;         /* its initial response, still base64, "=" for an empty one */
+	bool condstore;             /* SELECT … (CONDSTORE) */
+	struct imap_resync *resync; /* NULL: not asked */
+	unsigned status;            /* STATUS: bits of enum imap_status_item */
+	struct str *words;          /* ENABLE; CREATE … (USE (…)) */
 	size_t n_words;
 	struct imap_set set; /* COPY, MOVE, UID EXPUNGE */
 	struct imap_list list;

@@ -20,6 +20,8 @@ MUST_USE bool imap_parse_status(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_append(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_expunge(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_search(struct imap_parser *p, struct imap_command *c);
+/* "(CHANGEDSINCE 1 VANISHED)" behind the items */
+MUST_USE bool imap_parse_fetch_modifiers(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_fetch(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_store(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_set_and_name(struct imap_parser *p, struct imap_command *c);

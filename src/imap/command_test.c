@@ -80,6 +80,11 @@ static void test_accepted(void **state)
 	    "a FETCH 1 ALL\r\n",
 	    "a FETCH 1:*,3 (FLAGS BODY[1.2.HEADER.FIELDS (From \"To\")]<0.100> BINARY.SIZE[1])\r\n",
 	    "a UID FETCH 5 BODY.PEEK[] (CHANGEDSINCE 12345)\r\n",
+	    "a SELECT INBOX (QRESYNC (67890007 20050715194045000 41,43:211,214:541))\r\n",
+	    "a EXAMINE x (QRESYNC (1 2) CONDSTORE)\r\n",
+	    "a SELECT x (QRESYNC (1 2 (1,3 4,7)))\r\n",
+	    "a UID FETCH 300:500 (FLAGS) (CHANGEDSINCE 12345 VANISHED)\r\n",
+	    "a UID FETCH 1:* FLAGS (VANISHED PARTIAL -1:-100 CHANGEDSINCE 1)\r\n",
 	    "a FETCH 1 BODY[1.MIME]\r\n",
 	    "a STORE 1 +FLAGS.SILENT (\\Deleted)\r\n",
 	    "a STORE 1 (UNCHANGEDSINCE 3) -FLAGS \\Seen x\r\n",
@@ -130,6 +135,18 @@ static void test_refused(void **state)
 	    {"a FETCH 1 BINARY[1.TEXT]\r\n", 19},
 	    {"a FETCH 1 BODY[]<1>\r\n", 18},
 	    {"a FETCH 1 BODY[HEADER.FIELDS ()]\r\n", 30},
+	    {"a SELECT x (QRESYNC (0 2))\r\n", 21},
+	    {"a SELECT x (QRESYNC (1))\r\n", 22},
+	    {"a SELECT x (QRESYNC (1 2 1:*))\r\n", 28},
+	    {"a SELECT x (QRESYNC (1 2 $))\r\n", 26},
+	    {"a SELECT x (QRESYNC (1 2 (1)))\r\n", 27},
+	    {"a SELECT x (CONDSTORE CONDSTORE)\r\n", 22},
+	    {"a SELECT x ()\r\n", 12},
+	    {"a UID FETCH 1 FLAGS (VANISHED)\r\n", 30},
+	    {"a FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)\r\n", 41},
+	    {"a FETCH 1 FLAGS (PARTIAL 1:2)\r\n", 29},
+	    {"a UID FETCH 1 FLAGS (PARTIAL 1:-2)\r\n", 31},
+	    {"a UID FETCH 1 FLAGS (PARTIAL 0:2)\r\n", 29},
 	    {"a STORE 1 FLAGS (\\Foo)\r\n", 17},
 	    {"a STORE 1 FLAG x\r\n", 10},
 	    {"a MOVE 1 \r\n", 9},
@@ -144,6 +161,53 @@ static void test_refused(void **state)
 			    p.parser.error_at, p.parser.error ? p.parser.error : "");
 		done(&p);
 	}
+}
+
+static void test_sync_tree(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	parse("t SELECT x (QRESYNC (7 900 1:29,4 (5,75 15,27)))\r\n", &p);
+	assert_true(p.good);
+	const struct imap_resync *r = p.c.resync;
+	assert_true(r->uidvalidity == 7 && r->modseq == 900 && r->has_known);
+	assert_int_equal(r->known.n, 2);
+	assert_true(r->match_numbers.n == 2 && r->match_numbers.ranges[1].first == 75);
+	assert_true(r->match_uids.n == 2 && r->match_uids.ranges[0].last == 15);
+	done(&p);
+	parse("t UID FETCH 1:* FLAGS (PARTIAL -3:-1)\r\n", &p);
+	assert_true(p.good && p.c.fetch.has_partial && p.c.fetch.partial.from_end);
+	assert_true(p.c.fetch.partial.first == 3 && p.c.fetch.partial.last == 1);
+	done(&p);
+}
+
+static void test_partial_bounds(void **state)
+{
+	static const struct {
+		struct imap_partial partial;
+		size_t n, first, end;
+	} cases[] = {
+	    {{1, 3, false}, 10, 0, 3},
+	    {{3, 1, false}, 10, 0, 3},
+	    {{9, 20, false}, 10, 8, 10},
+	    {{11, 20, false}, 10, 10, 10},
+	    {{1, 3, true}, 10, 7, 10},
+	    {{9, 4000000000, true}, 10, 0, 2},
+	    {{11, 12, true}, 10, 0, 0},
+	    {{1, 1, false}, 0, 0, 0},
+	};
+	size_t first, end;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		imap_partial_bounds(&cases[i].partial, cases[i].n, &first, &end);
+		assert_int_equal(first, cases[i].first);
+		assert_int_equal(end, cases[i].end);
+	}
+	struct buf out CLEANUP(buf_done) = BUF_MAX(100);
+	imap_partial_write(&cases[6].partial, &out);
+	assert_true(str_eq(buf_str(&out), STR("-11:-12")));
 }
 
 static void test_append_tree(void **state)
@@ -270,6 +334,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_accepted),
 	    cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_sync_tree),
+	    cmocka_unit_test(test_partial_bounds),
 	    cmocka_unit_test(test_append_tree),
 	    cmocka_unit_test(test_search_tree),
 	    cmocka_unit_test(test_search_depth),
