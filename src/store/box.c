@@ -184,6 +184,8 @@ int store_message_release(struct store *s, uint32_t message)
 	if (!error)
 		error = db_run(&s->db, DB_ENVELOPE_REMOVE, message);
 	if (!error)
+		error = db_run(&s->db, DB_ORDER_REMOVE, message);
+	if (!error)
 		error = db_run(&s->db, DB_MESSAGE_REMOVE, message);
 	return error;
 }

@@ -14,6 +14,8 @@
 #define NO_ORDER      ", 0, 0, 0, '', ''"
 #define ORDER         ", m.has_sent, m.sent_at, m.sent_zone, m.subject, m.message_id"
 
+#define ORDER_KEYS    "subject, sender, recipient, copied, sender_shown, recipient_shown"
+
 const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_BEGIN] = "BEGIN IMMEDIATE",
     [DB_BEGIN_READ] = "BEGIN DEFERRED",
@@ -66,6 +68,22 @@ const char *const db_statements[DB_N_STATEMENTS] = {
                      "m.id WHERE m.line_ends <> 0 AND n.mailbox = ?1",
     [DB_ENVELOPE_ADD] = "INSERT INTO envelopes (id, envelope) VALUES (?1, ?2)",
     [DB_ENVELOPE_REMOVE] = "DELETE FROM envelopes WHERE id = ?1",
+    [DB_ORDER_ADD] =
+        "INSERT OR IGNORE INTO orders (id, sent_at, is_reply, " ORDER_KEYS
+        ", ids) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [DB_ORDER_REMOVE] = "DELETE FROM orders WHERE id = ?1",
+    [DB_ORDERS_DUE] = "SELECT next, end FROM orders_due",
+    [DB_ORDERS_DUE_MOVE] = "UPDATE orders_due SET next = ?1",
+    [DB_ORDERS_DUE_NONE] = "DELETE FROM orders_due",
+    [DB_ORDERS_UNFILLED] =
+        "SELECT m.id, CASE WHEN m.has_sent THEN m.sent_at ELSE coalesce((SELECT n.internal_at FROM "
+        "entries n WHERE n.message = m.id LIMIT 1), m.received_ms / 1000) END, v.envelope, "
+        "m.subject, m.message_id, m.refs FROM messages m CROSS JOIN envelopes v ON v.id = m.id "
+        "WHERE m.id >= ?1 AND m.id < ?2 ORDER BY m.id LIMIT ?3",
+    [DB_ORDERS_SCAN] = "SELECT id, sent_at, is_reply, " ORDER_KEYS
+                       ", ids FROM orders WHERE id >= ?1 ORDER BY id",
+    [DB_ORDER_ENTRIES_SCAN] = "SELECT uid, internal_at, size FROM entries WHERE mailbox = ?1 AND "
+                              "uid >= ?2 ORDER BY uid",
     [DB_ENTRY_ADD] = "INSERT INTO entries (mailbox, uid, message, flags, modseq, saved_at, size, "
                      "internal_at, internal_zone) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [DB_ENTRY_GET] = "SELECT message, flags, modseq, size, internal_at, internal_zone FROM entries "

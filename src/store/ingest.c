@@ -12,6 +12,7 @@
 #include "seal/blob.h"
 #include "store/io.h"
 #include "store/metadata.h"
+#include "store/order.h"
 #include "store/segment.h"
 #include "store/store_ingest.h"
 
@@ -141,6 +142,24 @@ static void join_references(const struct summary *summary, struct buf *out)
 	}
 }
 
+/* RFC 5256 §3: References or, where there is none, the first of In-Reply-To. */
+static int insert_order(struct store *s, const struct summary *summary,
+    const struct store_placement *placement)
+{
+	struct order_source source = {.message = placement->message,
+	    .sent_at = summary->has_date ? summary->date.epoch_s : placement->internal_at,
+	    .subject = summary->subject,
+	    .envelope = summary->envelope,
+	    .message_id = summary->message_id,
+	    .references = summary->references,
+	    .n_references = summary->n_in_references};
+	if (source.n_references == 0 && summary->in_reply_to_id.len > 0) {
+		source.references = &summary->in_reply_to_id;
+		source.n_references = 1;
+	}
+	return order_add(s, &source);
+}
+
 static int insert_message(struct ingest *in, const struct letterbox_record *record,
     const struct opened *o, const struct summary *summary, uint32_t id)
 {
@@ -215,6 +234,8 @@ static int place_message(
 	}
 	if (!error)
 		error = insert_message(in, record, o, &summary, p.message);
+	if (!error)
+		error = insert_order(s, &summary, &p);
 	if (!error)
 		error = store_note_line_ends(s, p.message, buf_str(&s->bytes));
 	uint32_t uid = 0;

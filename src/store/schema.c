@@ -146,12 +146,29 @@ static int make_version_4(struct db *db, struct letterbox_place end UNUSED)
 	                   "<> 0;");
 }
 
+/*
+ * Version 5 keeps what SORT and THREAD compare by. Messages that are there already get their rows
+ * when somebody first asks for an order: `orders_due` says which are still to be done.
+ */
+static int make_version_5(struct db *db, struct letterbox_place end UNUSED)
+{
+	return run_sql(db,
+	    "CREATE TABLE orders ("
+	    " id INTEGER PRIMARY KEY, sent_at INTEGER NOT NULL, is_reply INTEGER NOT NULL,"
+	    " subject BLOB NOT NULL, sender BLOB NOT NULL, recipient BLOB NOT NULL,"
+	    " copied BLOB NOT NULL, sender_shown BLOB NOT NULL, recipient_shown BLOB NOT NULL,"
+	    " ids BLOB NOT NULL);"
+	    "CREATE TABLE orders_due (next INTEGER NOT NULL, end INTEGER NOT NULL);"
+	    "INSERT INTO orders_due SELECT 0, next_message FROM state WHERE next_message > 1;");
+}
+
 /* The step to version n + 1 stands at n. */
 static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place end) = {
     make_version_1,
     make_version_2,
     make_version_3,
     make_version_4,
+    make_version_5,
 };
 
 static int get_version(struct db *db, int *ret_version)

@@ -1,0 +1,102 @@
+/* store_order.h: reading the table `orders`, and the dates and sizes of `entries`. */
+#include <stdlib.h>
+
+#include "store/store_message.h"
+#include "store/store_order.h"
+#include "store/store_private.h"
+
+/* So many rows that nobody asks for are stepped over before the statement is started anew. */
+enum { GAP_MAX = 16 };
+
+/* Both statements run upwards from a key: the UID in `entries`, the message in `orders`. */
+struct store_order {
+	struct store_view *view;
+	enum store_order_what what;
+	sqlite3_stmt *stmt;
+	bool running;
+	uint32_t key; /* of the row that the statement is at */
+	size_t n_in_batch;
+};
+
+int store_order_open(
+    struct store_view *v, enum store_order_what what, struct store_order **ret_order)
+{
+	struct store_order *order = calloc(1, sizeof(*order));
+	if (!order)
+		abort();
+	*order = (struct store_order){.view = v, .what = what};
+	const char *sql =
+	    db_statements[what == STORE_ORDER_TEXT ? DB_ORDERS_SCAN : DB_ORDER_ENTRIES_SCAN];
+	int result = sqlite3_prepare_v3(v->store->db.handle, sql, -1, 0, &order->stmt, NULL);
+	if (result != SQLITE_OK) {
+		free(order);
+		return store_note_error(v->store, db_error(&v->store->db, result));
+	}
+	*ret_order = order;
+	return 0;
+}
+
+void store_order_close(struct store_order *order)
+{
+	if (!order)
+		return;
+	sqlite3_finalize(order->stmt);
+	free(order);
+}
+
+/* 1: the statement is at the key or, where that is missing, behind it; 0: at the end. */
+static int step_to(struct store_order *order, uint32_t key)
+{
+	if (!order->running || order->n_in_batch >= STORE_SCAN_BATCH || key < order->key ||
+	    key - order->key > GAP_MAX) {
+		sqlite3_reset(order->stmt);
+		if (order->what == STORE_ORDER_TEXT)
+			db_bind(order->stmt, key);
+		else
+			db_bind(order->stmt, (int64_t)order->view->mailbox, key);
+		order->n_in_batch = 0;
+		order->key = 0;
+	}
+	for (;;) {
+		if (order->key >= key && order->n_in_batch > 0)
+			return 1;
+		int row = db_step(&order->view->store->db, order->stmt);
+		order->running = row > 0;
+		if (row <= 0)
+			return row;
+		order->n_in_batch++;
+		order->key = db_column_u32(order->stmt, 0);
+	}
+}
+
+static void read_place(sqlite3_stmt *stmt, struct store_order_row *row)
+{
+	row->arrived_at = sqlite3_column_int64(stmt, 1);
+	row->size = db_column_u64(stmt, 2);
+}
+
+static void read_text(sqlite3_stmt *stmt, struct store_order_row *row)
+{
+	row->sent_at = sqlite3_column_int64(stmt, 1);
+	row->is_reply = sqlite3_column_int(stmt, 2) != 0;
+	for (int i = 0; i < N_STORE_ORDER_KEYS; i++)
+		row->keys[i] = db_column_str(stmt, 3 + i);
+	row->ids = db_column_str(stmt, 3 + N_STORE_ORDER_KEYS);
+}
+
+int store_order_read(struct store_order *order, size_t at, struct store_order_row *ret_row)
+{
+	struct store_entry entry = store_view_entry(order->view, at);
+	uint32_t key = order->what == STORE_ORDER_TEXT ? entry.message : entry.uid;
+	struct store_order_row row = {0};
+	int found = step_to(order, key);
+	if (found < 0)
+		return store_note_error(order->view->store, found);
+	found = found > 0 && order->key == key;
+	if (found && order->what == STORE_ORDER_TEXT)
+		read_text(order->stmt, &row);
+	else if (found)
+		read_place(order->stmt, &row);
+	*ret_row = row;
+	return found;
+}
