@@ -3,6 +3,9 @@
 #include "imap/mailbox_name.h"
 #include "session/imap/commands.h"
 
+/* In larger mailboxes the first unseen message is not looked for. */
+enum { UNSEEN_MESSAGES_MAX = 1000 };
+
 void imap_unselect(struct imap_session *s, bool say)
 {
 	if (s->view == NULL)
@@ -16,9 +19,14 @@ void imap_unselect(struct imap_session *s, bool say)
 		buf_add(&s->out.buf, STR("* OK [CLOSED] The mailbox is closed\r\n"));
 }
 
-/* The first unseen message, for clients of RFC 3501 §6.3.1. */
+/*
+ * The first unseen message, for clients of RFC 3501 §6.3.1, where it costs little: of a large
+ * mailbox nothing is read until the client asks for it.
+ */
 static void send_unseen(struct imap_session *s)
 {
+	if (s->view->n > UNSEEN_MESSAGES_MAX || store_view_load(s->view) < 0)
+		return;
 	for (size_t i = 0; i < s->view->n; i++) {
 		if ((store_view_entry(s->view, i).flags & STORE_SEEN) != 0)
 			continue;
@@ -77,7 +85,7 @@ struct imap_result imap_cmd_select(struct imap_session *s, const struct imap_com
 	imap_take_in(s);
 	if (!imap_find_mailbox(s, c->name, false, &mailbox, &result))
 		return result;
-	int r = store_view_open(s->store, mailbox.id, examine, &s->view);
+	int r = store_view_select(s->store, mailbox.id, examine, &s->view);
 	if (r < 0)
 		return imap_store_error(s, r);
 	s->read_only = examine;

@@ -255,7 +255,9 @@ static struct imap_result handle(struct imap_session *s, const struct imap_comma
 		return IMAP_RESULT_BAD("Already signed in");
 	if ((h->states & state) == 0)
 		return IMAP_RESULT_BAD("No mailbox is selected");
-	struct imap_result result = h->run(s, c);
+	struct imap_result result;
+	if (h->without_view || imap_load_view(s, &result))
+		result = h->run(s, c);
 	if (c->id != IMAP_LOGOUT)
 		update(s, h, c);
 	return result;

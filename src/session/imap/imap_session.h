@@ -82,6 +82,7 @@ struct imap_handler {
 	struct imap_result (*run)(struct imap_session *s, const struct imap_command *c);
 	unsigned states;    /* enum imap_state, where it is allowed */
 	bool keeps_numbers; /* without UID: no EXPUNGE responses (RFC 9051 §7.5.1) */
+	bool without_view;  /* does not look into the selected mailbox: it need not be loaded */
 };
 
 /* NULL where the command is none after sign-in. */
@@ -110,6 +111,8 @@ void imap_take_in(struct imap_session *s);
 /* Sends what is new in the selected mailbox, if any; EXPUNGE only without `keep_numbers`. False:
  * BYE, the connection is to end. */
 bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid);
+/* Lists the selected mailbox where that was not done yet. False: `*ret_result` says why. */
+MUST_USE bool imap_load_view(struct imap_session *s, struct imap_result *ret_result);
 /* From now on responses have MODSEQ; the client hears where it stands (RFC 7162 §3.1). */
 void imap_enable_condstore(struct imap_session *s);
 /* Tells the other sessions of the account that this one changed something. */

@@ -209,20 +209,35 @@ static int send_updates(struct imap_session *s, bool keep_numbers, bool with_uid
 	return changes.n_new > 0 ? use_recent(s) : 0;
 }
 
-/* What cannot be read now can be later. What is too long to be told never will be: who selects the
- * mailbox anew need not be told it. */
+/* What is too long to be told never will be: who selects the mailbox anew need not be told it. */
+static bool end_untold(struct imap_session *s)
+{
+	buf_add(&s->out.buf, STR("* BYE Too much changed at once; sign in again\r\n"));
+	s->ending = true;
+	return false;
+}
+
+bool imap_load_view(struct imap_session *s, struct imap_result *ret_result)
+{
+	int r = s->view != NULL ? store_view_load(s->view) : 0;
+
+	if (r == 0)
+		return true;
+	*ret_result = imap_store_error(s, r);
+	return r == -ESTALE ? end_untold(s) : false;
+}
+
+/* What cannot be read now can be later. */
 bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 {
 	int r = s->view != NULL ? send_updates(s, keep_numbers, with_uid) : 0;
 
 	if (r == -ENOENT)
 		buf_add(&s->out.buf, STR("* BYE The selected mailbox was deleted\r\n"));
-	else if (r == -E2BIG)
-		buf_add(&s->out.buf, STR("* BYE Too much changed at once; sign in again\r\n"));
+	else if (r == -E2BIG || r == -ESTALE)
+		return end_untold(s);
 	else if (r < 0)
 		try_again_soon(s);
-	if (r != -ENOENT && r != -E2BIG)
-		return true;
-	s->ending = true;
-	return false;
+	s->ending |= r == -ENOENT;
+	return !s->ending;
 }

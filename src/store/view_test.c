@@ -1,0 +1,137 @@
+/* Views: what a selected mailbox shows while others change it, and what QRESYNC is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "store/store_change.h"
+#include "store/store_ingest.h"
+#include "store/test_account.h"
+#include "store/view_entries.h"
+
+enum { INBOX = 1 };
+
+static struct test_account t;
+static struct store *s;
+static struct arena arena = ARENA_MAX(64 << 20);
+
+static int setup(void **state UNUSED)
+{
+	test_account_make(&t);
+	s = test_open(&t);
+	return 0;
+}
+
+static int teardown(void **state UNUSED)
+{
+	store_close(s);
+	s = NULL;
+	arena_done(&arena);
+	test_account_remove(&t);
+	return 0;
+}
+
+static void deliver(unsigned first, unsigned end)
+{
+	size_t n = 0;
+	for (unsigned i = first; i < end; i++)
+		test_deliver_number(&t, i);
+	assert_int_equal(store_ingest(s, &n), 0);
+	assert_int_equal(n, end - first);
+}
+
+static struct store_view *view(void)
+{
+	struct store_view *v = NULL;
+	assert_int_equal(store_view_open(s, INBOX, false, &v), 0);
+	return v;
+}
+
+static struct store_changes refresh(struct store_view *v)
+{
+	struct store_changes c;
+	assert_int_equal(store_view_refresh(v, false, &arena, &c), 0);
+	return c;
+}
+
+static void flag(struct store_view *v, const uint32_t *uids, size_t n, uint64_t flags)
+{
+	struct store_flag_change change = {STORE_FLAGS_ADD, flags, false, 0};
+	struct store_flag_result result;
+	assert_int_equal(store_flags(v, (struct store_uids){uids, n}, &change, &arena, &result), 0);
+	assert_int_equal(result.n_changed, n);
+}
+
+static void expunge(struct store_view *v, const uint32_t *uids, size_t n)
+{
+	struct store_uids removed;
+	flag(v, uids, n, STORE_DELETED);
+	assert_int_equal(
+	    store_expunge(v, (struct store_uids){uids, n}, false, &arena, &removed), 0);
+	assert_int_equal(removed.n, n);
+}
+
+/* A view that is listed late shows the mailbox as it was selected. */
+static void test_listed_late(void **state UNUSED)
+{
+	deliver(0, 6);
+	struct store_view *v = view(), *late = NULL, *idle = NULL;
+	assert_int_equal(store_view_select(s, INBOX, false, &late), 0);
+	assert_int_equal(store_view_select(s, INBOX, true, &idle), 0);
+	assert_true(late->n == 6 && !late->loaded && late->n_recent == 0);
+	struct store_changes c = refresh(idle);
+	assert_true(!idle->loaded && c.n_new == 0 && c.n_gone == 0 && c.n_changed == 0);
+	const uint32_t deleted[] = {1, 4, 6}, second = 2;
+	flag(v, &second, 1, STORE_SEEN);
+	deliver(6, 7);
+	expunge(v, deleted, 3);
+	assert_int_equal(store_view_load(late), 0);
+	assert_true(late->n == 6 && late->n_gone == 3);
+	for (size_t i = 0; i < 6; i++) {
+		bool gone = i == 0 || i == 3 || i == 5;
+		assert_int_equal(store_view_entry(late, i).uid, i + 1);
+		assert_int_equal((store_view_entry(late, i).flags & STORE_GONE) != 0, gone);
+	}
+	for (int again = 0; again < 2; again++) {
+		c = refresh(again ? idle : late);
+		assert_true(c.n_gone == 3 && c.gone[1] == 3 && c.gone_uids[2] == 6);
+		assert_true(c.n_changed == 1 && c.changed[0] == 0 && c.n_new == 1);
+	}
+	assert_true(late->n == 4 && idle->n == 4);
+	assert_true(store_view_entry(late, 3).flags & STORE_RECENT);
+	assert_int_equal(store_view_entry(idle, 0).flags & STORE_SYSTEM_FLAGS, STORE_SEEN);
+	store_view_close(v);
+	store_view_close(late);
+	store_view_close(idle);
+}
+
+/* More different sets of flags than a table holds at first. */
+static void test_flag_sets(void **state UNUSED)
+{
+	struct view_entries e = {0};
+	for (uint32_t i = 0; i < 5000; i++) {
+		struct store_entry entry = {i + 1, i, (uint64_t)i << 20 | STORE_RECENT, i};
+		assert_int_equal(view_entries_add(&e, &entry), 0);
+	}
+	assert_int_equal(e.n_flag_sets, 5000);
+	assert_int_equal(view_entries_set(&e, 7, (uint64_t)4999 << 20, 1), 0);
+	assert_int_equal(e.n_flag_sets, 5000);
+	struct store_view v = {.entries = e, .n = e.n, .loaded = true};
+	for (uint32_t i = 0; i < 5000; i++)
+		assert_true(store_view_entry(&v, i).flags ==
+		            ((uint64_t)(i == 7 ? 4999 : i) << 20 | STORE_RECENT));
+	struct store_entry far = {6000, 1, 0, (uint64_t)1 << VIEW_MODSEQ_BITS};
+	assert_int_equal(view_entries_add(&e, &far), -E2BIG);
+	view_entries_done(&e);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_listed_late),
+	    cmocka_unit_test(test_flag_sets),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
