@@ -81,6 +81,7 @@ static const struct {
     {STR_INIT("SIZE"), STATUS_SIZE},
     {STR_INIT("HIGHESTMODSEQ"), STATUS_HIGHESTMODSEQ},
     {STR_INIT("APPENDLIMIT"), STATUS_APPENDLIMIT},
+    {STR_INIT("MAILBOXID"), STATUS_MAILBOXID},
 };
 
 struct str imap_status_item_name(enum imap_status_item item)

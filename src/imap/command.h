@@ -13,6 +13,7 @@
 
 #include "imap/fetch_item.h"
 #include "imap/flags.h"
+#include "imap/mailbox_filter.h"
 #include "imap/parse.h"
 #include "imap/partial.h"
 #include "imap/search_key.h"
@@ -25,6 +26,7 @@ enum {
 	IMAP_USES_MAX = 20,
 	IMAP_ID_PAIRS_MAX = 30,
 	IMAP_MECHANISM_LEN_MAX = 20,
+	IMAP_SORT_KEYS_MAX = 20,
 	/* A ceiling that holds the tree of every command that keeps the other limits. */
 	IMAP_COMMAND_ARENA_MAX = 4 * 1024 * 1024,
 };
@@ -60,6 +62,9 @@ enum imap_command_id {
 	IMAP_STORE,
 	IMAP_COPY,
 	IMAP_MOVE,
+	IMAP_SORT,
+	IMAP_THREAD,
+	IMAP_ESEARCH,
 	N_IMAP_COMMANDS
 };
 
@@ -73,6 +78,8 @@ enum imap_status_item {
 	STATUS_SIZE = 64,
 	STATUS_HIGHESTMODSEQ = 128,
 	STATUS_APPENDLIMIT = 256,
+	STATUS_MAILBOXID = 512, /* RFC 8474 */
+	STATUS_LAST = STATUS_MAILBOXID,
 };
 
 enum imap_list_option {
@@ -91,7 +98,20 @@ enum imap_search_return {
 	RETURN_MAX = 2,
 	RETURN_ALL = 4,
 	RETURN_COUNT = 8,
-	RETURN_SAVE = 16
+	RETURN_SAVE = 16,
+	RETURN_PARTIAL = 32, /* excludes ALL */
+};
+
+enum imap_sort_by {
+	SORT_ARRIVAL,
+	SORT_CC,
+	SORT_DATE,
+	SORT_FROM,
+	SORT_SIZE,
+	SORT_SUBJECT,
+	SORT_TO,
+	SORT_DISPLAY_FROM,
+	SORT_DISPLAY_TO,
 };
 
 enum imap_store_mode { STORE_REPLACE, STORE_ADD, STORE_REMOVE };
@@ -119,6 +139,18 @@ struct imap_search {
 	unsigned return_options;
 	struct str charset; /* empty: UTF-8 */
 	struct imap_search_key *key;
+	struct imap_partial partial;         /* RFC 9394 §3.1 */
+	struct imap_mailbox_filter *sources; /* ESEARCH; NULL: the selected mailbox */
+};
+
+/* SORT and THREAD; what they are about is `search`. */
+struct imap_order {
+	struct imap_sort_key {
+		enum imap_sort_by by;
+		bool reverse;
+	} keys[IMAP_SORT_KEYS_MAX];
+	size_t n_keys;
+	bool by_references; /* THREAD REFERENCES, else ORDEREDSUBJECT */
 };
 
 struct imap_fetch {
@@ -166,6 +198,7 @@ struct imap_command {
 	struct imap_list list;
 	struct imap_append_message *messages;
 	struct imap_search search;
+	struct imap_order *order;
 	struct imap_fetch fetch;
 	struct imap_store store;
 };

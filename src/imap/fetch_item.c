@@ -16,6 +16,9 @@ static const struct simple_item simple_items[] = {
     {STR_INIT("UID"), FETCH_UID},
     {STR_INIT("MODSEQ"), FETCH_MODSEQ},
     {STR_INIT("SAVEDATE"), FETCH_SAVEDATE},
+    {STR_INIT("EMAILID"), FETCH_EMAILID},
+    {STR_INIT("THREADID"), FETCH_THREADID},
+    {STR_INIT("PREVIEW"), FETCH_PREVIEW},
 };
 
 static const struct {
@@ -178,6 +181,25 @@ static bool parse_section_item(struct imap_parser *p, struct imap_fetch_item *it
 	return true;
 }
 
+/*
+ * "PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"], preview-mod = "LAZY" (RFC 8970 §6). Behind
+ * a single item there may be modifiers of FETCH instead, in parentheses too.
+ */
+static bool parse_preview(struct imap_parser *p, struct imap_fetch_item *item)
+{
+	item->lazy = str_starts_nocase(p->rest, STR(" (LAZY"));
+	if (!item->lazy)
+		return true;
+	p->rest = str_from(p->rest, 1);
+	if (!imap_parse_char(p, '('))
+		return false;
+	do {
+		if (!imap_skip_word(p, STR("LAZY")))
+			return imap_fail(p, "LAZY");
+	} while (imap_skip(p, ' '));
+	return imap_parse_char(p, ')');
+}
+
 static bool parse_item(struct imap_parser *p, struct imap_fetch_item *item)
 {
 	bool is_section;
@@ -190,7 +212,7 @@ static bool parse_item(struct imap_parser *p, struct imap_fetch_item *item)
 	for (size_t i = 0; i < ARRAY_LEN(simple_items); i++) {
 		item->kind = simple_items[i].kind;
 		if (imap_skip_word(p, simple_items[i].word))
-			return true;
+			return item->kind != FETCH_PREVIEW || parse_preview(p, item);
 	}
 	item->kind = FETCH_BODY;
 	if (imap_skip_word(p, STR("BODY")))

@@ -28,7 +28,10 @@ enum imap_fetch_kind {
 	FETCH_BODYSTRUCTURE,
 	FETCH_MODSEQ,
 	FETCH_SAVEDATE, /* RFC 8514 */
-	FETCH_SECTION,  /* BODY[…], RFC822… */
+	FETCH_EMAILID,  /* RFC 8474 */
+	FETCH_THREADID,
+	FETCH_PREVIEW, /* RFC 8970 */
+	FETCH_SECTION, /* BODY[…], RFC822… */
 	FETCH_BINARY,
 	FETCH_BINARY_SIZE,
 };
@@ -54,6 +57,7 @@ struct imap_fetch_item {
 	enum imap_fetch_kind kind;
 	struct str rfc822; /* FETCH_SECTION: the label "RFC822.TEXT" … , empty for BODY[…] */
 	bool peek;         /* does not set \Seen */
+	bool lazy;         /* PREVIEW (LAZY) */
 	struct imap_section section;
 	bool partial;
 	uint64_t offset, len; /* of a partial */

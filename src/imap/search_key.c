@@ -3,11 +3,14 @@
 #include "imap/flags.h"
 #include "mail/date.h"
 
+enum { OBJECT_ID_MAX = 255 };
+
 /* What follows a key's word. */
 enum argument {
 	NONE,
 	KEYWORD,
 	STRING,
+	OBJECT_ID,
 	NUMBER,
 	DAY,
 	SET,
@@ -36,6 +39,7 @@ static const struct key_word key_words[] = {
     {STR_INIT("CC"), SEARCH_HEADER, STRING, 0, STR_INIT("Cc")},
     {STR_INIT("DELETED"), SEARCH_FLAG, NONE, IMAP_DELETED, {0}},
     {STR_INIT("DRAFT"), SEARCH_FLAG, NONE, IMAP_DRAFT, {0}},
+    {STR_INIT("EMAILID"), SEARCH_OBJECT, OBJECT_ID, 'M', {0}},
     {STR_INIT("FLAGGED"), SEARCH_FLAG, NONE, IMAP_FLAGGED, {0}},
     {STR_INIT("FROM"), SEARCH_HEADER, STRING, 0, STR_INIT("From")},
     {STR_INIT("HEADER"), SEARCH_HEADER, FIELD_AND_STRING, 0, {0}},
@@ -60,6 +64,7 @@ static const struct key_word key_words[] = {
     {STR_INIT("SMALLER"), SEARCH_SMALLER, NUMBER, 0, {0}},
     {STR_INIT("SUBJECT"), SEARCH_HEADER, STRING, 0, STR_INIT("Subject")},
     {STR_INIT("TEXT"), SEARCH_TEXT, STRING, 0, {0}},
+    {STR_INIT("THREADID"), SEARCH_OBJECT, OBJECT_ID, 'T', {0}},
     {STR_INIT("TO"), SEARCH_HEADER, STRING, 0, STR_INIT("To")},
     {STR_INIT("UID"), SEARCH_UID, SET, 0, {0}},
     {STR_INIT("UNANSWERED"), SEARCH_UNFLAG, NONE, IMAP_ANSWERED, {0}},
@@ -110,6 +115,23 @@ static bool parse_modseq(struct imap_parser *p, uint64_t *ret_modseq)
 	return imap_parse_number(p, 0, INT64_MAX, ret_modseq);
 }
 
+/* objectid = 1*255(ALPHA / DIGIT / "_" / "-") (RFC 8474 §7) */
+static bool parse_object_id(struct imap_parser *p, struct str *ret_id)
+{
+	struct str id;
+
+	if (!imap_parse_atom(p, &id))
+		return false;
+	for (size_t i = 0; i < id.len; i++)
+		if (!ascii_is_alpha(id.p[i]) && !ascii_is_digit(id.p[i]) && id.p[i] != '_' &&
+		    id.p[i] != '-')
+			return imap_fail(p, "an object id before this");
+	if (id.len > OBJECT_ID_MAX)
+		return imap_fail(p, "a shorter object id before this");
+	*ret_id = id;
+	return true;
+}
+
 static bool parse_two_keys(struct key_reader *r, struct imap_search_key *key)
 {
 	return parse_key(r, &key->child) && imap_parse_space(r->p) &&
@@ -130,6 +152,8 @@ static bool parse_argument(
 		return imap_parse_keyword(p, &key->text);
 	case STRING:
 		return imap_parse_astring(p, &key->text);
+	case OBJECT_ID:
+		return parse_object_id(p, &key->text);
 	case NUMBER:
 		return imap_parse_number(p, 0, INT64_MAX, &key->number);
 	case DAY:

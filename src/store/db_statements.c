@@ -14,7 +14,7 @@
 #define NO_ORDER      ", 0, 0, 0, '', ''"
 #define ORDER         ", m.has_sent, m.sent_at, m.sent_zone, m.subject, m.message_id"
 
-#define ORDER_KEYS    "subject, sender, recipient, copied, sender_shown, recipient_shown"
+#define ORDER_KEYS "subject, sender, recipient, copied, sender_shown, recipient_shown"
 
 const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -64,13 +64,13 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_MESSAGE_BODY] = "SELECT segment, offset, length, body FROM messages WHERE id = ?1",
     [DB_MESSAGE_REMOVE] = "DELETE FROM messages WHERE id = ?1",
     [DB_LINE_ENDS_PUT] = "UPDATE messages SET line_ends = ?2 WHERE id = ?1",
-    [DB_LINE_ENDS] = "SELECT n.uid, m.line_ends FROM messages m CROSS JOIN entries n ON n.message = "
-                     "m.id WHERE m.line_ends <> 0 AND n.mailbox = ?1",
+    [DB_LINE_ENDS] =
+        "SELECT n.uid, m.line_ends FROM messages m CROSS JOIN entries n ON n.message = "
+        "m.id WHERE m.line_ends <> 0 AND n.mailbox = ?1",
     [DB_ENVELOPE_ADD] = "INSERT INTO envelopes (id, envelope) VALUES (?1, ?2)",
     [DB_ENVELOPE_REMOVE] = "DELETE FROM envelopes WHERE id = ?1",
-    [DB_ORDER_ADD] =
-        "INSERT OR IGNORE INTO orders (id, sent_at, is_reply, " ORDER_KEYS
-        ", ids) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [DB_ORDER_ADD] = "INSERT OR IGNORE INTO orders (id, sent_at, is_reply, " ORDER_KEYS
+                     ", ids) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [DB_ORDER_REMOVE] = "DELETE FROM orders WHERE id = ?1",
     [DB_ORDERS_DUE] = "SELECT next, end FROM orders_due",
     [DB_ORDERS_DUE_MOVE] = "UPDATE orders_due SET next = ?1",
@@ -80,10 +80,20 @@ const char *const db_statements[DB_N_STATEMENTS] = {
         "entries n WHERE n.message = m.id LIMIT 1), m.received_ms / 1000) END, v.envelope, "
         "m.subject, m.message_id, m.refs FROM messages m CROSS JOIN envelopes v ON v.id = m.id "
         "WHERE m.id >= ?1 AND m.id < ?2 ORDER BY m.id LIMIT ?3",
-    [DB_ORDERS_SCAN] = "SELECT id, sent_at, is_reply, " ORDER_KEYS
-                       ", ids FROM orders WHERE id >= ?1 ORDER BY id",
+    [DB_ORDERS_SCAN] =
+        "SELECT id, sent_at, is_reply, " ORDER_KEYS ", ids FROM orders WHERE id >= ?1 ORDER BY id",
     [DB_ORDER_ENTRIES_SCAN] = "SELECT uid, internal_at, size FROM entries WHERE mailbox = ?1 AND "
                               "uid >= ?2 ORDER BY uid",
+    [DB_OBJECT_ADD] = "INSERT INTO objects (message, email_id, thread_id) VALUES (?1, ?2, ?3)",
+    [DB_OBJECT_GET] = "SELECT email_id, thread_id FROM objects WHERE message = ?1",
+    [DB_OBJECT_BY_EMAIL] = "SELECT message FROM objects WHERE email_id = ?1 ORDER BY message",
+    [DB_OBJECT_BY_THREAD] = "SELECT message FROM objects WHERE thread_id = ?1 ORDER BY message",
+    [DB_THREAD_GET] = "SELECT thread_id FROM thread_keys WHERE key = ?1",
+    [DB_THREAD_ADD] = "INSERT OR IGNORE INTO thread_keys (key, thread_id) VALUES (?1, ?2)",
+    [DB_THREAD_PUT] = "INSERT OR REPLACE INTO thread_keys (key, thread_id) VALUES (?1, ?2)",
+    [DB_OBJECT_THREAD] = "UPDATE objects SET thread_id = ?2 WHERE message = ?1",
+    [DB_PREVIEW_ADD] = "INSERT INTO previews (message, preview) VALUES (?1, ?2)",
+    [DB_PREVIEW_GET] = "SELECT preview FROM previews WHERE message = ?1",
     [DB_ENTRY_ADD] = "INSERT INTO entries (mailbox, uid, message, flags, modseq, saved_at, size, "
                      "internal_at, internal_zone) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [DB_ENTRY_GET] = "SELECT message, flags, modseq, size, internal_at, internal_zone FROM entries "

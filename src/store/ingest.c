@@ -8,11 +8,13 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "mail/preview.h"
 #include "mail/summary.h"
 #include "seal/blob.h"
 #include "store/io.h"
 #include "store/metadata.h"
 #include "store/order.h"
+#include "store/object.h"
 #include "store/segment.h"
 #include "store/store_ingest.h"
 
@@ -143,8 +145,8 @@ static void join_references(const struct summary *summary, struct buf *out)
 }
 
 /* RFC 5256 §3: References or, where there is none, the first of In-Reply-To. */
-static int insert_order(struct store *s, const struct summary *summary,
-    const struct store_placement *placement)
+static int insert_order(
+    struct store *s, const struct summary *summary, const struct store_placement *placement)
 {
 	struct order_source source = {.message = placement->message,
 	    .sent_at = summary->has_date ? summary->date.epoch_s : placement->internal_at,
@@ -198,6 +200,34 @@ static int insert_message(struct ingest *in, const struct letterbox_record *reco
 	return db_finish(db, stmt);
 }
 
+static int add_preview(struct store *s, const struct summary *summary, uint32_t id)
+{
+	struct buf preview CLEANUP(buf_done) = BUF_MAX(PREVIEW_LEN_MAX);
+	sqlite3_stmt *stmt;
+	int error = db_get(&s->db, DB_PREVIEW_ADD, &stmt);
+	if (error)
+		return error;
+	preview_write(buf_str(&s->bytes), summary->root, &preview);
+	db_bind(stmt, id);
+	db_bind_str(stmt, 2, buf_str(&preview));
+	return db_finish(&s->db, stmt);
+}
+
+/* What is kept of a message beside its row. */
+static int add_derived(
+    struct store *s, const struct opened *o, const struct summary *summary, uint32_t id)
+{
+	struct buf references CLEANUP(buf_done) = BUF_MAX(REFERENCES_LEN_MAX);
+	join_references(summary, &references);
+	const struct object_source source = {.received_ms = o->frame.time_ms,
+	    .content_key = o->body.content_key,
+	    .subject = summary->subject,
+	    .message_id = summary->message_id,
+	    .references = buf_str(&references)};
+	int error = object_add(&s->db, id, &source);
+	return error ? error : add_preview(s, summary, id);
+}
+
 static int summarise(struct store *s, struct summary *ret_summary)
 {
 	arena_clear(&s->parsed);
@@ -238,6 +268,8 @@ static int place_message(
 		error = insert_order(s, &summary, &p);
 	if (!error)
 		error = store_note_line_ends(s, p.message, buf_str(&s->bytes));
+	if (!error)
+		error = add_derived(s, o, &summary, p.message);
 	uint32_t uid = 0;
 	if (!error)
 		error = store_box_add(s, &in->box, &p, in->modseq, &uid);

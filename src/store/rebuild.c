@@ -241,6 +241,22 @@ static int clear_mailboxes(struct store *s, const struct salvage *old)
 	return error ? error : db_run(&s->db, DB_MAILBOXES_CLEAR, lift);
 }
 
+/* A message keeps the thread it was in. */
+static int on_thread(void *ctx, struct letterbox_place place, struct str thread_id)
+{
+	struct filling *f = ctx;
+	struct message *m = find_message(f, place);
+	sqlite3_stmt *stmt;
+	if (!m)
+		return 0;
+	int error = db_get(&f->store->db, DB_OBJECT_THREAD, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, m->placement.message);
+	db_bind_blob(stmt, 2, thread_id);
+	return db_finish(&f->store->db, stmt);
+}
+
 /* In one transaction: every message leaves its place and gets its old ones, or its own again. */
 static int place_anew(struct filling *f, struct salvage *old)
 {
@@ -252,6 +268,8 @@ static int place_anew(struct filling *f, struct salvage *old)
 		error = clear_mailboxes(s, old);
 	if (!error)
 		error = salvage_entries(old, on_salvaged, f);
+	if (!error)
+		error = salvage_threads(old, s, on_thread, f);
 	f->modseq = store_next_modseq(s);
 	return error ? error : put_all(f);
 }

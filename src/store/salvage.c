@@ -36,8 +36,7 @@ void salvage_close(struct salvage *old)
 	free(old);
 }
 
-/* Calls `fn` with the rows of a statement up to its end or to damage, which is no error here. */
-static int each_row(struct salvage *old, const char *sql, int (*fn)(void *ctx, sqlite3_stmt *row),
+int salvage_each(struct salvage *old, const char *sql, int (*fn)(void *ctx, sqlite3_stmt *row),
     void *ctx, bool *ret_damaged)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -120,13 +119,14 @@ int salvage_mailboxes(struct salvage *old, struct store *s)
 	bool damaged;
 	for (size_t i = 0; i < STORE_KEYWORD_FIRST; i++)
 		old->bits[i] = ((uint64_t)1 << i) & STORE_SYSTEM_FLAGS;
-	int error = each_row(
+	int error = salvage_each(
 	    old, "SELECT id, name, use, uidvalidity FROM mailboxes", make_mailbox, &m, &damaged);
 	if (!error)
-		error = each_row(
+		error = salvage_each(
 		    old, "SELECT name FROM subscriptions", make_subscription, &m, &damaged);
 	if (!error)
-		error = each_row(old, "SELECT bit, name FROM keywords", make_keyword, &m, &damaged);
+		error =
+		    salvage_each(old, "SELECT bit, name FROM keywords", make_keyword, &m, &damaged);
 	return error;
 }
 
@@ -187,9 +187,10 @@ int salvage_entries(
 {
 	struct going g = {.old = old, .fn = fn, .ctx = ctx};
 	bool damaged = false;
-	int error = each_row(old, ENTRIES "ORDER BY n.mailbox, n.uid", on_entry, &g, &damaged);
+	int error = salvage_each(old, ENTRIES "ORDER BY n.mailbox, n.uid", on_entry, &g, &damaged);
 	if (error || !damaged)
 		return error;
 	g.backwards = true;
-	return each_row(old, ENTRIES "ORDER BY n.mailbox DESC, n.uid DESC", on_entry, &g, &damaged);
+	return salvage_each(
+	    old, ENTRIES "ORDER BY n.mailbox DESC, n.uid DESC", on_entry, &g, &damaged);
 }

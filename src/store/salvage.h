@@ -17,6 +17,14 @@ struct salvage *salvage_open(const char *name, const struct secret *key);
 void salvage_close(struct salvage *old);
 
 /*
+ * Calls `fn` with the rows of a statement up to its end or to damage (then `*ret_damaged`), which
+ * is no error here; nor is a table that an older version had not. A negative result of `fn` ends
+ * it.
+ */
+MUST_USE int salvage_each(struct salvage *old, const char *sql,
+    int (*fn)(void *ctx, sqlite3_stmt *row), void *ctx, bool *ret_damaged);
+
+/*
  * Makes the old mailboxes, subscriptions and keywords in `s`, within its transaction, and remembers
  * what became of them.
  */
@@ -36,5 +44,12 @@ struct salvaged {
  * it. */
 MUST_USE int salvage_entries(
     struct salvage *old, int (*fn)(void *ctx, const struct salvaged *entry), void *ctx);
+
+/*
+ * Threads of messages and of identifiers that are not there any more, from `old` to the new
+ * database (store_object.h): `fn` is told the thread id of each message by its place.
+ */
+MUST_USE int salvage_threads(struct salvage *old, struct store *s,
+    int (*fn)(void *ctx, struct letterbox_place place, struct str thread_id), void *ctx);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "seal/cipher.h"
+#include "store/object.h"
 #include "store/store_mailbox.h"
 
 /*
@@ -141,9 +142,10 @@ static int make_version_3(struct db *db, struct letterbox_place end UNUSED)
 /* Version 4 knows how much longer a message is with every line ended by CRLF; few are. */
 static int make_version_4(struct db *db, struct letterbox_place end UNUSED)
 {
-	return run_sql(db, "ALTER TABLE messages ADD COLUMN line_ends INTEGER NOT NULL DEFAULT 0;"
-	                   "CREATE INDEX messages_line_ends ON messages (line_ends) WHERE line_ends "
-	                   "<> 0;");
+	return run_sql(db,
+	    "ALTER TABLE messages ADD COLUMN line_ends INTEGER NOT NULL DEFAULT 0;"
+	    "CREATE INDEX messages_line_ends ON messages (line_ends) WHERE line_ends "
+	    "<> 0;");
 }
 
 /*
@@ -162,6 +164,20 @@ static int make_version_5(struct db *db, struct letterbox_place end UNUSED)
 	    "INSERT INTO orders_due SELECT 0, next_message FROM state WHERE next_message > 1;");
 }
 
+/*
+ * Version 6 gives messages and threads names that outlive UIDs (RFC 8474), those that are there
+ * already too, and keeps what a message begins with.
+ */
+static int make_version_6(struct db *db, struct letterbox_place end UNUSED)
+{
+	int error = object_make_tables(db);
+	return error ? error
+	             : run_sql(db, "CREATE TABLE previews ("
+	                           " message INTEGER PRIMARY KEY, preview TEXT NOT NULL);"
+	                           "CREATE TRIGGER previews_gone AFTER DELETE ON messages"
+	                           " BEGIN DELETE FROM previews WHERE message = old.id; END;");
+}
+
 /* The step to version n + 1 stands at n. */
 static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place end) = {
     make_version_1,
@@ -169,6 +185,7 @@ static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place 
     make_version_3,
     make_version_4,
     make_version_5,
+    make_version_6,
 };
 
 static int get_version(struct db *db, int *ret_version)

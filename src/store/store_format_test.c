@@ -13,6 +13,7 @@
 #include "base/base64.h"
 #include "base/num.h"
 #include "store/store_ingest.h"
+#include "store/store_object.h"
 #include "store/test_account.h"
 
 enum { FILE_MAX = 1 << 20, PATH_LEN_MAX = 256 };
@@ -162,6 +163,9 @@ static void test_version_2(void **state UNUSED)
 	assert_int_equal(store_view_open(s, m.id, true, &v), 0);
 	assert_int_equal(
 	    store_view_entry(v, 3).flags & STORE_SYSTEM_FLAGS, STORE_FLAGGED | STORE_ANSWERED);
+	struct store_object_ids ids;
+	assert_int_equal(store_object_ids(s, store_view_entry(v, 3).message, &ids), 0);
+	assert_int_equal(strlen(ids.email), STORE_OBJECT_TEXT_LEN);
 	assert_int_equal(store_view_vanished(v, 1, &arena, &uids, &n, &complete), 0);
 	assert_true(n == 2 && uids[0] == 2 && uids[1] == 3 && complete);
 	store_view_close(v);

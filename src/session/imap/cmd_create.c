@@ -36,6 +36,22 @@ static struct imap_result refusal(
 	return imap_store_error(s, error);
 }
 
+/* With the mailbox's id (RFC 8474 §4.1). Another client may have removed it at once. */
+static struct imap_result done(struct imap_session *s, struct str name)
+{
+	struct imap_result result = IMAP_RESULT_OK("CREATE done");
+	struct buf code CLEANUP(buf_done) = BUF_MAX(64);
+	struct store_mailbox mailbox;
+
+	if (store_mailbox_find(s->store, name, &s->arena, &mailbox) < 0)
+		return result;
+	buf_add(&code, STR("MAILBOXID "));
+	imap_mailbox_id_write(&mailbox, &code);
+	if (!arena_dup(&s->arena, buf_str(&code), &result.code))
+		result.code = STR("");
+	return result;
+}
+
 /* RFC 9051 §6.3.4. A delimiter at the end only says that inferiors are to come. */
 struct imap_result imap_cmd_create(struct imap_session *s, const struct imap_command *c)
 {
@@ -54,5 +70,5 @@ struct imap_result imap_cmd_create(struct imap_session *s, const struct imap_com
 	if (r < 0)
 		return refusal(s, name, use, r);
 	imap_tell_others(s);
-	return IMAP_RESULT_OK("CREATE done");
+	return done(s, name);
 }

@@ -2,6 +2,7 @@
 
 #include "mail/date.h"
 #include "session/imap/commands.h"
+#include "session/imap/fetch_derived.h"
 #include "session/imap/fetch_section.h"
 #include "store/store_change.h"
 
@@ -43,6 +44,12 @@ static void look_at_item(struct fetching *f, const struct imap_fetch_item *item)
 		f->columns |= STORE_COLUMN_STRUCTURE;
 		f->scans = true;
 		break;
+	case FETCH_PREVIEW:
+		f->reads = true; /* where none is kept */
+		f->scans = true;
+		break;
+	case FETCH_EMAILID:
+	case FETCH_THREADID: /* the scan's snapshot makes looking up cheap */
 	case FETCH_INTERNALDATE:
 	case FETCH_SAVEDATE:
 	case FETCH_RFC822_SIZE:
@@ -125,6 +132,10 @@ static int write_item(struct fetching *f, const struct imap_fetch_item *item,
 		buf_add(out, STR("BODYSTRUCTURE "));
 		buf_add(out, row->bodystructure);
 		return 0;
+	case FETCH_EMAILID:
+	case FETCH_THREADID:
+	case FETCH_PREVIEW:
+		return fetch_derived_write(&f->message, item, &f->s->out);
 	default:
 		return fetch_section_write(&f->message, item, &f->s->out);
 	}

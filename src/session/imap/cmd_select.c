@@ -51,7 +51,8 @@ static void send_list(struct imap_session *s, struct str asked, struct str name)
 	buf_add(out, STR("\r\n"));
 }
 
-static void send_state(struct imap_session *s, const struct imap_command *c, struct str name)
+static void send_state(
+    struct imap_session *s, const struct imap_command *c, const struct store_mailbox *mailbox)
 {
 	struct buf *out = &s->out.buf;
 	const struct store_view *v = s->view;
@@ -59,7 +60,7 @@ static void send_state(struct imap_session *s, const struct imap_command *c, str
 	imap_send_flags(s);
 	buf_printf(out, "* %zu EXISTS\r\n", v->n);
 	if (s->rev2) {
-		send_list(s, c->name, name);
+		send_list(s, c->name, mailbox->name);
 	} else {
 		buf_printf(out, "* %u RECENT\r\n", v->n_recent);
 		send_unseen(s);
@@ -69,6 +70,9 @@ static void send_state(struct imap_session *s, const struct imap_command *c, str
 	    "* OK [UIDNEXT %u] The next UID\r\n"
 	    "* OK [HIGHESTMODSEQ %llu] The highest MODSEQ\r\n",
 	    v->uidvalidity, v->uidnext, (unsigned long long)v->highest_modseq);
+	buf_add(out, STR("* OK [MAILBOXID "));
+	imap_mailbox_id_write(mailbox, out);
+	buf_add(out, STR("] Stays the same when the mailbox is renamed\r\n"));
 }
 
 /*
@@ -91,7 +95,7 @@ struct imap_result imap_cmd_select(struct imap_session *s, const struct imap_com
 	s->read_only = examine;
 	if (c->condstore)
 		s->condstore = true;
-	send_state(s, c, mailbox.name);
+	send_state(s, c, &mailbox);
 	result = IMAP_RESULT_OK(examine ? "EXAMINE done" : "SELECT done");
 	result.code = examine ? STR("READ-ONLY") : STR("READ-WRITE");
 	return result;

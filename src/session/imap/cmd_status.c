@@ -23,8 +23,16 @@ static uint64_t value_of(
 		return m->highest_modseq;
 	case STATUS_APPENDLIMIT:
 		return s->append_limit;
+	default:
+		return 0;
 	}
-	return 0;
+}
+
+void imap_mailbox_id_write(const struct store_mailbox *mailbox, struct buf *out)
+{
+	buf_add(out, STR("(F"));
+	buf_add(out, str_of_cstr(mailbox->object_id));
+	buf_add_c(out, ')');
 }
 
 void imap_status_write(
@@ -35,7 +43,7 @@ void imap_status_write(
 	buf_add(out, STR("* STATUS "));
 	imap_mailbox_name_write(mailbox->name, s->rev2, out);
 	buf_add(out, STR(" ("));
-	for (unsigned item = 1; item <= STATUS_APPENDLIMIT; item <<= 1) {
+	for (unsigned item = 1; item <= STATUS_LAST; item <<= 1) {
 		if ((items & item) == 0)
 			continue;
 		if (!first)
@@ -43,7 +51,10 @@ void imap_status_write(
 		first = false;
 		buf_add(out, imap_status_item_name(item));
 		buf_add_c(out, ' ');
-		buf_add_u64(out, value_of(s, mailbox, item));
+		if (item == STATUS_MAILBOXID)
+			imap_mailbox_id_write(mailbox, out);
+		else
+			buf_add_u64(out, value_of(s, mailbox, item));
 	}
 	buf_add(out, STR(")\r\n"));
 }

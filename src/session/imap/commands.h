@@ -32,6 +32,8 @@ IMAP_CMD(copy); /* and MOVE */
 /* cmd_status.c, for LIST RETURN (STATUS …): "* STATUS name (…)" */
 void imap_status_write(
     struct imap_session *s, const struct store_mailbox *mailbox, unsigned items, struct buf *out);
+/* "(F…)", the MAILBOXID (RFC 8474 §4); a letter in front as §8.1 advises. */
+void imap_mailbox_id_write(const struct store_mailbox *mailbox, struct buf *out);
 /* "\Sent", … of a special use; empty for none. */
 struct str imap_special_use_name(enum store_special_use use);
 /* cmd_expunge.c, for CLOSE */

@@ -234,6 +234,8 @@ static bool entry_matches(const struct searching *g, const struct imap_search_ke
 		return imap_set_has(&key->set, (uint32_t)g->at + 1);
 	case SEARCH_UID:
 		return imap_set_has(&key->set, g->e.uid);
+	case SEARCH_OBJECT:
+		return imap_set_has(&key->set, g->e.message);
 	case SEARCH_MODSEQ:
 		return g->e.modseq >= key->number;
 	default:

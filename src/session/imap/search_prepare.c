@@ -2,6 +2,7 @@
 
 #include "mail/charset.h"
 #include "session/imap/search.h"
+#include "store/store_object.h"
 
 enum { STRING_MAX = 512 * 1024 };
 
@@ -104,6 +105,25 @@ static bool keyword_bit(struct preparing *p, struct imap_search_key *key)
 	return true;
 }
 
+/* The set of messages (store_entry.message) that have the id. */
+static bool find_object(struct preparing *p, struct imap_search_key *key)
+{
+	const uint32_t *messages = NULL;
+	size_t n = 0;
+	int r = 0;
+
+	if ((unsigned char)key->text.p[0] == key->number)
+		r = store_object_find(p->s->store, key->text, &p->s->arena, &messages, &n);
+	key->set.ranges = ARENA_NEW_ARRAY(&p->s->arena, struct imap_range, n + 1);
+	if (r < 0 || key->set.ranges == NULL) {
+		p->result = r < 0 ? imap_store_error(p->s, r) : imap_too_much();
+		return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		key->set.ranges[key->set.n++] = (struct imap_range){messages[i], messages[i]};
+	return true;
+}
+
 static uint64_t flag_bit(uint64_t flag)
 {
 	switch (flag) {
@@ -140,6 +160,8 @@ static bool prepare_key(struct preparing *p, struct imap_search_key *key)
 	case SEARCH_SEQUENCE:
 	case SEARCH_UID:
 		return resolve_set(p, key);
+	case SEARCH_OBJECT:
+		return find_object(p, key);
 	case SEARCH_HEADER:
 		/* The empty string asks whether the field is there, which the row does not say. */
 		key->by_row = str_eq_nocase(key->field, STR("Subject")) && key->text.len > 0;
