@@ -61,55 +61,15 @@ bool imap_parse_set_and_name(struct imap_parser *p, struct imap_command *c)
 	return imap_parse_space(p) && imap_parse_set(p, &c->set) && imap_parse_name(p, c);
 }
 
-/* search-return-opts = "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")" */
-static bool parse_search_return(struct imap_parser *p, struct imap_search *search)
-{
-	static const struct {
-		struct str word;
-		enum imap_search_return option;
-	} options[] = {
-	    {STR_INIT("MIN"), RETURN_MIN},
-	    {STR_INIT("MAX"), RETURN_MAX},
-	    {STR_INIT("ALL"), RETURN_ALL},
-	    {STR_INIT("COUNT"), RETURN_COUNT},
-	    {STR_INIT("SAVE"), RETURN_SAVE},
-	};
-
-	if (!imap_parse_space(p) || !imap_parse_char(p, '('))
-		return false;
-	if (imap_skip(p, ')')) {
-		search->return_options = RETURN_ALL; /* RFC 9051 §6.4.4 */
-		return true;
-	}
-	do {
-		size_t i = 0;
-		while (i < ARRAY_LEN(options) && !imap_skip_word(p, options[i].word))
-			i++;
-		if (i == ARRAY_LEN(options))
-			return imap_fail(p, "MIN, MAX, ALL, COUNT or SAVE");
-		search->return_options |= options[i].option;
-	} while (imap_skip(p, ' '));
-	return imap_parse_char(p, ')');
-}
-
-/* search = "SEARCH" [SP search-return-opts] SP ["CHARSET" SP charset SP] search-keys */
+/* search = "SEARCH" [SP search-return-opts] SP search-program */
 bool imap_parse_search(struct imap_parser *p, struct imap_command *c)
 {
-	struct imap_search *search = &c->search;
-
 	if (!imap_parse_space(p))
 		return false;
-	if (imap_skip_word(p, STR("RETURN"))) {
-		search->extended = true;
-		if (!parse_search_return(p, search) || !imap_parse_space(p))
-			return false;
-	}
-	if (imap_skip_word(p, STR("CHARSET"))) {
-		if (!imap_parse_space(p) || !imap_parse_astring(p, &search->charset) ||
-		    !imap_parse_space(p))
-			return false;
-	}
-	return imap_parse_search_keys(p, &search->key);
+	if (imap_skip_word(p, STR("RETURN")) &&
+	    (!imap_parse_search_return(p, &c->search) || !imap_parse_space(p)))
+		return false;
+	return imap_parse_search_program(p, &c->search);
 }
 
 /* "(" word SP mod-sequence-value ")" (RFC 7162 §7) */

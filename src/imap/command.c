@@ -39,6 +39,9 @@ static const struct syntax syntaxes[N_IMAP_COMMANDS] = {
     [IMAP_STORE] = {STR_INIT("STORE"), true, imap_parse_store},
     [IMAP_COPY] = {STR_INIT("COPY"), true, imap_parse_set_and_name},
     [IMAP_MOVE] = {STR_INIT("MOVE"), true, imap_parse_set_and_name},
+    [IMAP_SORT] = {STR_INIT("SORT"), true, imap_parse_sort},
+    [IMAP_THREAD] = {STR_INIT("THREAD"), true, imap_parse_thread},
+    [IMAP_ESEARCH] = {STR_INIT("ESEARCH"), false, imap_parse_esearch},
 };
 
 struct str imap_command_name(enum imap_command_id id)
@@ -59,7 +62,8 @@ static bool parse_command_name(struct imap_parser *p, struct imap_command *c)
 		c->id = id;
 		return true;
 	}
-	return imap_fail(p, c->uid ? "FETCH, STORE, SEARCH, COPY, MOVE or EXPUNGE" : "a command");
+	return imap_fail(
+	    p, c->uid ? "FETCH, STORE, SEARCH, SORT, THREAD, COPY, MOVE or EXPUNGE" : "a command");
 }
 
 /* command = tag SP (command-any / command-auth / command-nonauth / command-select) CRLF */

@@ -22,8 +22,15 @@ MUST_USE bool imap_parse_expunge(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_search(struct imap_parser *p, struct imap_command *c);
 /* "(CHANGEDSINCE 1 VANISHED)" behind the items */
 MUST_USE bool imap_parse_fetch_modifiers(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_sort(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_thread(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_esearch(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_fetch(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_store(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_set_and_name(struct imap_parser *p, struct imap_command *c);
+
+/* args_order.c: behind the word RETURN; and what follows the options of a search. */
+MUST_USE bool imap_parse_search_return(struct imap_parser *p, struct imap_search *search);
+MUST_USE bool imap_parse_search_program(struct imap_parser *p, struct imap_search *search);
 
 #endif

@@ -78,6 +78,18 @@ static void test_accepted(void **state)
 	    "a UID SEARCH SINCE 1-Feb-1994 SENTON \"01-Feb-1994\" HEADER x \"\"\r\n",
 	    "a SEARCH MODSEQ \"/flags/\\\\draft\" all 620162338\r\n",
 	    "a FETCH 1 ALL\r\n",
+	    "a SEARCH RETURN (PARTIAL 1:500) UNDELETED\r\n",
+	    "a UID SEARCH RETURN (PARTIAL -1:-100 COUNT SAVE) ALL\r\n",
+	    "a SORT (REVERSE SUBJECT DISPLAYFROM) utf-8 FROM x 1:5\r\n",
+	    "a uid sort return (min max count all) (arrival) \"us-ascii\" all\r\n",
+	    "a SORT RETURN (PARTIAL 1:2) (DATE SIZE TO CC FROM DISPLAYTO) x ALL\r\n",
+	    "a THREAD REFERENCES utf-8 ALL\r\n",
+	    "a UID THREAD orderedsubject utf-8 SINCE 5-MAR-2000\r\n",
+	    "a ESEARCH UNSEEN\r\n",
+	    "a ESEARCH IN (selected) RETURN (SAVE) ALL\r\n",
+	    "a ESEARCH IN (mailboxes \"folder1\" subtree folder2) unseen\r\n",
+	    "a ESEARCH IN (inboxes personal subscribed mailboxes (a \"b\") subtree-one c) RETURN "
+	    "(COUNT) CHARSET utf-8 TEXT x\r\n",
 	    "a FETCH 1:*,3 (FLAGS BODY[1.2.HEADER.FIELDS (From \"To\")]<0.100> BINARY.SIZE[1])\r\n",
 	    "a UID FETCH 5 BODY.PEEK[] (CHANGEDSINCE 12345)\r\n",
 	    "a SELECT INBOX (QRESYNC (67890007 20050715194045000 41,43:211,214:541))\r\n",
@@ -128,6 +140,23 @@ static void test_refused(void **state)
 	    {"a SEARCH (ALL\r\n", 13},
 	    {"a SEARCH SINCE 31-Foo-2000\r\n", 26},
 	    {"a SEARCH 0\r\n", 9},
+	    {"a SEARCH RETURN (ALL PARTIAL 1:2) ALL\r\n", 21},
+	    {"a SEARCH RETURN (PARTIAL 1:2 ALL) ALL\r\n", 29},
+	    {"a SEARCH RETURN (PARTIAL 1:2 PARTIAL 3:4) ALL\r\n", 29},
+	    {"a SEARCH RETURN (PARTIAL) ALL\r\n", 24},
+	    {"a SORT () utf-8 ALL\r\n", 8},
+	    {"a SORT (REVERSE) utf-8 ALL\r\n", 15},
+	    {"a SORT (BCC) utf-8 ALL\r\n", 8},
+	    {"a SORT (DATE) utf-8\r\n", 19},
+	    {"a SORT DATE utf-8 ALL\r\n", 7},
+	    {"a THREAD REFS utf-8 ALL\r\n", 9},
+	    {"a THREAD REFERENCES ALL\r\n", 23},
+	    {"a UID ESEARCH ALL\r\n", 6},
+	    {"a ESEARCH IN () ALL\r\n", 14},
+	    {"a ESEARCH IN (selected-delayed) ALL\r\n", 30},
+	    {"a ESEARCH IN (mailboxes ()) ALL\r\n", 25},
+	    {"a ESEARCH IN (subtree) ALL\r\n", 21},
+	    {"a ESEARCH IN (personal) RETURN (SAVE) ALL\r\n", 38},
 	    {"a FETCH 1:4294967296 FLAGS\r\n", 10},
 	    {"a FETCH 1,,2 FLAGS\r\n", 10},
 	    {"a FETCH 1 BODY[MIME]\r\n", 19},
@@ -329,6 +358,71 @@ static void test_capabilities(void **state)
 	assert_true(str_ends(buf_str(&out), STR(" APPENDLIMIT=10")));
 }
 
+static void test_order_tree(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	parse("t SORT RETURN (PARTIAL -1:-9) (REVERSE SIZE DISPLAYTO) utf-8 UNSEEN\r\n", &p);
+	assert_true(p.good && p.c.id == IMAP_SORT && !p.c.uid && p.c.search.extended);
+	assert_int_equal(p.c.search.return_options, RETURN_PARTIAL);
+	assert_true(p.c.search.partial.from_end && p.c.search.partial.last == 9);
+	assert_int_equal(p.c.order->n_keys, 2);
+	assert_true(p.c.order->keys[0].by == SORT_SIZE && p.c.order->keys[0].reverse);
+	assert_true(p.c.order->keys[1].by == SORT_DISPLAY_TO && !p.c.order->keys[1].reverse);
+	assert_true(str_eq(p.c.search.charset, STR("utf-8")));
+	done(&p);
+	parse("t UID THREAD REFERENCES x ALL\r\n", &p);
+	assert_true(p.good && p.c.id == IMAP_THREAD && p.c.uid && p.c.order->by_references);
+	done(&p);
+	parse("t ESEARCH IN (personal subtree (a b)) ALL\r\n", &p);
+	assert_true(p.good && p.c.id == IMAP_ESEARCH && !p.c.search.extended);
+	const struct imap_mailbox_filter *f = p.c.search.sources;
+	assert_true(f->kind == FILTER_PERSONAL && f->n_names == 0);
+	assert_true(f->next->kind == FILTER_SUBTREE && f->next->n_names == 2);
+	assert_true(str_eq(f->next->names[1], STR("b")) && f->next->next == NULL);
+	done(&p);
+}
+
+static bool parses(struct buf *text)
+{
+	struct parsed p;
+
+	buf_add_c(text, '\0');
+	parse(text->p, &p);
+	bool good = p.good;
+	done(&p);
+	buf_clear(text);
+	return good;
+}
+
+static void add_times(struct buf *text, struct str piece, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_add(text, piece);
+}
+
+static void test_order_limits(void **state)
+{
+	struct buf text CLEANUP(buf_done) = BUF_MAX(IMAP_TEXT_LEN_MAX);
+
+	(void)state;
+	for (size_t more = 0; more < 2; more++) {
+		buf_add(&text, STR("a SORT (DATE"));
+		add_times(&text, STR(" DATE"), IMAP_SORT_KEYS_MAX - 1 + more);
+		buf_add(&text, STR(") utf-8 ALL\r\n"));
+		assert_int_equal(parses(&text), more == 0);
+		buf_add(&text, STR("a ESEARCH IN (personal"));
+		add_times(&text, STR(" personal"), IMAP_FILTERS_MAX - 1 + more);
+		buf_add(&text, STR(") ALL\r\n"));
+		assert_int_equal(parses(&text), more == 0);
+		buf_add(&text, STR("a ESEARCH IN (mailboxes (a"));
+		add_times(&text, STR(" a"), IMAP_FILTER_NAMES_MAX - 1 + more);
+		buf_add(&text, STR(")) ALL\r\n"));
+		assert_int_equal(parses(&text), more == 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +433,8 @@ int main(void)
 	    cmocka_unit_test(test_append_tree),
 	    cmocka_unit_test(test_search_tree),
 	    cmocka_unit_test(test_search_depth),
+	    cmocka_unit_test(test_order_tree),
+	    cmocka_unit_test(test_order_limits),
 	    cmocka_unit_test(test_labels),
 	    cmocka_unit_test(test_plain),
 	    cmocka_unit_test(test_capabilities),
