@@ -6,14 +6,14 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "store/expunged.h"
 #include "store/ingest.h"
 #include "store/io.h"
 #include "store/store_private.h"
 
 enum {
-	DEAD_BATCH = 250,      /* as DB_DEAD_LIST says */
-	EXPUNGED_MAX = 100000, /* what QRESYNC can be told about a mailbox */
-	BURY_WAIT_MS = 100,    /* deliveries go first: it is tried again */
+	DEAD_BATCH = 250,   /* as DB_DEAD_LIST says */
+	BURY_WAIT_MS = 100, /* deliveries go first: it is tried again */
 };
 
 struct grave {
@@ -152,6 +152,7 @@ void store_sweep(struct store *s)
 	if (db_begin(&s->db) < 0)
 		return;
 	s->db.state.swept_at = now;
-	if (db_end(&s->db, 0) == 0)
-		sweep_blobs(s, now);
+	if (db_end(&s->db, 0) < 0 || expunged_trim_all(s) < 0)
+		return;
+	sweep_blobs(s, now);
 }

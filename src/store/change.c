@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "store/expunged.h"
 #include "store/store_private.h"
 #include "store/view_entries.h"
 
@@ -181,7 +182,11 @@ static int copy_all(
 		error = copy_one(c, uids.v[i], mode);
 	if (error || c->n == 0)
 		return error;
-	error = store_box_save(s, &c->target);
+	struct store_box *source = c->same ? &c->target : &c->source;
+	if (mode == STORE_MOVE)
+		error = expunged_trim(s, source, c->n);
+	if (!error)
+		error = store_box_save(s, &c->target);
 	if (!error && !c->same && mode == STORE_MOVE)
 		error = store_box_save(s, &c->source);
 	return error;
@@ -249,6 +254,8 @@ static int remove_those(struct store_view *v, struct store_uids uids, uint64_t f
 		error = store_box_remove(s, &box, uids.v[i], modseq);
 		removed[n++] = uids.v[i];
 	}
+	if (!error && n > 0)
+		error = expunged_trim(s, &box, n);
 	if (!error && n > 0)
 		error = store_box_save(s, &box);
 	*ret_removed = (struct store_uids){removed, n};

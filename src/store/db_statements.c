@@ -118,7 +118,10 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_EXPUNGED_SINCE] =
         "SELECT uid FROM expunged WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid",
     [DB_EXPUNGED_FORGET] = "DELETE FROM expunged WHERE mailbox = ?1",
-    [DB_EXPUNGED_COUNT] = "SELECT count(*) FROM expunged WHERE mailbox = ?1",
+    [DB_EXPUNGED_CUT] = "SELECT modseq FROM expunged WHERE mailbox = ?1 ORDER BY modseq DESC, uid "
+                        "DESC LIMIT 1 OFFSET ?2",
+    [DB_EXPUNGED_FULL] =
+        "SELECT mailbox FROM expunged GROUP BY mailbox HAVING count(*) > ?1 LIMIT 1",
     [DB_EXPUNGED_TRIM] = "DELETE FROM expunged WHERE mailbox = ?1 AND modseq <= ?2",
     [DB_DEAD_ADD] = "INSERT OR REPLACE INTO dead (segment, offset, length, blob) SELECT segment, "
                     "offset, length, blob FROM messages WHERE id = ?1",

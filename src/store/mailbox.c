@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "base/utf8.h"
+#include "store/expunged.h"
 #include "store/store_private.h"
 
 enum { INBOX_ID = 1, NAME_UNITS_MAX = 2 * STORE_MAILBOX_NAME_MAX };
@@ -355,6 +356,8 @@ static int rename_inbox(struct store *s, struct str to)
 	    .highest_modseq = modseq,
 	    .expunged_since = from.expunged_since};
 	error = db_run(&s->db, DB_EXPUNGED_ALL, INBOX_ID, (int64_t)modseq);
+	if (!error)
+		error = expunged_trim(s, &from, target.n_messages);
 	if (!error)
 		error = db_run(&s->db, DB_ENTRIES_RENUMBER, INBOX_ID, (int64_t)id, (int64_t)modseq);
 	if (!error)

@@ -34,9 +34,13 @@ struct store {
 	uint64_t keyword_bits;
 	uint64_t keyword_generation;
 
+	size_t n_expunged; /* since the record of what was expunged was looked at (expunged.h) */
+
 	struct buf record;   /* sealed bytes of the record at hand */
 	struct buf bytes;    /* and its message */
 	struct arena parsed; /* what parsing a message leaves */
+
+	struct search_work *search_work; /* on the word index; NULL: none at the moment */
 };
 
 /* Reports damage to whoever opened the store. */

@@ -56,7 +56,7 @@ struct store_view {
 	size_t n_gone; /* of these, how many are only kept for their number */
 	/* As of the last refresh. */
 	uint32_t uidvalidity, uidnext;
-	uint64_t highest_modseq;
+	uint64_t highest_modseq; /* while entries are gone, that of before (RFC 7162 §3.2) */
 	uint32_t n_recent;
 	/* The view's own. */
 	bool loaded;

@@ -431,7 +431,10 @@ static int refresh(struct store_view *v, bool keep_gone, struct arena *a, struct
 	}
 	list_changed(v, &changed);
 	c->n_new = v->loaded ? show_new(v) : 0;
+	uint64_t told_modseq = v->highest_modseq;
 	adopt_box(v, &box);
+	if (v->n_gone > 0)
+		v->highest_modseq = told_modseq;
 	c->gone = gone.v;
 	c->gone_uids = gone_uids.v;
 	c->n_gone = gone.n;

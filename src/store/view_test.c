@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "store/expunged.h"
 #include "store/store_change.h"
 #include "store/store_ingest.h"
 #include "store/test_account.h"
@@ -125,6 +126,78 @@ static void test_flag_sets(void **state UNUSED)
 	view_entries_done(&e);
 }
 
+/* The record of what was expunged is cut, and views find out by what is there. */
+static void test_trimmed(void **state UNUSED)
+{
+	enum { MANY = EXPUNGED_MAX + 10 };
+	deliver(0, 5);
+	struct store_view *v = view(), *other = view(), *late = NULL;
+	assert_int_equal(store_view_select(s, INBOX, true, &late), 0);
+	uint64_t first_modseq = v->highest_modseq;
+	assert_int_equal(db_begin(&s->db), 0);
+	for (uint32_t i = 0; i < MANY; i++)
+		assert_int_equal(
+		    db_run(&s->db, DB_EXPUNGED_ADD, INBOX, (int64_t)store_next_modseq(s), 100 + i),
+		    0);
+	assert_int_equal(db_end(&s->db, 0), 0);
+	const uint32_t second = 2, fourth = 4;
+	expunge(v, &second, 1);
+	struct store_box box;
+	s->n_expunged = EXPUNGED_LOOK_AFTER;
+	expunge(v, &fourth, 1);
+	assert_int_equal(s->n_expunged, 0);
+	assert_int_equal(store_box_load(s, INBOX, &box), 0);
+	assert_true(box.expunged_since > first_modseq + MANY - EXPUNGED_KEPT);
+	const uint32_t *uids;
+	size_t n;
+	bool complete;
+	assert_int_equal(
+	    store_view_vanished(v, box.expunged_since, &arena, &uids, &n, &complete), 0);
+	assert_true(complete && n == EXPUNGED_KEPT - 2);
+	assert_int_equal(store_view_vanished(v, first_modseq, &arena, &uids, &n, &complete), 0);
+	assert_false(complete);
+	struct store_changes c = refresh(other);
+	assert_true(c.n_gone == 2 && c.gone[0] == 1 && c.gone_uids[1] == 4 && other->n == 3);
+	assert_int_equal(store_view_load(late), -ESTALE);
+	assert_int_equal(store_view_refresh(late, false, &arena, &c), -ESTALE);
+	store_view_close(v);
+	store_view_close(other);
+	store_view_close(late);
+}
+
+/* Once a day all mailboxes are looked at. */
+static void test_trimmed_daily(void **state UNUSED)
+{
+	assert_int_equal(db_begin(&s->db), 0);
+	for (uint32_t i = 0; i <= EXPUNGED_MAX; i++)
+		assert_int_equal(db_run(&s->db, DB_EXPUNGED_ADD, INBOX, 7 + i / 2, 1 + i), 0);
+	assert_int_equal(db_end(&s->db, 0), 0);
+	assert_int_equal(expunged_trim_all(s), 0);
+	struct store_box box;
+	assert_int_equal(store_box_load(s, INBOX, &box), 0);
+	assert_true(box.expunged_since >= 7 + (EXPUNGED_MAX - EXPUNGED_KEPT) / 2);
+	uint64_t before = box.expunged_since;
+	assert_int_equal(expunged_trim_all(s), 0);
+	assert_int_equal(store_box_load(s, INBOX, &box), 0);
+	assert_int_equal(box.expunged_since, before);
+}
+
+/* What is not told yet is not in HIGHESTMODSEQ. */
+static void test_highest_modseq(void **state UNUSED)
+{
+	deliver(0, 3);
+	struct store_view *v = view(), *other = view();
+	uint64_t before = v->highest_modseq;
+	const uint32_t first = 1;
+	struct store_changes c;
+	expunge(other, &first, 1);
+	assert_int_equal(store_view_refresh(v, true, &arena, &c), 0);
+	assert_true(v->n_gone == 1 && v->highest_modseq == before);
+	assert_true(refresh(v).n_gone == 1 && v->highest_modseq > before);
+	store_view_close(v);
+	store_view_close(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -132,6 +205,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_listed_late),
 	    cmocka_unit_test(test_flag_sets),
+	    TEST(test_trimmed),
+	    TEST(test_trimmed_daily),
+	    TEST(test_highest_modseq),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
