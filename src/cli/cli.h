@@ -97,12 +97,18 @@ struct cli_rows {
 
 void cli_rows_done(struct cli_rows *rows); /* for CLEANUP */
 
+/* Adds a row, copied; false when its columns are not those of the rows before. */
+bool cli_rows_add(struct cli_rows *rows, const struct ipc_control_row *row);
+
 /*
  * Sends one request; rows of the answer are added to `rows` (NULL: there should be none). CLI_OK,
  * or CLI_FAILED after the server's sentence.
  */
 MUST_USE int cli_ask(
     struct cli_server *server, const struct ipc_control *request, struct cli_rows *rows);
+
+/* Asks for an account to be verified: CLI_OK when a session began to. */
+MUST_USE int cli_ask_verify(struct cli_server *server, const struct ipc_control_verify *request);
 
 /* Asks for a list piece by piece, until it has no more rows. */
 MUST_USE int cli_ask_list(struct cli_server *server, enum control_verb verb, struct cli_rows *rows);
@@ -131,6 +137,7 @@ int cmd_roles(int argc, char **argv);
 int cmd_domain(int argc, char **argv);
 int cmd_account(int argc, char **argv);
 int cmd_alias(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

@@ -49,7 +49,7 @@ static void print_table(const struct cli_rows *rows)
 
 static bool is_number(const char *column)
 {
-	static const char *const numbers[] = {"id", "quota_bytes", "accounts", "aliases"};
+	static const char *const numbers[] = {"id", "quota_bytes", "accounts", "aliases", "offset"};
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		if (strcmp(column, numbers[i]) == 0)
 			return true;

@@ -115,7 +115,7 @@ static char *copy(struct str s)
 	return text;
 }
 
-static bool add_row(struct cli_rows *rows, const struct ipc_control_row *row)
+bool cli_rows_add(struct cli_rows *rows, const struct ipc_control_row *row)
 {
 	size_t n = row->names.n;
 	if (n != row->values.n || n > CLI_COLUMNS_MAX || (rows->n_rows > 0 && n != rows->n_columns))
@@ -141,7 +141,7 @@ static bool add_row(struct cli_rows *rows, const struct ipc_control_row *row)
 /* 1: the answer goes on; else the exit status. */
 static int take_answer(struct ipc_received *m, struct cli_rows *rows)
 {
-	if (m->type == IPC_CONTROL_ROW && rows && add_row(rows, m->msg))
+	if (m->type == IPC_CONTROL_ROW && rows && cli_rows_add(rows, m->msg))
 		return CLI_GO_ON;
 	if (m->type != IPC_CONTROL_DONE)
 		return cli_fail("the server's answer makes no sense; is it of another version?");
@@ -165,6 +165,20 @@ int cli_ask(struct cli_server *server, const struct ipc_control *request, struct
 			return status;
 	}
 	return cli_fail("the server ended the connection (%s); its log says why", strerror(-error));
+}
+
+int cli_ask_verify(struct cli_server *server, const struct ipc_control_verify *request)
+{
+	struct ipc_received m;
+	int error = ipc_send(server->channel, IPC_CONTROL_VERIFY, request);
+	if (!error)
+		error = ipc_recv(server->channel, &m);
+	if (error)
+		return cli_fail(
+		    "the server ended the connection (%s); its log says why", strerror(-error));
+	int status = take_answer(&m, NULL);
+	ipc_received_done(&m);
+	return status;
 }
 
 int cli_ask_list(struct cli_server *server, enum control_verb verb, struct cli_rows *rows)

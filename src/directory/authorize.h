@@ -44,6 +44,7 @@ enum right {
 	RIGHT_MANAGE,   /* SERVER: add and remove domains, accounts, aliases */
 	RIGHT_SEE,      /* ACCOUNT: see its row */
 	RIGHT_PASSWORD, /* ACCOUNT: replace its password, given what opens a slot */
+	RIGHT_VERIFY,   /* SERVER, ACCOUNT: have its files checked, as far as goes without a key */
 	RIGHT_REMOVE,   /* ACCOUNT: forget its keys */
 	RIGHT_OPEN,     /* MAILBOX: read and change the mail */
 	N_RIGHTS

@@ -22,6 +22,7 @@ static void forget_request(struct control *c)
 	buf_done(&c->password);
 	c->password = BUF_MAX(SLOT_PASSWORD_MAX);
 	secret_free(&c->master);
+	fd_close(&c->channel);
 	arena_clear(&c->arena);
 	c->account = 0;
 	c->is_busy = false;
@@ -163,6 +164,7 @@ static const struct {
     [CONTROL_ALIAS_ADD] = {RIGHT_MANAGE, OBJECT_SERVER, control_alias_add},
     [CONTROL_ALIAS_LIST] = {RIGHT_LIST, OBJECT_SERVER, control_alias_list},
     [CONTROL_ALIAS_REMOVE] = {RIGHT_MANAGE, OBJECT_SERVER, control_alias_remove},
+    [CONTROL_VERIFY] = {RIGHT_VERIFY, OBJECT_SERVER, control_verify},
 };
 
 /* The account that an account verb is about; 0 where it names none (the verb says so). */
@@ -194,7 +196,18 @@ static int on_control(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	return 0;
 }
 
-static const struct ipc_receiver messages[] = {{IPC_CONTROL, on_control}};
+static int on_control_verify(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	struct control *c = ctx;
+	if (c->is_busy)
+		return -EPROTO;
+	c->is_busy = true;
+	control_verify_account(c, msg);
+	return 0;
+}
+
+static const struct ipc_receiver messages[] = {
+    {IPC_CONTROL, on_control}, {IPC_CONTROL_VERIFY, on_control_verify}};
 static const struct ipc_receivers receivers = {messages, ARRAY_LEN(messages), on_control_closed};
 
 static bool is_trusted(const struct directory *d, int fd)
@@ -220,6 +233,7 @@ void directory_accept_control(struct loop_entry *listener, void *ctx)
 	if (!c)
 		return;
 	c->directory = d;
+	c->channel = -1;
 	c->arena = ARENA_MAX(CONTROL_ARENA_LEN);
 	c->password = BUF_MAX(SLOT_PASSWORD_MAX);
 	c->entry = loop_add_channel(d->loop, fd, &receivers, c);

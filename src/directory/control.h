@@ -28,6 +28,10 @@ struct control {
 	struct secret *master;
 	uint8_t slot[SLOT_LEN];
 	uint64_t quota_bytes;
+
+	/* of verifying */
+	int channel;   /* -1: none */
+	uint32_t page; /* the next to look at */
 };
 
 /* Ends the request: `error` 0, or an errno value with a sentence. */
@@ -57,5 +61,8 @@ void control_account_remove(struct control *c, const struct ipc_control *m);
 void control_alias_add(struct control *c, const struct ipc_control *m);
 void control_alias_list(struct control *c, const struct ipc_control *m);
 void control_alias_remove(struct control *c, const struct ipc_control *m);
+void control_verify(struct control *c, const struct ipc_control *m);
+/* An account: IPC_CONTROL_VERIFY; takes the channel in the message. */
+void control_verify_account(struct control *c, struct ipc_control_verify *m);
 
 #endif

@@ -144,7 +144,7 @@ static const struct ipc_field open_fields[] = {
     FIELD(ipc_open, request, IPC_U64, 0),
     FIELD(ipc_open, account, IPC_U64, 0),
     FIELD(ipc_open, connection, IPC_U64, 0),
-    FIELD(ipc_open, protocol, IPC_U8, SESSION_IMAP),
+    FIELD(ipc_open, protocol, IPC_U8, SESSION_VERIFY),
     FIELD(ipc_open, peer, IPC_STR, PEER_TEXT_MAX),
     FIELD(ipc_open, user, IPC_STR, IPC_ADDRESS_MAX),
     FIELD(ipc_open, master_key, IPC_FD, 0),
@@ -208,6 +208,22 @@ static const struct ipc_field control_done_fields[] = {
     FIELD(ipc_control_done, reason, IPC_STR, IPC_TEXT_MAX),
 };
 
+static const struct ipc_field control_verify_fields[] = {
+    FIELD(ipc_control_verify, name, IPC_STR, IPC_ADDRESS_MAX),
+    FIELD(ipc_control_verify, password, IPC_SECRET, IPC_PASSWORD_MAX),
+    FIELD(ipc_control_verify, channel, IPC_FD, 0),
+};
+
+static const struct ipc_field verified_fields[] = {
+    FIELD(ipc_verified, bytes, IPC_U64, 0),
+    FIELD(ipc_verified, of_bytes, IPC_U64, 0),
+    FIELD(ipc_verified, n_files, IPC_U64, 0),
+    FIELD(ipc_verified, n_damaged, IPC_U64, 0),
+    FIELD(ipc_verified, done, IPC_U8, 1),
+    FIELD(ipc_verified, with_key, IPC_U8, 1),
+    FIELD(ipc_verified, error, IPC_U32, 0),
+};
+
 #define MESSAGE(number, base)                                                                      \
 	{                                                                                          \
 		.type = (number), .name = #base, .struct_len = sizeof(struct ipc_##base),          \
@@ -248,6 +264,8 @@ static const struct ipc_message messages[] = {
     MESSAGE(IPC_CONTROL, control),
     MESSAGE(IPC_CONTROL_ROW, control_row),
     MESSAGE(IPC_CONTROL_DONE, control_done),
+    MESSAGE(IPC_CONTROL_VERIFY, control_verify),
+    MESSAGE(IPC_VERIFIED, verified),
 };
 
 const struct ipc_message *ipc_message_of(uint16_t type)

@@ -83,8 +83,12 @@ enum ipc_type {
 
 	/* command line ⇄ directory, over the control socket */
 	IPC_CONTROL = 90,
-	IPC_CONTROL_ROW,  /* zero or more rows of the answer */
-	IPC_CONTROL_DONE, /* the end of the answer */
+	IPC_CONTROL_ROW,    /* zero or more rows of the answer */
+	IPC_CONTROL_DONE,   /* the end of the answer */
+	IPC_CONTROL_VERIFY, /* look at every byte of an account; IPC_CONTROL_DONE when it began */
+	/* session → command line, on the channel that came with IPC_CONTROL_VERIFY: IPC_DAMAGE, and
+	 */
+	IPC_VERIFIED,
 };
 
 enum {
@@ -239,7 +243,9 @@ struct ipc_delivered {
 	struct str detail; /* for the log, at most IPC_TEXT_MAX */
 };
 
-enum session_protocol { SESSION_IMAP };
+/* SESSION_VERIFY: no protocol, and not for gates to ask: the account is checked (session/verify.h).
+ * Its `master_key` may be an empty memory file: then without the key. */
+enum session_protocol { SESSION_VERIFY = 255, SESSION_IMAP = 0 };
 
 struct ipc_open {
 	uint64_t request;
@@ -300,6 +306,8 @@ enum ledger_kind {
 	LEDGER_DOMAIN_REMOVE,
 	LEDGER_ALIAS_ADD,
 	LEDGER_ALIAS_REMOVE,
+	LEDGER_FILES, /* what the server began with: "gatepost.conf=", "certificate=", "key=" and
+	                 the digest of the file, each where its reader knows it */
 	N_LEDGER_KINDS
 };
 
@@ -322,6 +330,7 @@ enum control_verb {
 	CONTROL_ALIAS_ADD,
 	CONTROL_ALIAS_LIST,
 	CONTROL_ALIAS_REMOVE,
+	CONTROL_VERIFY, /* the directory's own files: a row for each damaged place */
 	N_CONTROL_VERBS
 };
 
@@ -333,6 +342,22 @@ struct ipc_control {
 	struct str password;     /* new one, for ACCOUNT_ADD and ACCOUNT_PASSWORD */
 	struct str credential; /* ACCOUNT_PASSWORD: old password or recovery key, to open a slot */
 	uint64_t quota_bytes;  /* ACCOUNT_ADD; 0: none */
+};
+
+struct ipc_control_verify {
+	struct str name;     /* of the account */
+	struct str password; /* its password, or empty: without its key */
+	int channel;         /* the session answers here: a SOCK_SEQPACKET socket */
+};
+
+struct ipc_verified {
+	uint64_t bytes; /* looked at */
+	uint64_t of_bytes;
+	uint64_t n_files;
+	uint64_t n_damaged; /* places, all told before as IPC_DAMAGE */
+	uint8_t done;       /* 1: that was the end; 0: it goes on */
+	uint8_t with_key;   /* 1: what is sealed was opened */
+	uint32_t error;     /* an errno value: it could not be brought to the end; else 0 */
 };
 
 struct ipc_control_row {

@@ -7,13 +7,14 @@
 
 #include <sodium.h>
 
+#include "base/digest.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/loop.h"
 #include "sandbox/sandbox.h"
 #include "tls/signer.h"
 
-enum { PEER_TEXT_MAX = 64 };
+enum { PEER_TEXT_MAX = 64, CERTIFICATE_FILE_MAX = 256 * 1024 };
 
 struct keyholder {
 	struct loop *loop;
@@ -21,6 +22,8 @@ struct keyholder {
 	struct loop_entry *ledger; /* NULL while it is started anew */
 	size_t n_gates;
 	bool is_draining;
+	bool has_noted; /* the ledger knows the files */
+	struct digest_text key_digest, certificate_digest;
 };
 
 struct gate {
@@ -129,6 +132,18 @@ static void on_ledger_closed(struct loop_entry *from, int error UNUSED, void *ct
 
 static const struct ipc_receivers ledger_receivers = {NULL, 0, on_ledger_closed};
 
+/* Once, so that `gatepost verify` can tell whether they were changed since. */
+static void note_files(struct keyholder *k)
+{
+	char detail[2 * DIGEST_TEXT_LEN + 32];
+	if (!k->ledger || k->has_noted)
+		return;
+	snprintf(detail, sizeof(detail), "certificate=%s key=%s", k->certificate_digest.text,
+	    k->key_digest.text);
+	struct ipc_ledger_event event = {.kind = LEDGER_FILES, .detail = str_of_cstr(detail)};
+	k->has_noted = loop_send(k->ledger, IPC_LEDGER_EVENT, &event) == 0;
+}
+
 static int on_peer(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
 	struct keyholder *k = ctx;
@@ -142,6 +157,7 @@ static int on_peer(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	case ROLE_LEDGER:
 		entry = loop_add_channel(k->loop, peer->channel, &ledger_receivers, k);
 		k->ledger = entry;
+		note_files(k);
 		break;
 	default:
 		return -EPROTO;
@@ -185,6 +201,7 @@ static int load_key(struct keyholder *k, const struct role_start *start)
 	int error =
 	    fd_read_file(start->data_fd, start->config->key, SIGNER_KEY_FILE_MAX, &pem, &len);
 	if (!error) {
+		k->key_digest = digest_of(str_of(pem, len));
 		error = signer_add(k->signer, str_of(pem, len));
 		sodium_memzero(pem, len);
 	}
@@ -200,10 +217,29 @@ static int load_key(struct keyholder *k, const struct role_start *start)
 	return error;
 }
 
+/* It is public, and not used here; who reads it elsewhere cannot tell the ledger before its
+ * sandbox. */
+static int note_certificate(struct keyholder *k, const struct role_start *start)
+{
+	char *pem = NULL;
+	size_t len = 0;
+	int error = fd_read_file(
+	    start->data_fd, start->config->certificate, CERTIFICATE_FILE_MAX, &pem, &len);
+	if (!error)
+		k->certificate_digest = digest_of(str_of(pem, len));
+	free(pem);
+	if (error)
+		log_event(LOG_ERROR, "keyholder.no-certificate", "file=%s error=%s",
+		    log_quote(str_of_cstr(start->config->certificate)).text,
+		    log_quote(str_of_cstr(strerror(-error))).text);
+	return error;
+}
+
 int keyholder_main(struct role_start *start)
 {
 	struct keyholder k = {0};
-	if (loop_new(&k.loop) || signer_new(&k.signer) || load_key(&k, start))
+	if (loop_new(&k.loop) || signer_new(&k.signer) || load_key(&k, start) ||
+	    note_certificate(&k, start))
 		return 1;
 	if (!loop_add_channel(k.loop, start->supervisor, &supervisor_receivers, &k))
 		return 1;

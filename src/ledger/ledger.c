@@ -18,11 +18,11 @@
 
 /* Who may raise what. A kind that stands not with a role is refused from it. */
 static const unsigned may_raise[N_ROLES] = {
-    [ROLE_SUPERVISOR] = KIND(LEDGER_START) | KIND(LEDGER_STOP) | KIND(LEDGER_ALARM_ROLE_CRASH) |
-                        KIND(LEDGER_ALARM_BAD_MESSAGE),
+    [ROLE_SUPERVISOR] = KIND(LEDGER_START) | KIND(LEDGER_FILES) | KIND(LEDGER_STOP) |
+                        KIND(LEDGER_ALARM_ROLE_CRASH) | KIND(LEDGER_ALARM_BAD_MESSAGE),
     [ROLE_GATEKEEPER_SMTP] = KIND(LEDGER_ALARM_GATE_CRASH) | KIND(LEDGER_ALARM_BAD_MESSAGE),
     [ROLE_GATEKEEPER_IMAP] = KIND(LEDGER_ALARM_GATE_CRASH) | KIND(LEDGER_ALARM_BAD_MESSAGE),
-    [ROLE_KEYHOLDER] = KIND(LEDGER_ALARM_BAD_MESSAGE),
+    [ROLE_KEYHOLDER] = KIND(LEDGER_ALARM_BAD_MESSAGE) | KIND(LEDGER_FILES),
     [ROLE_DIRECTORY] = KIND(LEDGER_ALARM_ROLE_CRASH) | KIND(LEDGER_ALARM_BAD_MESSAGE) |
                        KIND(LEDGER_ALARM_DAMAGE) | KIND(LEDGER_ACCOUNT_ADD) |
                        KIND(LEDGER_ACCOUNT_REMOVE) | KIND(LEDGER_ACCOUNT_PASSWORD) |
@@ -84,7 +84,8 @@ static int take_event(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	if (!ledger_may_raise(sender->role, event->kind))
 		return -EPROTO;
 	append(sender->ledger, sender->role, event);
-	if (event->kind != LEDGER_START && event->kind != LEDGER_STOP)
+	if (event->kind != LEDGER_START && event->kind != LEDGER_STOP &&
+	    event->kind != LEDGER_FILES)
 		log_event(LOG_INFO, "ledger.event", "kind=%s sender=%s account=%llu detail=%s",
 		    record_kind_name(event->kind), role_row(sender->role)->name,
 		    (unsigned long long)event->account, log_quote(event->detail).text);
@@ -165,39 +166,6 @@ static const struct ipc_receiver from_supervisor_v[] = {
 static const struct ipc_receivers from_supervisor = {
     from_supervisor_v, ARRAY_LEN(from_supervisor_v), supervisor_closed};
 
-/* Reads what is there: where the chain stands, and whether somebody changed it. */
-static int check_log(int fd, struct record_check *ret_check)
-{
-	struct record_check check = {0};
-	struct buf bytes CLEANUP(buf_done) = BUF_MAX(2 * (size_t)RECORD_LINE_MAX);
-	off_t at = 0;
-
-	for (;;) {
-		char *to = buf_reserve(&bytes, RECORD_LINE_MAX);
-		if (to == NULL)
-			return -EUCLEAN;
-		ssize_t got = pread(fd, to, RECORD_LINE_MAX, at);
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			break;
-		at += got;
-		buf_commit(&bytes, (size_t)got);
-		struct str rest = buf_str(&bytes);
-		while (str_index(rest, '\n') < rest.len)
-			record_check_line(&check, str_cut(&rest, '\n'));
-		buf_consume(&bytes, bytes.len - rest.len);
-		/* More without an end than a line can be is no line: as one torn piece. */
-		if (bytes.len >= RECORD_LINE_MAX) {
-			check.torn++;
-			buf_clear(&bytes);
-		}
-	}
-	check.open_end = bytes.len > 0;
-	*ret_check = check;
-	return 0;
-}
-
 /* The descriptor that stays is for writing and appending only: one for reading too could be mapped,
  * and changed in memory. */
 static int open_log(struct ledger *l)
@@ -210,7 +178,7 @@ static int open_log(struct ledger *l)
 
 	if (reader < 0 || fd < 0)
 		return -errno;
-	int r = check_log(reader, &check);
+	int r = record_check_file(reader, NULL, &check);
 	if (r < 0)
 		return r;
 	/* Close what a crash left open; it stays there. */

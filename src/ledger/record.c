@@ -1,6 +1,8 @@
 #include "ledger/record.h"
 
+#include <errno.h>
 #include <sodium.h>
+#include <unistd.h>
 
 #include "base/base64.h"
 #include "base/num.h"
@@ -20,6 +22,7 @@ static const char *const kind_names[N_LEDGER_KINDS] = {
     [LEDGER_DOMAIN_REMOVE] = "domain.remove",
     [LEDGER_ALIAS_ADD] = "alias.add",
     [LEDGER_ALIAS_REMOVE] = "alias.remove",
+    [LEDGER_FILES] = "server.files",
 };
 
 const char *record_kind_name(enum ledger_kind kind)
@@ -135,4 +138,49 @@ void record_check_line(struct record_check *check, struct str line)
 	/* On from what the line says of itself, so that one changed line is one wrong line. */
 	check->chain.sequence = is_right ? sequence : check->chain.sequence + 1;
 	memcpy(check->chain.hash, stated.p, sizeof(hash));
+}
+
+/* Takes the whole lines in `*bytes` and leaves what follows them. */
+static void check_lines(
+    struct record_check *check, const struct record_lines *lines, struct buf *bytes)
+{
+	struct str rest = buf_str(bytes);
+
+	while (str_index(rest, '\n') < rest.len) {
+		uint64_t n_before = check->lines;
+		struct str line = str_cut(&rest, '\n');
+		record_check_line(check, line);
+		if (lines != NULL && check->lines > n_before && check->first_wrong == 0)
+			lines->fn(lines->ctx, line);
+	}
+	buf_consume(bytes, bytes->len - rest.len);
+}
+
+int record_check_file(int fd, const struct record_lines *lines, struct record_check *ret_check)
+{
+	struct record_check check = {0};
+	struct buf bytes CLEANUP(buf_done) = BUF_MAX(2 * (size_t)RECORD_LINE_MAX);
+	off_t at = 0;
+
+	for (;;) {
+		char *to = buf_reserve(&bytes, RECORD_LINE_MAX);
+		if (to == NULL)
+			return -EUCLEAN;
+		ssize_t got = pread(fd, to, RECORD_LINE_MAX, at);
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		at += got;
+		buf_commit(&bytes, (size_t)got);
+		check_lines(&check, lines, &bytes);
+		/* More without an end than a line can be is no line: as one torn piece. */
+		if (bytes.len >= RECORD_LINE_MAX) {
+			check.torn++;
+			buf_clear(&bytes);
+		}
+	}
+	check.open_end = bytes.len > 0;
+	*ret_check = check;
+	return 0;
 }

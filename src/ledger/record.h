@@ -51,4 +51,15 @@ struct record_check {
  * struct. */
 void record_check_line(struct record_check *check, struct str line);
 
+/* Called with each line (without its LF) that is whole and whose chain is not broken before it. */
+struct record_lines {
+	void (*fn)(void *ctx, struct str line);
+	void *ctx;
+};
+
+/* Reads a whole log: where its chain stands, and whether somebody changed it. `lines` may be NULL.
+ * 0 or -errno. */
+MUST_USE int record_check_file(
+    int fd, const struct record_lines *lines, struct record_check *ret_check);
+
 #endif

@@ -10,6 +10,7 @@
 #include "mail/charset.h"
 #include "seal/secret.h"
 #include "session/imap/imap_session.h"
+#include "session/verify.h"
 #include "store/store.h"
 
 void session_init(void)
@@ -68,6 +69,24 @@ static int serve(const struct session_start *start, struct store *store, int str
 	return r;
 }
 
+/* No stream of a client's: a channel of messages to the command line. */
+static int verify(struct serving *serving, int master_key, int stream, int registry)
+{
+	struct secret *master CLEANUP(secret_free) = NULL;
+	const struct store_watch watch = {.damage = report_damage, .ctx = serving};
+	size_t len = 0;
+	int r = fd_check_sealed(master_key, &len);
+
+	if (r == 0 && len > 0)
+		r = secret_from_memfd(master_key, &master);
+	if (r == 0)
+		r = session_verify(serving->start->account, master, &watch, stream, registry);
+	log_event(r < 0 ? LOG_ERROR : LOG_INFO, "session.verified",
+	    "account=%llu with_key=%d damages=%u error=%d",
+	    (unsigned long long)serving->start->account, master != NULL, serving->n_told, -r);
+	return r;
+}
+
 int session_run(const struct session_start *start)
 {
 	int master_key CLEANUP(fd_close) = start->master_key;
@@ -77,9 +96,11 @@ int session_run(const struct session_start *start)
 	struct store *store = NULL;
 
 	signal(SIGPIPE, SIG_IGN);
-	int r = fd_set_nonblocking(stream, true);
+	int r = fd_set_nonblocking(registry, true);
+	if (r == 0 && start->protocol == SESSION_VERIFY)
+		return verify(&serving, master_key, stream, registry);
 	if (r == 0)
-		r = fd_set_nonblocking(registry, true);
+		r = fd_set_nonblocking(stream, true);
 	if (r == 0)
 		r = open_store(&serving, master_key, &store);
 	fd_close(&master_key);

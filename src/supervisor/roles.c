@@ -148,6 +148,7 @@ static void check_all_ready(struct supervisor *s)
 		return;
 	s->was_ready = true;
 	supervisor_alarm(s, LEDGER_START, "the server is ready");
+	supervisor_alarm(s, LEDGER_FILES, "gatepost.conf=%s", s->config_digest.text);
 	log_event(LOG_INFO, "server.ready", "processes=%zu", s->n_instances);
 	if (s->ready_fd >= 0 && fd_write_all(s->ready_fd, STR("1")) < 0)
 		log_event(LOG_WARNING, "server.ready", "what=ready-fd cannot be written");

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "config/config.h"
 #include "ipc/loop.h"
 #include "supervisor/instance.h"
@@ -29,6 +30,7 @@ struct held_alarm {
 
 struct supervisor {
 	struct config config;
+	struct digest_text config_digest;
 	struct identities identities;
 	struct instance_start start;
 	struct listener listeners[PLACES_LISTENERS_MAX];

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "sandbox/sandbox.h"
@@ -48,6 +49,7 @@ static int load_config(struct supervisor *s, const struct supervisor_options *op
 		fprintf(stderr, "gatepost: %s\n", error.text);
 		return r;
 	}
+	s->config_digest = digest_of(str_of(text, len));
 	r = fd_sealed_memfd("gatepost.conf", str_of(text, len), &s->start.config_fd);
 	free(text);
 	return r;

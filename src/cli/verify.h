@@ -1,0 +1,43 @@
+/*
+ * cli/verify.h: what the parts of `gatepost verify` share.
+ *
+ * A report is rows: file, state, offset, problem. The states: "ok", "sealed" (right as far as can
+ * be told without the account's password), "torn" (ledger.log: the end of a line is missing, as a
+ * crash leaves it), "changed" (another than the server last began with: the operator's change, or
+ * not), "damaged", "failed" (it could not be looked at).
+ */
+#ifndef CLI_VERIFY_H
+#define CLI_VERIFY_H
+
+#include "cli/cli.h"
+#include "seal/secret.h"
+
+struct verify {
+	const struct config *config;
+	const char *config_path;
+	const char *account; /* this one alone, with its password; NULL: everything, without */
+	const char *password;
+	int data_fd;
+	struct cli_rows rows;
+	bool shows_progress;
+	bool has_damage;  /* a row is "changed", "damaged" or "failed" */
+	char showing[96]; /* whose progress stands on the terminal */
+};
+
+/* One row. `offset` NULL: of no place. */
+void verify_row(struct verify *v, const char *file, const char *state, const uint64_t *offset,
+    const char *problem);
+/* A damaged place, and an error of the machine. */
+void verify_damage(struct verify *v, const char *file, uint64_t offset, const char *problem);
+void verify_failed(struct verify *v, const char *file, int error);
+
+/* How far it is, on a terminal; cleared by the next row. */
+void verify_progress(struct verify *v, const char *what, uint64_t done, uint64_t of);
+
+/* The configuration, the certificate and its key, the ledger (verify_files.c). */
+void verify_files(struct verify *v);
+
+/* The directory and the accounts of an instance that no server runs on (verify_stopped.c). */
+void verify_stopped(struct verify *v);
+
+#endif
