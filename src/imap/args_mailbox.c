@@ -152,12 +152,13 @@ static const struct option return_options[] = {
     {STR_INIT("CHILDREN"), LIST_RETURN_CHILDREN},
     {STR_INIT("SPECIAL-USE"), LIST_RETURN_SPECIAL_USE},
     {STR_INIT("STATUS"), LIST_RETURN_STATUS},
+    {STR_INIT("MYRIGHTS"), LIST_RETURN_MYRIGHTS},
 };
 
 static bool parse_option(
-    struct imap_parser *p, const struct option options[static 4], struct imap_list *list)
+    struct imap_parser *p, const struct option *options, size_t n, struct imap_list *list)
 {
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (!imap_skip_word(p, options[i].word))
 			continue;
 		list->options |= options[i].option;
@@ -170,7 +171,7 @@ static bool parse_option(
 
 /* "(" [option *(SP option)] ")" */
 static bool parse_options(
-    struct imap_parser *p, const struct option options[static 4], struct imap_list *list)
+    struct imap_parser *p, const struct option *options, size_t n, struct imap_list *list)
 {
 	list->extended = true;
 	if (!imap_parse_char(p, '('))
@@ -178,7 +179,7 @@ static bool parse_options(
 	if (imap_skip(p, ')'))
 		return true;
 	do {
-		if (!parse_option(p, options, list))
+		if (!parse_option(p, options, n, list))
 			return false;
 	} while (imap_skip(p, ' '));
 	return imap_parse_char(p, ')');
@@ -213,7 +214,8 @@ bool imap_parse_list(struct imap_parser *p, struct imap_command *c)
 	if (!imap_parse_space(p))
 		return false;
 	if (imap_peek(p) == '(' &&
-	    (!parse_options(p, select_options, list) || !imap_parse_space(p)))
+	    (!parse_options(p, select_options, ARRAY_LEN(select_options), list) ||
+	        !imap_parse_space(p)))
 		return false;
 	if ((list->options & LIST_RECURSIVEMATCH) != 0 && (list->options & LIST_SUBSCRIBED) == 0)
 		return imap_fail(p, "SUBSCRIBED with RECURSIVEMATCH before this");
@@ -224,5 +226,6 @@ bool imap_parse_list(struct imap_parser *p, struct imap_command *c)
 		return true;
 	if (!imap_skip_word(p, STR("RETURN")))
 		return imap_fail(p, "RETURN");
-	return imap_parse_space(p) && parse_options(p, return_options, list);
+	return imap_parse_space(p) &&
+	       parse_options(p, return_options, ARRAY_LEN(return_options), list);
 }

@@ -42,6 +42,11 @@ static const struct syntax syntaxes[N_IMAP_COMMANDS] = {
     [IMAP_SORT] = {STR_INIT("SORT"), true, imap_parse_sort},
     [IMAP_THREAD] = {STR_INIT("THREAD"), true, imap_parse_thread},
     [IMAP_ESEARCH] = {STR_INIT("ESEARCH"), false, imap_parse_esearch},
+    [IMAP_SETACL] = {STR_INIT("SETACL"), false, imap_parse_set_acl},
+    [IMAP_DELETEACL] = {STR_INIT("DELETEACL"), false, imap_parse_name_and_identifier},
+    [IMAP_GETACL] = {STR_INIT("GETACL"), false, imap_parse_name},
+    [IMAP_LISTRIGHTS] = {STR_INIT("LISTRIGHTS"), false, imap_parse_name_and_identifier},
+    [IMAP_MYRIGHTS] = {STR_INIT("MYRIGHTS"), false, imap_parse_name},
 };
 
 struct str imap_command_name(enum imap_command_id id)

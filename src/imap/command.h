@@ -65,6 +65,11 @@ enum imap_command_id {
 	IMAP_SORT,
 	IMAP_THREAD,
 	IMAP_ESEARCH,
+	IMAP_SETACL,
+	IMAP_DELETEACL,
+	IMAP_GETACL,
+	IMAP_LISTRIGHTS,
+	IMAP_MYRIGHTS,
 	N_IMAP_COMMANDS
 };
 
@@ -91,6 +96,7 @@ enum imap_list_option {
 	LIST_RETURN_CHILDREN = 32,
 	LIST_RETURN_SPECIAL_USE = 64,
 	LIST_RETURN_STATUS = 128,
+	LIST_RETURN_MYRIGHTS = 256, /* RFC 8440 */
 };
 
 enum imap_search_return {
@@ -186,6 +192,7 @@ struct imap_command {
 	enum imap_command_id id;
 	bool uid;               /* UID FETCH, … */
 	struct str name, name2; /* mailbox; RENAME: from, to; LOGIN: user, password */
+	struct str identifier, rights; /* SETACL, DELETEACL, LISTRIGHTS */
 	struct str mechanism;   /* AUTHENTICATE */
 	bool has_initial;
 	struct str initial;         /* its initial response, still base64, "=" for an empty one */

@@ -199,11 +199,13 @@ static _Noreturn void be_session(
 	    .account = open->account,
 	    .connection = open->connection,
 	    .protocol = open->protocol,
+	    .user = open->user,
 	    .master_key = open->master_key,
 	    .stream = open->stream,
 	    .registry = channel,
 	    .message_size = r->config->message_size,
-	    .timeout_s = r->config->imap_timeout,
+	    .timeout_s =
+	        open->protocol == SESSION_POP3 ? r->config->pop3_timeout : r->config->imap_timeout,
 	};
 	const int keep[] = {open->master_key, open->stream, channel};
 

@@ -9,7 +9,9 @@
 #include "ipc/messages.h"
 #include "mail/charset.h"
 #include "seal/secret.h"
+#include "session/authorize.h"
 #include "session/imap/imap_session.h"
+#include "session/pop3/pop3_session.h"
 #include "session/verify.h"
 #include "store/store.h"
 
@@ -58,16 +60,53 @@ static int open_store(struct serving *serving, int master_key, struct store **re
 	return store_open(master, serving->start->account, &watch, ret_store);
 }
 
-static int serve(const struct session_start *start, struct store *store, int stream, int registry)
+static const struct str imap_unavailable =
+    STR_INIT("* BYE [UNAVAILABLE] The mailbox cannot be opened\r\n");
+
+static int serve_imap(
+    const struct session_start *start, struct store *store, int stream, int registry)
 {
+	struct buf user CLEANUP(buf_done) = BUF_MAX(STORE_IDENTIFIER_LEN_MAX);
 	struct imap_session s;
 
+	if (start->user.len > 0 && !authorize_spell(start->user, &user))
+		return -EINVAL;
 	imap_session_init(&s, store, stream, registry, start->message_size);
+	s.subject = (struct subject){.user = buf_str(&user), .is_owner = true};
 	s.timeout_ms = start->timeout_s * 1000;
 	int r = imap_session_run(&s);
 	imap_session_done(&s);
 	return r;
 }
+
+static const struct str pop3_unavailable =
+    STR_INIT("-ERR [SYS/TEMP] The mailbox cannot be opened\r\n");
+
+static int serve_pop3(
+    const struct session_start *start, struct store *store, int stream, int registry)
+{
+	struct pop3_session s;
+	int r = pop3_session_open(&s, store, stream, registry);
+
+	if (r < 0) {
+		int said = fd_write_all(stream, pop3_unavailable);
+		return said < 0 ? said : r;
+	}
+	s.timeout_ms = start->timeout_s * 1000;
+	r = pop3_session_run(&s);
+	pop3_session_close(&s);
+	return r;
+}
+
+/* How each protocol is served, and what it says where the mailbox cannot be had. */
+static const struct protocol {
+	int (*serve)(
+	    const struct session_start *start, struct store *store, int stream, int registry);
+	const struct str *unavailable;
+} protocols[N_SESSION_PROTOCOLS] = {
+    [SESSION_IMAP] = {serve_imap, &imap_unavailable},
+    [SESSION_POP3] = {serve_pop3, &pop3_unavailable},
+};
 
 /* No stream of a client's: a channel of messages to the command line. */
 static int verify(struct serving *serving, int master_key, int stream, int registry)
@@ -99,6 +138,9 @@ int session_run(const struct session_start *start)
 	int r = fd_set_nonblocking(registry, true);
 	if (r == 0 && start->protocol == SESSION_VERIFY)
 		return verify(&serving, master_key, stream, registry);
+	if (start->protocol >= N_SESSION_PROTOCOLS)
+		return -EPROTO;
+	const struct protocol *protocol = &protocols[start->protocol];
 	if (r == 0)
 		r = fd_set_nonblocking(stream, true);
 	if (r == 0)
@@ -107,11 +149,10 @@ int session_run(const struct session_start *start)
 	if (r < 0) {
 		log_event(LOG_ERROR, "session.no_store", "account=%llu connection=%llu error=%d",
 		    (unsigned long long)start->account, (unsigned long long)start->connection, -r);
-		int said = fd_write_all(
-		    stream, STR("* BYE [UNAVAILABLE] The mailbox cannot be opened\r\n"));
+		int said = fd_write_all(stream, *protocol->unavailable);
 		return said < 0 ? said : r;
 	}
-	r = serve(start, store, stream, registry);
+	r = protocol->serve(start, store, stream, registry);
 	store_close(store);
 	return r;
 }

@@ -21,6 +21,7 @@ struct session_start {
 	uint64_t connection;   /* for the log */
 	uint8_t protocol;      /* enum session_protocol */
 	int master_key;        /* memfd from the directory; taken */
+	struct str user;       /* who signed in: an address, borrowed */
 	int stream;            /* taken */
 	int registry;          /* channel for IPC_CHANGED, both ways; taken */
 	uint64_t message_size; /* limit of an appended message */

@@ -116,9 +116,19 @@ static int add_box(struct store *s, struct str name, enum store_special_use use,
 	return 0;
 }
 
+/* A new mailbox has the rights of the one above it (RFC 4314 §4); 0: there is none. */
+static int add_box_below(
+    struct store *s, uint64_t above, struct str name, enum store_special_use use, uint64_t *ret_id)
+{
+	int error = add_box(s, name, use, ret_id);
+	if (error || above == 0)
+		return error;
+	return db_run(&s->db, DB_RIGHTS_INHERIT, (int64_t)above, (int64_t)*ret_id);
+}
+
 int store_box_create(struct store *s, struct str name, enum store_special_use use, uint64_t *ret_id)
 {
-	uint64_t id = 0, n_boxes = 0;
+	uint64_t id = 0, above = 0, n_boxes = 0;
 	int error = store_box_find(s, name, &id);
 	if (error != -ENOENT)
 		return error ? error : -EEXIST;
@@ -135,11 +145,12 @@ int store_box_create(struct store *s, struct str name, enum store_special_use us
 			continue;
 		error = store_box_find(s, superior, &id);
 		if (error == -ENOENT)
-			error = add_box(s, superior, STORE_NO_USE, &id);
+			error = add_box_below(s, above, superior, STORE_NO_USE, &id);
 		if (error)
 			return error;
+		above = id;
 	}
-	return add_box(s, name, use, ret_id);
+	return add_box_below(s, above, name, use, ret_id);
 }
 
 void store_box_count_flags(struct store_box *box, uint64_t flags, int by)

@@ -40,10 +40,10 @@ static int get_row(struct store *s, uint64_t mailbox, uint32_t uid, struct row *
 
 static uint64_t new_flags(uint64_t old, const struct store_flag_change *change)
 {
-	uint64_t flags = change->flags & STORE_FLAGS_MASK;
+	uint64_t flags = change->flags & STORE_FLAGS_MASK & ~change->kept;
 	switch (change->mode) {
 	case STORE_FLAGS_SET:
-		return flags;
+		return (old & change->kept) | flags;
 	case STORE_FLAGS_ADD:
 		return old | flags;
 	case STORE_FLAGS_REMOVE:
@@ -144,6 +144,7 @@ int store_flags(struct store_view *v, struct store_uids uids,
 struct copying {
 	struct store_view *view;
 	struct store_box source, target;
+	uint64_t permitted;
 	bool same; /* both are one mailbox: then only `target` counts */
 	uint64_t modseq;
 	uint32_t *from, *to;
@@ -160,6 +161,7 @@ static int copy_one(struct copying *c, uint32_t uid, enum store_copy_mode mode)
 	if (c->modseq == 0)
 		c->modseq = store_next_modseq(s);
 	uint32_t new_uid = 0;
+	row.placement.flags &= c->permitted;
 	int error = store_box_add(s, &c->target, &row.placement, c->modseq, &new_uid);
 	if (!error && mode == STORE_MOVE)
 		error = store_box_remove(s, c->same ? &c->target : &c->source, uid, c->modseq);
@@ -193,9 +195,11 @@ static int copy_all(
 }
 
 int store_copy(struct store_view *v, struct store_uids uids, uint64_t target,
-    enum store_copy_mode mode, struct arena *a, struct store_copy_result *ret_result)
+    enum store_copy_mode mode, uint64_t permitted, struct arena *a,
+    struct store_copy_result *ret_result)
 {
 	struct copying c = {.view = v,
+	    .permitted = permitted,
 	    .from = ARENA_NEW_ARRAY(a, uint32_t, uids.n),
 	    .to = ARENA_NEW_ARRAY(a, uint32_t, uids.n)};
 	if (!c.from || !c.to)

@@ -123,6 +123,16 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_EXPUNGED_FULL] =
         "SELECT mailbox FROM expunged GROUP BY mailbox HAVING count(*) > ?1 LIMIT 1",
     [DB_EXPUNGED_TRIM] = "DELETE FROM expunged WHERE mailbox = ?1 AND modseq <= ?2",
+    [DB_RIGHTS_LIST] =
+        "SELECT identifier, rights FROM rights WHERE mailbox = ?1 ORDER BY identifier",
+    [DB_RIGHTS_GET] = "SELECT rights FROM rights WHERE mailbox = ?1 AND identifier = ?2",
+    [DB_RIGHTS_COUNT] = "SELECT count(*) FROM rights WHERE mailbox = ?1",
+    [DB_RIGHTS_PUT] =
+        "INSERT OR REPLACE INTO rights (mailbox, rights, identifier) VALUES (?1, ?2, ?3)",
+    [DB_RIGHTS_FORGET] = "DELETE FROM rights WHERE mailbox = ?1 AND identifier = ?2",
+    [DB_RIGHTS_FORGET_ALL] = "DELETE FROM rights WHERE mailbox = ?1",
+    [DB_RIGHTS_INHERIT] = "INSERT OR REPLACE INTO rights (mailbox, identifier, rights) SELECT ?2, "
+                          "identifier, rights FROM rights WHERE mailbox = ?1",
     [DB_DEAD_ADD] = "INSERT OR REPLACE INTO dead (segment, offset, length, blob) SELECT segment, "
                     "offset, length, blob FROM messages WHERE id = ?1",
     [DB_DEAD_LIST] = "SELECT segment, offset, length, blob FROM dead ORDER BY segment, offset "

@@ -68,8 +68,8 @@ static void copies_have_them_too(void **state UNUSED)
 	test_deliver(&t, STR("A: b\r\n\r\nwhole\r\n"));
 	take_in(2);
 	struct store_view *v = open_inbox();
-	assert_int_equal(
-	    store_copy(v, (struct store_uids){uids, 1}, v->mailbox, STORE_COPY, &arena, &copied),
+	assert_int_equal(store_copy(v, (struct store_uids){uids, 1}, v->mailbox, STORE_COPY,
+	                     STORE_FLAGS_MASK, &arena, &copied),
 	    0);
 	store_view_close(v);
 	v = open_inbox();

@@ -301,6 +301,8 @@ static int remove_mailbox(struct store *s, struct str name)
 	if (!error)
 		error = db_run(&s->db, DB_EXPUNGED_FORGET, (int64_t)id);
 	if (!error)
+		error = db_run(&s->db, DB_RIGHTS_FORGET_ALL, (int64_t)id);
+	if (!error)
 		error = db_run(&s->db, DB_MAILBOX_REMOVE, (int64_t)id);
 	return error;
 }

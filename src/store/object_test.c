@@ -136,8 +136,9 @@ static void test_copy_and_removal(void **state UNUSED)
 	struct store_view *v = open_view("INBOX");
 	uint32_t message = store_view_entry(v, 0).message;
 	assert_int_equal(store_mailbox_find(s, STR("Archive"), &arena, &archive), 0);
-	assert_int_equal(
-	    store_copy(v, (struct store_uids){one, 1}, archive.id, STORE_MOVE, &arena, &copied), 0);
+	assert_int_equal(store_copy(v, (struct store_uids){one, 1}, archive.id, STORE_MOVE,
+	                     STORE_FLAGS_MASK, &arena, &copied),
+	    0);
 	store_view_close(v);
 	assert_string_equal(ids_of("Archive", 0).email, ids.email);
 	assert_int_equal(store_mailbox_delete(s, STR("Archive")), 0);
@@ -204,7 +205,7 @@ static void test_rebuilt(void **state UNUSED)
 static void test_salvaged(void **state UNUSED)
 {
 	const uint32_t one[] = {1};
-	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0};
+	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0, 0};
 	struct store_flag_result flagged;
 	struct store_uids removed;
 	deliver_thread();

@@ -178,6 +178,32 @@ static int make_version_6(struct db *db, struct letterbox_place end UNUSED)
 	                           " BEGIN DELETE FROM previews WHERE message = old.id; END;");
 }
 
+/* Version 7 has access control lists (store_rights.h). */
+static int make_version_7(struct db *db, struct letterbox_place end UNUSED)
+{
+	return run_sql(db, "CREATE TABLE rights ("
+	                   " mailbox INTEGER NOT NULL, identifier TEXT NOT NULL,"
+	                   " rights INTEGER NOT NULL,"
+	                   " PRIMARY KEY (mailbox, identifier)) WITHOUT ROWID;");
+}
+
+/* Version 8 has the word index (store/search_index.h). */
+static int make_version_8(struct db *db, struct letterbox_place end UNUSED)
+{
+	return run_sql(db,
+	    "CREATE TABLE search_state ("
+	    " id INTEGER PRIMARY KEY CHECK (id = 1), indexed INTEGER NOT NULL,"
+	    " owner INTEGER NOT NULL, until_ms INTEGER NOT NULL, next_segment INTEGER NOT NULL,"
+	    " pruned_ms INTEGER NOT NULL);"
+	    "INSERT INTO search_state VALUES (1, 0, 0, 0, 1, 0);"
+	    "CREATE TABLE search_segments ("
+	    " id INTEGER PRIMARY KEY, state INTEGER NOT NULL, level INTEGER NOT NULL,"
+	    " first INTEGER NOT NULL, last INTEGER NOT NULL, n_messages INTEGER NOT NULL);"
+	    "CREATE TABLE search_pages ("
+	    " id INTEGER PRIMARY KEY, words BLOB NOT NULL, postings BLOB NOT NULL);"
+	    "CREATE TABLE search_left_out (message INTEGER PRIMARY KEY);");
+}
+
 /* The step to version n + 1 stands at n. */
 static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place end) = {
     make_version_1,
@@ -186,6 +212,8 @@ static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place 
     make_version_4,
     make_version_5,
     make_version_6,
+    make_version_7,
+    make_version_8,
 };
 
 static int get_version(struct db *db, int *ret_version)

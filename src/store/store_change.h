@@ -25,6 +25,7 @@ struct store_flag_change {
 	uint64_t flags; /* STORE_FLAGS_MASK */
 	bool conditional;
 	uint64_t unchanged_since; /* RFC 7162 §3.1.3 */
+	uint64_t kept;            /* of these none changes, whatever is asked */
 };
 
 struct store_flag_result {
@@ -50,12 +51,13 @@ struct store_copy_result {
 };
 
 /*
- * Copies or moves to another mailbox (or the same one), with flags and internal date. A copy shares
- * the message's bytes. Moved ones are gone from the view with the next refresh. -ENOENT: there is
- * no target.
+ * Copies or moves to another mailbox (or the same one), with internal date and those of the flags
+ * that are `permitted` there (STORE_FLAGS_MASK: all). A copy shares the message's bytes. Moved ones
+ * are gone from the view with the next refresh. -ENOENT: there is no target.
  */
 MUST_USE int store_copy(struct store_view *v, struct store_uids uids, uint64_t target,
-    enum store_copy_mode mode, struct arena *a, struct store_copy_result *ret_result);
+    enum store_copy_mode mode, uint64_t permitted, struct arena *a,
+    struct store_copy_result *ret_result);
 
 /*
  * Removes the messages of `uids` (`all`: of the mailbox) that have \Deleted. The bytes of a message

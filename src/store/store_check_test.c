@@ -57,7 +57,7 @@ static void take_in(struct store *s)
 static void expunge(struct store *s, uint32_t from, uint32_t to)
 {
 	struct store_view *v = NULL;
-	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0};
+	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0, 0};
 	struct store_flag_result result;
 	struct store_uids removed;
 	uint32_t gone[2 * N_SMALL];

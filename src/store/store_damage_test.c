@@ -127,11 +127,11 @@ static void archive_two(void)
 	const uint32_t moved[] = {store_view_entry(v, 1).uid, store_view_entry(v, 2).uid};
 	struct store_copy_result copied;
 	struct store_flag_result flagged;
-	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_FLAGGED, false, 0};
+	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_FLAGGED, false, 0, 0};
 	assert_int_equal(
 	    store_flags(v, (struct store_uids){moved, 2}, &change, &arena, &flagged), 0);
 	assert_int_equal(store_copy(v, (struct store_uids){moved, 2}, mailbox("Archive").id,
-	                     STORE_MOVE, &arena, &copied),
+	                     STORE_MOVE, STORE_FLAGS_MASK, &arena, &copied),
 	    0);
 	assert_int_equal(copied.n, 2);
 	store_view_close(v);
@@ -343,7 +343,7 @@ static void test_witness_in_a_hole(void **state UNUSED)
 		uint32_t uids[2] = {
 		    store_view_entry(v, v->n - 2).uid, store_view_entry(v, v->n - 1).uid};
 		struct store_uids set = {uids + 2 - round, round}, removed;
-		struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0};
+		struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0, 0};
 		struct store_flag_result result;
 		if (round > 0) {
 			assert_int_equal(store_flags(v, set, &change, &arena, &result), 0);
@@ -521,11 +521,11 @@ static void work_for_ever(unsigned seed)
 		test_check(store_ingest(s, &n));
 		struct store_view *v = view("INBOX");
 		const uint32_t uid = store_view_entry(v, i % v->n).uid;
-		struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0};
+		struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0, 0};
 		struct store_flag_result result;
 		struct store_uids set = {&uid, 1}, removed;
 		struct store_copy_result copied;
-		test_check(store_copy(v, set, 6, STORE_COPY, &arena, &copied));
+		test_check(store_copy(v, set, 6, STORE_COPY, STORE_FLAGS_MASK, &arena, &copied));
 		test_check(store_flags(v, set, &change, &arena, &result));
 		test_check(store_expunge(v, set, false, &arena, &removed));
 		store_view_close(v);

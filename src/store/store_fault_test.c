@@ -118,8 +118,8 @@ static int step_change(struct store_view *v, enum step step)
 {
 	struct arena arena CLEANUP(arena_done) = ARENA_MAX(1 << 16);
 	const uint32_t first = 1, second = 2;
-	struct store_flag_change seen = {STORE_FLAGS_ADD, STORE_SEEN, false, 0};
-	struct store_flag_change deleted = {STORE_FLAGS_ADD, STORE_DELETED, false, 0};
+	struct store_flag_change seen = {STORE_FLAGS_ADD, STORE_SEEN, false, 0, 0};
+	struct store_flag_change deleted = {STORE_FLAGS_ADD, STORE_DELETED, false, 0, 0};
 	struct store_flag_result flagged;
 	struct store_copy_result copied;
 	struct store_uids removed, one = {&first, 1}, two = {&second, 1};
@@ -128,9 +128,9 @@ static int step_change(struct store_view *v, enum step step)
 	case STEP_FLAG:
 		return store_flags(v, one, &seen, &arena, &flagged);
 	case STEP_COPY:
-		return store_copy(v, one, ARCHIVE, STORE_COPY, &arena, &copied);
+		return store_copy(v, one, ARCHIVE, STORE_COPY, STORE_FLAGS_MASK, &arena, &copied);
 	case STEP_MOVE:
-		return store_copy(v, two, TRASH, STORE_MOVE, &arena, &copied);
+		return store_copy(v, two, TRASH, STORE_MOVE, STORE_FLAGS_MASK, &arena, &copied);
 	default:
 		error = store_flags(v, one, &deleted, &arena, &flagged);
 		return error ? error : store_expunge(v, one, false, &arena, &removed);

@@ -186,7 +186,7 @@ static void test_flags(void **state UNUSED)
 	assert_int_equal(keyword, (uint64_t)1 << STORE_KEYWORD_FIRST);
 	assert_int_equal(store_keyword(s, STR("no atom"), true, &keyword), -EINVAL);
 	const uint32_t uids[] = {2, 3, 9};
-	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_SEEN | keyword, false, 0};
+	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_SEEN | keyword, false, 0, 0};
 	struct store_flag_result result;
 	assert_int_equal(store_flags(v, (struct store_uids){uids, 3}, &change, &arena, &result), 0);
 	assert_int_equal(result.n_changed, 2);
@@ -205,13 +205,13 @@ static void test_flags(void **state UNUSED)
 	assert_int_equal(result.n_changed, 0);
 	/* UNCHANGEDSINCE: message 2 has changed since, message 1 has not. */
 	const uint32_t both[] = {1, 2};
-	change = (struct store_flag_change){STORE_FLAGS_SET, STORE_FLAGGED, true, before};
+	change = (struct store_flag_change){STORE_FLAGS_SET, STORE_FLAGGED, true, before, 0};
 	assert_int_equal(store_flags(v, (struct store_uids){both, 2}, &change, &arena, &result), 0);
 	assert_int_equal(result.n_changed, 1);
 	assert_int_equal(result.changed[0], 0);
 	assert_int_equal(result.modified.n, 1);
 	assert_int_equal(result.modified.v[0], 2);
-	change = (struct store_flag_change){STORE_FLAGS_REMOVE, keyword, false, 0};
+	change = (struct store_flag_change){STORE_FLAGS_REMOVE, keyword, false, 0, 0};
 	assert_int_equal(store_flags(v, (struct store_uids){uids, 1}, &change, &arena, &result), 0);
 	assert_int_equal(store_view_entry(v, 1).flags & ~STORE_RECENT, STORE_SEEN);
 	store_view_close(v);
@@ -223,7 +223,7 @@ static void test_flags(void **state UNUSED)
 
 static void delete_uids(struct store_view *v, const uint32_t *uids, size_t n)
 {
-	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0};
+	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_DELETED, false, 0, 0};
 	struct store_flag_result result;
 	assert_int_equal(store_flags(v, (struct store_uids){uids, n}, &change, &arena, &result), 0);
 	assert_int_equal(result.n_changed, n);
@@ -287,7 +287,7 @@ static void test_refresh_fails(void **state UNUSED)
 	ingest();
 	struct store_view *v = view("INBOX"), *other = view("INBOX");
 	const uint32_t first = 1, third = 3;
-	struct store_flag_change seen = {STORE_FLAGS_ADD, STORE_SEEN, false, 0};
+	struct store_flag_change seen = {STORE_FLAGS_ADD, STORE_SEEN, false, 0, 0};
 	struct store_flag_result result;
 	struct store_uids removed;
 	delete_uids(v, &first, 1);
@@ -332,19 +332,22 @@ static void test_copy_and_move(void **state UNUSED)
 	const uint32_t uids[] = {1, 2, 7};
 	struct store_copy_result result;
 	struct store_uids set = {uids, 3};
-	assert_int_equal(store_copy(v, set, archive, STORE_COPY, &arena, &result), 0);
+	assert_int_equal(
+	    store_copy(v, set, archive, STORE_COPY, STORE_FLAGS_MASK, &arena, &result), 0);
 	assert_int_equal(result.n, 2);
 	assert_true(result.from[1] == 2 && result.to[1] == 2);
 	assert_int_equal(result.uidvalidity, mailbox("Archive").uidvalidity);
-	assert_int_equal(store_copy(v, set, archive, STORE_MOVE, &arena, &result), 0);
+	assert_int_equal(
+	    store_copy(v, set, archive, STORE_MOVE, STORE_FLAGS_MASK, &arena, &result), 0);
 	assert_true(result.n == 2 && result.to[0] == 3);
 	struct store_changes c = refresh(v);
 	assert_int_equal(c.n_gone, 2);
-	assert_int_equal(store_copy(v, set, 999, STORE_COPY, &arena, &result), -ENOENT);
+	assert_int_equal(
+	    store_copy(v, set, 999, STORE_COPY, STORE_FLAGS_MASK, &arena, &result), -ENOENT);
 	/* Within one mailbox. */
 	const uint32_t third = 3;
 	assert_int_equal(store_copy(v, (struct store_uids){&third, 1}, mailbox("INBOX").id,
-	                     STORE_MOVE, &arena, &result),
+	                     STORE_MOVE, STORE_FLAGS_MASK, &arena, &result),
 	    0);
 	assert_true(result.n == 1 && result.to[0] == 5);
 	c = refresh(v);
@@ -415,8 +418,9 @@ static void test_mailbox_create_and_delete(void **state UNUSED)
 	const uint32_t one = 1;
 	struct store_copy_result copied;
 	struct store_mailbox old = mailbox("Work/2026/May");
-	assert_int_equal(
-	    store_copy(v, (struct store_uids){&one, 1}, old.id, STORE_MOVE, &arena, &copied), 0);
+	assert_int_equal(store_copy(v, (struct store_uids){&one, 1}, old.id, STORE_MOVE,
+	                     STORE_FLAGS_MASK, &arena, &copied),
+	    0);
 	store_view_close(v);
 	v = view("Work/2026/May");
 	assert_int_equal(store_mailbox_delete(s, STR("Work/2026/May")), 0);

@@ -57,7 +57,7 @@ static struct store_changes refresh(struct store_view *v)
 
 static void flag(struct store_view *v, const uint32_t *uids, size_t n, uint64_t flags)
 {
-	struct store_flag_change change = {STORE_FLAGS_ADD, flags, false, 0};
+	struct store_flag_change change = {STORE_FLAGS_ADD, flags, false, 0, 0};
 	struct store_flag_result result;
 	assert_int_equal(store_flags(v, (struct store_uids){uids, n}, &change, &arena, &result), 0);
 	assert_int_equal(result.n_changed, n);

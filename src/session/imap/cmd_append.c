@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "session/imap/commands.h"
+#include "session/imap/rights.h"
 #include "store/store_append.h"
 
 static void free_append(struct store_append **append)
@@ -8,14 +9,16 @@ static void free_append(struct store_append **append)
 	store_append_free(*append);
 }
 
-static int add_message(
-    struct imap_session *s, struct store_append *append, const struct imap_append_message *m)
+/* Flags that the user may not set there are left out (RFC 4314 §4). */
+static int add_message(struct imap_session *s, struct store_append *append,
+    const struct imap_append_message *m, uint64_t permitted)
 {
 	struct store_append_message to = {.bytes = m->message};
 	int r = imap_flags_to_store(s, &m->flags, true, &to.flags);
 
 	if (r < 0)
 		return r;
+	to.flags &= permitted;
 	to.has_date = m->has_date;
 	to.internal_at = m->date.epoch_s;
 	to.internal_zone = m->date.zone_minutes;
@@ -26,10 +29,15 @@ static int append_all(struct imap_session *s, uint64_t mailbox,
     const struct imap_append_message *first, uint32_t *ret_uidvalidity, struct store_uids *ret_uids)
 {
 	struct store_append *append CLEANUP(free_append) = NULL;
-	int r = store_append_begin(s->store, mailbox, &append);
+	unsigned rights = 0;
+	int r = authorize_rights(s->store, &s->subject, mailbox, &rights);
+	uint64_t permitted = imap_rights_flags(rights);
+
+	if (r == 0)
+		r = store_append_begin(s->store, mailbox, &append);
 
 	for (const struct imap_append_message *m = first; r == 0 && m != NULL; m = m->next)
-		r = add_message(s, append, m);
+		r = add_message(s, append, m, permitted);
 	if (r < 0)
 		return r;
 	return store_append_commit(append, &s->arena, ret_uidvalidity, ret_uids);
@@ -60,7 +68,8 @@ struct imap_result imap_cmd_append(struct imap_session *s, const struct imap_com
 	struct store_uids uids;
 	uint32_t uidvalidity;
 
-	if (!imap_find_mailbox(s, c->name, true, &mailbox, &result))
+	if (!imap_find_mailbox(s, c->name, true, &mailbox, &result) ||
+	    !imap_may(s, STORE_RIGHT_INSERT, mailbox.id, &result))
 		return result;
 	for (const struct imap_append_message *m = c->messages; m != NULL; m = m->next)
 		if (m->message.len == 0) /* RFC 3502 §6.3.11: the client gave up */

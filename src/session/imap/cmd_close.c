@@ -7,7 +7,7 @@ struct imap_result imap_cmd_close(struct imap_session *s, const struct imap_comm
 {
 	int r = 0;
 
-	if (c->id == IMAP_CLOSE && !s->read_only)
+	if (c->id == IMAP_CLOSE && !s->read_only && (s->rights & STORE_RIGHT_EXPUNGE) != 0)
 		r = imap_expunge_all(s);
 	imap_unselect(s, false);
 	if (r < 0)

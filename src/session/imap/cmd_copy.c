@@ -1,5 +1,8 @@
 #include "session/imap/commands.h"
+#include "session/imap/rights.h"
 #include "store/store_change.h"
+
+enum { RIGHTS_TO_MOVE = STORE_RIGHT_DELETE | STORE_RIGHT_EXPUNGE };
 
 /* "COPYUID validity from to" (RFC 4315 §3) */
 static struct str copy_code(struct imap_session *s, const struct store_copy_result *copied)
@@ -25,7 +28,7 @@ static struct str copy_code(struct imap_session *s, const struct store_copy_resu
 }
 
 static struct imap_result copy(struct imap_session *s, const struct imap_command *c,
-    const struct imap_positions *positions, uint64_t target)
+    const struct imap_positions *positions, uint64_t target, uint64_t permitted)
 {
 	bool move = c->id == IMAP_MOVE;
 	struct imap_result result = IMAP_RESULT_OK(move ? "MOVE done" : "COPY done");
@@ -34,8 +37,8 @@ static struct imap_result copy(struct imap_session *s, const struct imap_command
 
 	int r = imap_uids_of(s, positions, &uids);
 	if (r == 0)
-		r = store_copy(
-		    s->view, uids, target, move ? STORE_MOVE : STORE_COPY, &s->arena, &copied);
+		r = store_copy(s->view, uids, target, move ? STORE_MOVE : STORE_COPY, permitted,
+		    &s->arena, &copied);
 	if (r < 0)
 		return imap_store_error(s, r);
 	if (copied.n == 0)
@@ -50,6 +53,7 @@ static struct imap_result copy(struct imap_session *s, const struct imap_command
 	buf_add(&s->out.buf, STR("* OK ["));
 	buf_add(&s->out.buf, code);
 	buf_add(&s->out.buf, STR("] Moved\r\n"));
+	result.code = imap_expunged_code(s); /* §4.4 */
 	return result;
 }
 
@@ -59,12 +63,20 @@ struct imap_result imap_cmd_copy(struct imap_session *s, const struct imap_comma
 	struct imap_positions positions;
 	struct store_mailbox target;
 	struct imap_result result;
+	unsigned rights;
 
 	if (c->id == IMAP_MOVE && s->read_only)
 		return IMAP_RESULT_NO("NOPERM", "The mailbox is open for reading only");
+	/* RFC 6851 §4.4: what is moved is marked and removed here. */
+	if (c->id == IMAP_MOVE && (s->rights & RIGHTS_TO_MOVE) != RIGHTS_TO_MOVE)
+		return IMAP_RESULT_NO("NOPERM", "You have no right to remove messages here");
 	if (!imap_positions_of(s, &c->set, c->uid, &positions, &result))
 		return result;
-	if (!imap_find_mailbox(s, c->name, true, &target, &result))
+	if (!imap_find_mailbox(s, c->name, true, &target, &result) ||
+	    !imap_may(s, STORE_RIGHT_INSERT, target.id, &result))
 		return result;
-	return copy(s, c, &positions, target.id);
+	int r = authorize_rights(s->store, &s->subject, target.id, &rights);
+	if (r < 0)
+		return imap_store_error(s, r);
+	return copy(s, c, &positions, target.id, imap_rights_flags(rights));
 }

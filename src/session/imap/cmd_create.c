@@ -2,6 +2,7 @@
 
 #include "imap/mailbox_name.h"
 #include "session/imap/commands.h"
+#include "session/imap/rights.h"
 
 /*
  * The one use that is asked for (RFC 6154 §3). \All and \Flagged name virtual mailboxes, which are
@@ -64,7 +65,7 @@ struct imap_result imap_cmd_create(struct imap_session *s, const struct imap_com
 		return IMAP_RESULT_NO("USEATTR", "A mailbox cannot be made for that use");
 	if (name.len > 1 && name.p[name.len - 1] == IMAP_DELIMITER)
 		name.len--;
-	if (!imap_read_name(s, name, &name, &result))
+	if (!imap_read_name(s, name, &name, &result) || !imap_may_create(s, name, &result))
 		return result;
 	int r = store_mailbox_create(s->store, name, use, &id);
 	if (r < 0)

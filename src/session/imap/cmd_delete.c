@@ -1,4 +1,5 @@
 #include "session/imap/commands.h"
+#include "session/imap/rights.h"
 
 /* RFC 9051 §6.3.5. Its own selected mailbox may be deleted too; it is left then. */
 struct imap_result imap_cmd_delete(struct imap_session *s, const struct imap_command *c)
@@ -6,7 +7,7 @@ struct imap_result imap_cmd_delete(struct imap_session *s, const struct imap_com
 	struct store_mailbox mailbox;
 	struct imap_result result;
 
-	if (!imap_find_mailbox(s, c->name, false, &mailbox, &result))
+	if (!imap_find_permitted(s, c->name, STORE_RIGHT_REMOVE, &mailbox, &result))
 		return result;
 	int r = store_mailbox_delete(s->store, mailbox.name);
 	if (r < 0)

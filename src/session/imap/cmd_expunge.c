@@ -1,42 +1,51 @@
 #include "session/imap/commands.h"
 #include "store/store_change.h"
 
-int imap_expunge_all(struct imap_session *s)
+/* Those with \Deleted of the set or, where it is NULL, of the mailbox. */
+static int expunge(struct imap_session *s, const struct imap_positions *positions, size_t *ret_n)
 {
-	struct store_uids removed;
-	int r = store_expunge(s->view, (struct store_uids){NULL, 0}, true, &s->arena, &removed);
-
-	if (r == 0 && removed.n > 0)
-		imap_tell_others(s);
-	return r;
-}
-
-static int expunge_set(struct imap_session *s, const struct imap_positions *positions)
-{
-	struct store_uids uids, removed;
-	int r = imap_uids_of(s, positions, &uids);
+	struct store_uids uids = {NULL, 0}, removed;
+	int r = positions != NULL ? imap_uids_of(s, positions, &uids) : 0;
 
 	if (r < 0)
 		return r;
-	r = store_expunge(s->view, uids, false, &s->arena, &removed);
-	if (r == 0 && removed.n > 0)
+	r = store_expunge(s->view, uids, positions == NULL, &s->arena, &removed);
+	if (r < 0)
+		return r;
+	if (removed.n > 0)
 		imap_tell_others(s);
-	return r;
+	*ret_n = removed.n;
+	return 0;
 }
 
-/* The EXPUNGE responses come from the updates that precede the answer. */
+int imap_expunge_all(struct imap_session *s)
+{
+	size_t n;
+
+	return expunge(s, NULL, &n);
+}
+
+/*
+ * The EXPUNGE or VANISHED responses come from the updates that precede the answer (RFC 7162 §3.2.7,
+ * §3.2.9: with its HIGHESTMODSEQ).
+ */
 struct imap_result imap_cmd_expunge(struct imap_session *s, const struct imap_command *c)
 {
 	struct imap_positions positions;
 	struct imap_result result;
-	int r;
+	size_t n = 0;
 
 	if (s->read_only)
 		return IMAP_RESULT_NO("NOPERM", "The mailbox is open for reading only");
+	if ((s->rights & STORE_RIGHT_EXPUNGE) == 0)
+		return IMAP_RESULT_NO("NOPERM", "You have no right to remove messages here");
 	if (c->uid && !imap_positions_of(s, &c->set, true, &positions, &result))
 		return result;
-	r = c->uid ? expunge_set(s, &positions) : imap_expunge_all(s);
+	int r = expunge(s, c->uid ? &positions : NULL, &n);
 	if (r < 0)
 		return imap_store_error(s, r);
-	return IMAP_RESULT_OK("EXPUNGE done");
+	result = IMAP_RESULT_OK("EXPUNGE done");
+	if (n > 0)
+		result.code = imap_expunged_code(s);
+	return result;
 }

@@ -3,6 +3,7 @@
 #include "mail/date.h"
 #include "session/imap/commands.h"
 #include "session/imap/fetch_derived.h"
+#include "session/imap/fetch_narrow.h"
 #include "session/imap/fetch_section.h"
 #include "store/store_change.h"
 
@@ -14,7 +15,7 @@ struct fetching {
 	bool scans;       /* something is asked that stands in the database's rows */
 	bool reads;       /* something is asked that stands in the message */
 	bool marks;       /* reading sets \Seen */
-	bool add_uid, add_modseq, has_flags;
+	bool has_uid, add_uid, add_modseq, has_modseq, has_flags;
 	const uint32_t *marked; /* positions that \Seen was set on by this command, ascending */
 	size_t n_marked;
 	struct fetch_message message;
@@ -26,12 +27,14 @@ static void look_at_item(struct fetching *f, const struct imap_fetch_item *item)
 {
 	switch (item->kind) {
 	case FETCH_UID:
+		f->has_uid = true;
 		f->add_uid = false;
 		break;
 	case FETCH_FLAGS:
 		f->has_flags = true;
 		break;
 	case FETCH_MODSEQ:
+		f->has_modseq = true;
 		f->add_modseq = false;
 		imap_enable_condstore(f->s);
 		break;
@@ -157,9 +160,7 @@ static int write_items(
 	struct buf *out = &f->s->out.buf;
 	bool marked = was_marked(f, at);
 
-	write_number(STR("* "), at + 1, STR(" FETCH ("), out);
-	if (f->add_uid)
-		write_number(STR("UID "), e->uid, STR(" "), out);
+	imap_fetch_open(f->s, at, f->add_uid || (marked && f->s->condstore && !f->has_uid));
 	for (size_t i = 0; i < f->items->n; i++) {
 		int r = write_item(f, &f->items->v[i], e, row);
 		if (r < 0)
@@ -170,7 +171,7 @@ static int write_items(
 		write_flags(f, e, out);
 		buf_add_c(out, ' ');
 	}
-	if (f->add_modseq || (marked && f->s->condstore))
+	if (f->add_modseq || (marked && f->s->condstore && !f->has_modseq))
 		write_number(STR("MODSEQ ("), e->modseq, STR(") "), out);
 	out->len--; /* the last space */
 	buf_add(out, STR(")\r\n"));
@@ -279,29 +280,6 @@ static int mark_seen(struct fetching *f, const struct imap_positions *positions)
 	return 0;
 }
 
-/* CHANGEDSINCE (RFC 7162 §3.1.4.1) leaves the messages with a higher MODSEQ. */
-static bool keep_changed(struct fetching *f, struct imap_positions *positions)
-{
-	struct imap_positions kept = {0};
-
-	kept.v = ARENA_NEW_ARRAY(&f->s->arena, struct imap_position_range, positions->count + 1);
-	if (kept.v == NULL)
-		return false;
-	for (size_t i = 0; i < positions->n; i++) {
-		for (size_t at = positions->v[i].first; at < positions->v[i].end; at++) {
-			if (store_view_entry(f->s->view, at).modseq <= f->c->fetch.changed_since)
-				continue;
-			kept.count++;
-			if (kept.n > 0 && kept.v[kept.n - 1].end == at)
-				kept.v[kept.n - 1].end++;
-			else
-				kept.v[kept.n++] = (struct imap_position_range){at, at + 1};
-		}
-	}
-	*positions = kept;
-	return true;
-}
-
 static struct imap_result result_of(const struct fetching *f)
 {
 	if (f->n_damaged > 0)
@@ -315,7 +293,8 @@ static struct imap_result result_of(const struct fetching *f)
 
 static int fetch_all(struct fetching *f, const struct imap_positions *positions)
 {
-	int r = f->marks ? mark_seen(f, positions) : 0;
+	bool marks = f->marks && (f->s->rights & STORE_RIGHT_SEEN) != 0;
+	int r = marks ? mark_seen(f, positions) : 0;
 
 	for (size_t i = 0; r == 0 && i < positions->n; i++) {
 		const struct imap_position_range *range = &positions->v[i];
@@ -337,8 +316,8 @@ struct imap_result imap_cmd_fetch(struct imap_session *s, const struct imap_comm
 	if (!imap_positions_of(s, &c->fetch.set, c->uid, &positions, &result))
 		return result;
 	plan(&f);
-	if (c->fetch.has_changed_since && !keep_changed(&f, &positions))
-		return imap_too_much();
+	if (!fetch_narrow(s, c, &positions, &result))
+		return result;
 	int r = fetch_all(&f, &positions);
 	fetch_message_done(&f.message);
 	arena_done(&f.message_arena);

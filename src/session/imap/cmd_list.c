@@ -1,6 +1,7 @@
 #include "imap/mailbox_name.h"
 #include "session/imap/commands.h"
 #include "session/imap/list_tree.h"
+#include "session/imap/rights.h"
 
 struct listing {
 	struct imap_session *s;
@@ -66,6 +67,22 @@ static void write_attributes(const struct listing *l, const struct list_node *no
 		write_attribute(imap_special_use_name(node->mailbox->use), &first, out);
 }
 
+/* What stands behind a mailbox's line: MYRIGHTS (RFC 8440), and STATUS where it may be read (RFC
+ * 5819 §2). */
+static void write_returns(const struct listing *l, const struct store_mailbox *mailbox)
+{
+	unsigned rights = 0;
+
+	if (!has(l, LIST_RETURN_MYRIGHTS) && !has(l, LIST_RETURN_STATUS))
+		return;
+	if (authorize_rights(l->s->store, &l->s->subject, mailbox->id, &rights) < 0)
+		return;
+	if (has(l, LIST_RETURN_MYRIGHTS))
+		imap_my_rights_write(l->s, mailbox->name, rights);
+	if (has(l, LIST_RETURN_STATUS) && (rights & STORE_RIGHT_READ) != 0)
+		imap_status_write(l->s, mailbox, l->list->status, &l->s->out.buf);
+}
+
 static void write_row(const struct listing *l, const struct list_node *node, bool child_info)
 {
 	struct buf *out = &l->s->out.buf;
@@ -83,8 +100,8 @@ static void write_row(const struct listing *l, const struct list_node *node, boo
 	if (child_info)
 		buf_add(out, STR(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));
 	buf_add(out, STR("\r\n"));
-	if (has(l, LIST_RETURN_STATUS) && list_node_exists(node))
-		imap_status_write(l->s, node->mailbox, l->list->status, out);
+	if (list_node_exists(node))
+		write_returns(l, node->mailbox);
 	imap_output_room(&l->s->out);
 }
 

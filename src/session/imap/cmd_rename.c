@@ -1,5 +1,6 @@
 #include "imap/mailbox_name.h"
 #include "session/imap/commands.h"
+#include "session/imap/rights.h"
 
 /* "* LIST () "/" new ("OLDNAME" (old))" tells clients of RFC 9051 §6.3.6 what became of it. */
 static void send_new_name(struct imap_session *s, struct str from, struct str to)
@@ -16,12 +17,15 @@ static void send_new_name(struct imap_session *s, struct str from, struct str to
 struct imap_result imap_cmd_rename(struct imap_session *s, const struct imap_command *c)
 {
 	struct str from = c->name, to = c->name2;
+	struct store_mailbox mailbox;
 	struct imap_result result;
 
 	if (to.len > 1 && to.p[to.len - 1] == IMAP_DELIMITER)
 		to.len--;
-	if (!imap_read_name(s, from, &from, &result) || !imap_read_name(s, to, &to, &result))
+	if (!imap_find_permitted(s, from, STORE_RIGHT_REMOVE, &mailbox, &result) ||
+	    !imap_read_name(s, to, &to, &result) || !imap_may_create(s, to, &result))
 		return result;
+	from = mailbox.name;
 	int r = store_mailbox_rename(s->store, from, to);
 	if (r < 0)
 		return imap_store_error(s, r);

@@ -1,10 +1,20 @@
+#include <errno.h>
 #include <stdlib.h>
 
 #include "imap/mailbox_name.h"
 #include "session/imap/commands.h"
+#include "session/imap/rights.h"
+#include "session/imap/fetch_narrow.h"
+#include "session/imap/vanished.h"
 
 /* In larger mailboxes the first unseen message is not looked for. */
 enum { UNSEEN_MESSAGES_MAX = 1000 };
+
+/* Who has none of these may read only (RFC 4314 §5.2). */
+enum {
+	RIGHTS_TO_CHANGE = STORE_RIGHT_INSERT | STORE_RIGHT_EXPUNGE | STORE_RIGHT_SEEN |
+	                   STORE_RIGHT_WRITE | STORE_RIGHT_DELETE,
+};
 
 void imap_unselect(struct imap_session *s, bool say)
 {
@@ -75,6 +85,48 @@ static void send_state(
 	buf_add(out, STR("] Stays the same when the mailbox is renamed\r\n"));
 }
 
+/* Which of the view's messages the client knows, by UID. */
+static bool known_positions(
+    struct imap_session *s, const struct imap_resync *resync, struct imap_positions *ret_positions)
+{
+	struct imap_range whole = {1, UINT32_MAX};
+	struct imap_set all = {.ranges = &whole, .n = 1};
+	struct imap_result unused;
+
+	return imap_positions_of(
+	    s, resync->has_known ? &resync->known : &all, true, ret_positions, &unused);
+}
+
+/*
+ * What happened since the client was here last (RFC 7162 §3.2.5). Where it knows another mailbox,
+ * nothing.
+ */
+static int send_since(struct imap_session *s, struct imap_resync *resync)
+{
+	struct vanished_query query = {.modseq = resync->modseq};
+	struct imap_positions changed;
+
+	if (resync->uidvalidity != s->view->uidvalidity ||
+	    resync->modseq >= s->view->highest_modseq)
+		return 0;
+	int r = store_view_load(s->view);
+	if (r < 0)
+		return r;
+	query.above = vanished_match(s->view, resync);
+	if (resync->has_known) {
+		imap_set_resolve(&resync->known, UINT32_MAX);
+		query.known = &resync->known;
+	}
+	if (!known_positions(s, resync, &changed) ||
+	    !fetch_changed_since(s, resync->modseq, &changed))
+		return -E2BIG;
+	r = vanished_send_earlier(s, &query);
+	for (size_t i = 0; r == 0 && i < changed.n; i++)
+		for (size_t at = changed.v[i].first; at < changed.v[i].end; at++)
+			imap_send_entry(s, at, true, true);
+	return r;
+}
+
 /*
  * SELECT and EXAMINE (RFC 9051 §6.3.2). A mailbox that was selected is left even when the new one
  * cannot be had.
@@ -85,18 +137,25 @@ struct imap_result imap_cmd_select(struct imap_session *s, const struct imap_com
 	struct store_mailbox mailbox;
 	struct imap_result result;
 
+	if (c->resync != NULL && !s->qresync)
+		return IMAP_RESULT_BAD("QRESYNC needs ENABLE QRESYNC");
+	if (c->resync != NULL && !vanished_is_sample(c->resync))
+		return IMAP_RESULT_BAD("Numbers and UIDs do not go together");
 	imap_unselect(s, true);
 	imap_take_in(s);
-	if (!imap_find_mailbox(s, c->name, false, &mailbox, &result))
+	if (!imap_find_permitted(s, c->name, STORE_RIGHT_READ, &mailbox, &result))
 		return result;
-	int r = store_view_select(s->store, mailbox.id, examine, &s->view);
+	int r = authorize_rights(s->store, &s->subject, mailbox.id, &s->rights);
 	if (r < 0)
 		return imap_store_error(s, r);
-	s->read_only = examine;
+	r = store_view_select(s->store, mailbox.id, examine, &s->view);
+	if (r < 0)
+		return imap_store_error(s, r);
+	s->read_only = examine || (s->rights & RIGHTS_TO_CHANGE) == 0;
 	if (c->condstore)
 		s->condstore = true;
 	send_state(s, c, &mailbox);
 	result = IMAP_RESULT_OK(examine ? "EXAMINE done" : "SELECT done");
-	result.code = examine ? STR("READ-ONLY") : STR("READ-WRITE");
+	result.code = s->read_only ? STR("READ-ONLY") : STR("READ-WRITE");
 	return result;
 }

@@ -1,5 +1,6 @@
 #include "imap/mailbox_name.h"
 #include "session/imap/commands.h"
+#include "session/imap/rights.h"
 
 static uint64_t value_of(
     const struct imap_session *s, const struct store_mailbox *m, enum imap_status_item item)
@@ -65,7 +66,7 @@ struct imap_result imap_cmd_status(struct imap_session *s, const struct imap_com
 	struct imap_result result;
 
 	imap_take_in(s);
-	if (!imap_find_mailbox(s, c->name, false, &mailbox, &result))
+	if (!imap_find_permitted(s, c->name, STORE_RIGHT_READ, &mailbox, &result))
 		return result;
 	/* RFC 7162 §3.1: asking for it enables CONDSTORE. */
 	if ((c->status & STATUS_HIGHESTMODSEQ) != 0)

@@ -1,28 +1,6 @@
 #include "session/imap/commands.h"
+#include "session/imap/rights.h"
 #include "store/store_change.h"
-
-/* What a message has now. */
-static void send_entry(struct imap_session *s, size_t at, bool uid, bool flags)
-{
-	const struct store_entry e = store_view_entry(s->view, at);
-	struct buf *out = &s->out.buf;
-	const char *space = "";
-
-	buf_printf(out, "* %zu FETCH (", at + 1);
-	if (uid) {
-		buf_printf(out, "UID %u", e.uid);
-		space = " ";
-	}
-	if (flags) {
-		buf_printf(out, "%sFLAGS ", space);
-		imap_flags_write(s, e.flags, out);
-		space = " ";
-	}
-	if (s->condstore)
-		buf_printf(out, "%sMODSEQ (%llu)", space, (unsigned long long)e.modseq);
-	buf_add(out, STR(")\r\n"));
-	imap_output_room(&s->out);
-}
 
 static bool was_modified(const struct store_uids *modified, uint32_t uid)
 {
@@ -45,7 +23,7 @@ static void send_all(struct imap_session *s, const struct imap_positions *positi
 		for (size_t at = positions->v[i].first; at < positions->v[i].end; at++) {
 			const struct store_entry e = store_view_entry(s->view, at);
 			if ((e.flags & STORE_GONE) == 0 && !was_modified(&result->modified, e.uid))
-				send_entry(s, at, uid, true);
+				imap_send_entry(s, at, uid, true);
 		}
 	}
 }
@@ -59,7 +37,7 @@ static void send_result(struct imap_session *s, const struct imap_command *c,
 	}
 	/* RFC 7162 §3.1.3: the new MODSEQ is told even of .SILENT. */
 	for (size_t i = 0; s->condstore && i < result->n_changed; i++)
-		send_entry(s, result->changed[i], true, false);
+		imap_send_entry(s, result->changed[i], true, false);
 }
 
 static size_t position_of(const struct imap_session *s, uint32_t uid)
@@ -95,6 +73,7 @@ static struct imap_result change_flags(
 	    [STORE_REMOVE] = STORE_FLAGS_REMOVE,
 	};
 	struct store_flag_change change = {.mode = modes[c->store.mode],
+	    .kept = ~imap_rights_flags(s->rights),
 	    .conditional = c->store.has_unchanged_since,
 	    .unchanged_since = c->store.unchanged_since};
 	struct imap_result result = IMAP_RESULT_OK("STORE done");
@@ -103,6 +82,10 @@ static struct imap_result change_flags(
 
 	int r =
 	    imap_flags_to_store(s, &c->store.flags, c->store.mode != STORE_REMOVE, &change.flags);
+	/* RFC 4314 §4: only where none of them may be changed is it refused. */
+	if (r == 0 && (change.flags & ~change.kept) == 0 &&
+	    (change.flags != 0 || imap_rights_flags(s->rights) == 0))
+		return IMAP_RESULT_NO("NOPERM", "You have no right to change these flags here");
 	if (r == 0)
 		r = imap_uids_of(s, positions, &uids);
 	if (r == 0)

@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "session/imap/commands.h"
+#include "session/imap/rights.h"
 
 /*
  * SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.7, §6.3.8). Only what exists can be subscribed to; a
@@ -15,7 +16,7 @@ struct imap_result imap_cmd_subscribe(struct imap_session *s, const struct imap_
 
 	if (!imap_read_name(s, c->name, &name, &result))
 		return result;
-	if (on && !imap_find_mailbox(s, c->name, false, &mailbox, &result))
+	if (on && !imap_find_permitted(s, c->name, STORE_RIGHT_LOOKUP, &mailbox, &result))
 		return result;
 	int r = store_mailbox_subscribe(s->store, name, on);
 	if (r < 0)

@@ -31,6 +31,12 @@ static const struct imap_handler handlers[N_IMAP_COMMANDS] = {
     [IMAP_STORE] = {imap_cmd_store, IMAP_SELECTED, true},
     [IMAP_COPY] = {imap_cmd_copy, IMAP_SELECTED, false},
     [IMAP_MOVE] = {imap_cmd_copy, IMAP_SELECTED, false},
+    [IMAP_SETACL] = {imap_cmd_setacl, ANY, false},
+    [IMAP_DELETEACL] = {imap_cmd_setacl, ANY, false},
+    [IMAP_GETACL] = {imap_cmd_getacl, ANY, false},
+    [IMAP_LISTRIGHTS] = {imap_cmd_listrights, ANY, false},
+    [IMAP_MYRIGHTS] = {imap_cmd_myrights, ANY, false},
+    [IMAP_SORT] = {imap_cmd_sort, IMAP_SELECTED, true},
 };
 
 /* STARTTLS, LOGIN and AUTHENTICATE belong to the gate. */

@@ -25,9 +25,14 @@ IMAP_CMD(idle);
 IMAP_CMD(close); /* and UNSELECT */
 IMAP_CMD(expunge);
 IMAP_CMD(search);
+IMAP_CMD(sort);
 IMAP_CMD(fetch);
 IMAP_CMD(store);
 IMAP_CMD(copy); /* and MOVE */
+IMAP_CMD(setacl); /* and DELETEACL */
+IMAP_CMD(getacl);
+IMAP_CMD(listrights);
+IMAP_CMD(myrights);
 
 /* cmd_status.c, for LIST RETURN (STATUS …): "* STATUS name (…)" */
 void imap_status_write(

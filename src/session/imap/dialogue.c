@@ -22,6 +22,7 @@ void imap_session_init(
 	*s = (struct imap_session){.stream = stream,
 	    .registry = registry,
 	    .store = store,
+	    .subject = {.is_owner = true},
 	    .append_limit = append_limit,
 	    .timeout_ms = 30 * 60 * 1000,
 	    .reader = imap_reader_new(&limits),

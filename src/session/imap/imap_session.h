@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "imap/command.h"
 #include "imap/reader.h"
+#include "session/authorize.h"
 #include "session/imap/output.h"
 #include "store/store_mailbox.h"
 #include "store/store_view.h"
@@ -34,6 +35,7 @@ struct imap_session {
 	int stream;   /* non-blocking */
 	int registry; /* non-blocking; -1: alone (tests) */
 	struct store *store;
+	struct subject subject; /* who is signed in */
 	uint64_t append_limit;
 	uint64_t timeout_ms;
 
@@ -45,6 +47,7 @@ struct imap_session {
 
 	bool rev2;      /* ENABLE IMAP4rev2: UTF-8 names, ESEARCH, no RECENT */
 	bool condstore; /* MODSEQ in every FETCH response (RFC 7162 §3.1) */
+	bool qresync;   /* VANISHED instead of EXPUNGE (RFC 7162 §3.2.3) */
 	bool changed;   /* the registry said that something changed, or what did is not told yet */
 	bool draining;  /* the server stops */
 	bool ending;    /* after this response the connection ends */
@@ -52,7 +55,8 @@ struct imap_session {
 	uint64_t try_again_at_ms; /* IDLE leaves `changed` alone until then; 0: now */
 
 	struct store_view *view; /* the selected mailbox, NULL: none */
-	bool read_only;          /* it was opened by EXAMINE */
+	bool read_only;          /* it was opened by EXAMINE, or nothing in it may be changed */
+	unsigned rights;         /* to it, as they were when it was selected (RFC 4314 §5.1.1) */
 	uint64_t known_keywords;
 	struct imap_range *saved; /* UIDs of SEARCH RETURN (SAVE) (RFC 9051 §6.4.4.1) */
 	size_t n_saved;
@@ -90,7 +94,8 @@ const struct imap_handler *imap_handler_of(enum imap_command_id id);
 
 /* Serves the connection to its end: 0, or -errno where stream or store broke. */
 int imap_session_run(struct imap_session *s);
-/* A session on these (borrowed, but `s` owns what it makes): imap_session_done. */
+/* A session of the account's owner on these (borrowed, but `s` owns what it makes):
+ * imap_session_done. */
 void imap_session_init(
     struct imap_session *s, struct store *store, int stream, int registry, uint64_t append_limit);
 void imap_session_done(struct imap_session *s);
@@ -111,6 +116,12 @@ void imap_take_in(struct imap_session *s);
 /* Sends what is new in the selected mailbox, if any; EXPUNGE only without `keep_numbers`. False:
  * BYE, the connection is to end. */
 bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid);
+/* "* 7 FETCH (" of the message at that position, and "UID 19 " where asked. */
+void imap_fetch_open(struct imap_session *s, size_t at, bool with_uid);
+/* What a message has now: "* 7 FETCH (UID 19 FLAGS () MODSEQ (5))"; UID and FLAGS where asked. */
+void imap_send_entry(struct imap_session *s, size_t at, bool with_uid, bool with_flags);
+/* Sends what is new, then with QRESYNC "HIGHESTMODSEQ n", the code of an OK to what expunged. */
+struct str imap_expunged_code(struct imap_session *s);
 /* Lists the selected mailbox where that was not done yet. False: `*ret_result` says why. */
 MUST_USE bool imap_load_view(struct imap_session *s, struct imap_result *ret_result);
 /* From now on responses have MODSEQ; the client hears where it stands (RFC 7162 §3.1). */

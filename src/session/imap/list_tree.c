@@ -72,6 +72,24 @@ static void tell_levels(const struct list_tree *tree, const struct list_node *no
 	}
 }
 
+/* A mailbox that the user may not see is as if it were not there (RFC 4314 §4). */
+static int leave_out_unseen(struct imap_session *s, struct store_mailbox *list, size_t *n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *n; i++) {
+		int r = list[i].id == 0
+		            ? 0
+		            : authorize(s->store, &s->subject, STORE_RIGHT_LOOKUP, list[i].id);
+		if (r == 0)
+			list[kept++] = list[i];
+		else if (r != -EACCES)
+			return r;
+	}
+	*n = kept;
+	return 0;
+}
+
 int list_tree_make(struct imap_session *s, struct list_tree *ret_tree)
 {
 	struct list_tree tree = {0};
@@ -79,6 +97,8 @@ int list_tree_make(struct imap_session *s, struct list_tree *ret_tree)
 	size_t n, n_levels = 1;
 	int r = store_mailbox_list(s->store, &s->arena, &list, &n);
 
+	if (r == 0)
+		r = leave_out_unseen(s, list, &n);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++)

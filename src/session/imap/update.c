@@ -1,5 +1,6 @@
 /* What changed in the account while the client was not looking, told where the protocol allows. */
-#include "session/imap/imap_session.h"
+#include "session/imap/rights.h"
+#include "session/imap/vanished.h"
 
 #include <errno.h>
 
@@ -78,6 +79,7 @@ void imap_send_flags(struct imap_session *s)
 {
 	struct buf *out = &s->out.buf;
 	uint64_t all = STORE_SYSTEM_FLAGS | store_keywords(s->store);
+	uint64_t permitted = all & imap_rights_flags(s->rights);
 
 	s->known_keywords = store_keywords(s->store);
 	buf_add(out, STR("* FLAGS "));
@@ -87,8 +89,9 @@ void imap_send_flags(struct imap_session *s)
 		buf_add(out, STR("()] Nothing can be changed here\r\n"));
 		return;
 	}
-	imap_flags_write(s, all, out);
-	if (__builtin_popcountll(s->known_keywords) < STORE_KEYWORDS_MAX) {
+	imap_flags_write(s, permitted, out);
+	if ((s->rights & STORE_RIGHT_WRITE) != 0 &&
+	    __builtin_popcountll(s->known_keywords) < STORE_KEYWORDS_MAX) {
 		out->len--;
 		buf_add(out, STR(" \\*)"));
 	}
@@ -140,8 +143,48 @@ void imap_take_in(struct imap_session *s)
 		imap_tell_others(s);
 }
 
+void imap_fetch_open(struct imap_session *s, size_t at, bool with_uid)
+{
+	struct buf *out = &s->out.buf;
+
+	buf_add(out, STR("* "));
+	buf_add_u64(out, at + 1);
+	buf_add(out, STR(" FETCH ("));
+	if (with_uid) {
+		buf_add(out, STR("UID "));
+		buf_add_u64(out, store_view_entry(s->view, at).uid);
+		buf_add_c(out, ' ');
+	}
+}
+
+/* RFC 7162 §3.2.4: with CONDSTORE both UID and MODSEQ are always there. */
+void imap_send_entry(struct imap_session *s, size_t at, bool with_uid, bool with_flags)
+{
+	const struct store_entry e = store_view_entry(s->view, at);
+	struct buf *out = &s->out.buf;
+
+	imap_fetch_open(s, at, with_uid || s->rev2 || s->condstore);
+	if (with_flags) {
+		buf_add(out, STR("FLAGS "));
+		imap_flags_write(s, e.flags, out);
+		buf_add_c(out, ' ');
+	}
+	if (s->condstore) {
+		buf_add(out, STR("MODSEQ ("));
+		buf_add_u64(out, e.modseq);
+		buf_add(out, STR(") "));
+	}
+	out->len--; /* the last space */
+	buf_add(out, STR(")\r\n"));
+	imap_output_room(&s->out);
+}
+
 static void send_expunged(struct imap_session *s, const struct store_changes *changes)
 {
+	if (s->qresync) {
+		vanished_send(s, changes->gone_uids, changes->n_gone);
+		return;
+	}
 	/* From the end, so that no number moves before it is told. */
 	for (size_t i = changes->n_gone; i > 0; i--) {
 		buf_add(&s->out.buf, STR("* "));
@@ -151,30 +194,15 @@ static void send_expunged(struct imap_session *s, const struct store_changes *ch
 	}
 }
 
-static void send_changed(struct imap_session *s, const struct store_changes *changes, bool with_uid)
+struct str imap_expunged_code(struct imap_session *s)
 {
-	struct buf *out = &s->out.buf;
+	struct buf code CLEANUP(buf_done) = BUF_MAX(64);
+	struct str copy;
 
-	for (size_t i = 0; i < changes->n_changed; i++) {
-		const struct store_entry e = store_view_entry(s->view, changes->changed[i]);
-		buf_add(out, STR("* "));
-		buf_add_u64(out, (uint64_t)changes->changed[i] + 1);
-		buf_add(out, STR(" FETCH ("));
-		if (with_uid || s->rev2 || s->condstore) {
-			buf_add(out, STR("UID "));
-			buf_add_u64(out, e.uid);
-			buf_add_c(out, ' ');
-		}
-		buf_add(out, STR("FLAGS "));
-		imap_flags_write(s, e.flags, out);
-		if (s->condstore) {
-			buf_add(out, STR(" MODSEQ ("));
-			buf_add_u64(out, e.modseq);
-			buf_add_c(out, ')');
-		}
-		buf_add(out, STR(")\r\n"));
-		imap_output_room(&s->out);
-	}
+	if (!s->qresync || !imap_send_updates(s, false, true))
+		return STR("");
+	buf_printf(&code, "HIGHESTMODSEQ %llu", (unsigned long long)s->view->highest_modseq);
+	return arena_dup(&s->arena, buf_str(&code), &copy) ? copy : STR("");
 }
 
 /*
@@ -205,7 +233,8 @@ static int send_updates(struct imap_session *s, bool keep_numbers, bool with_uid
 		buf_printf(&s->out.buf, "* %zu EXISTS\r\n", s->view->n);
 	if (!s->rev2 && changes.n_new > 0)
 		buf_printf(&s->out.buf, "* %u RECENT\r\n", s->view->n_recent);
-	send_changed(s, &changes, with_uid);
+	for (size_t i = 0; i < changes.n_changed; i++)
+		imap_send_entry(s, changes.changed[i], with_uid, true);
 	return changes.n_new > 0 ? use_recent(s) : 0;
 }
 
