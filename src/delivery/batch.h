@@ -32,6 +32,7 @@ struct delivery {
 	uint8_t body_type;
 	bool smtputf8;
 	struct str message; /* borrowed */
+	bool is_mapped;     /* the message: for its owner */
 
 	/* The outcome. */
 	enum deliver_result result;

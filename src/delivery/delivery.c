@@ -65,7 +65,7 @@ static void end_when_drained(struct worker *w)
 
 static void free_delivery(struct delivery *d)
 {
-	if (d->message.len > 0)
+	if (d->is_mapped && d->message.len > 0)
 		munmap((void *)(uintptr_t)d->message.p, d->message.len);
 	arena_done(&d->arena);
 	free(d);
@@ -88,7 +88,7 @@ static int map_message(int fd, struct str *ret_message)
 }
 
 /* Keeps each account once, with the first address that led to it, in the order of ids. */
-static void keep_recipients(struct delivery *d, const struct ipc_deliver *m)
+static void keep_recipients(struct delivery *d, const struct ipc_envelope *m)
 {
 	uint64_t *ids = ARENA_NEW_ARRAY(&d->arena, uint64_t, m->accounts.n);
 	struct str *addresses = ARENA_NEW_ARRAY(&d->arena, struct str, m->accounts.n);
@@ -122,7 +122,7 @@ static bool is_one_line(struct str s)
 	return true;
 }
 
-static bool is_sound(const struct ipc_deliver *m)
+static bool is_sound(const struct ipc_envelope *m)
 {
 	return m->accounts.n > 0 && m->accounts.n == m->recipients.n &&
 	       is_one_line(m->reverse_path) &&
@@ -131,33 +131,58 @@ static bool is_sound(const struct ipc_deliver *m)
 
 /* --- gates --- */
 
-static int on_deliver(struct loop_entry *from UNUSED, void *msg, void *ctx)
+static struct delivery *new_delivery(struct gate *gate, const struct ipc_envelope *m)
 {
-	struct gate *gate = ctx;
-	struct worker *w = gate->worker;
-	const struct ipc_deliver *m = msg;
-	if (gate->waiting || !is_sound(m))
-		return -EPROTO;
-	struct str message;
-	int error = map_message(m->message, &message);
-	if (error)
-		return error == -ENOMEM ? error : -EPROTO;
 	struct delivery *d = calloc(1, sizeof(*d));
 	if (!d)
 		abort();
 	*d = (struct delivery){.ctx = gate,
 	    .arena = ARENA_MAX(REQUEST_ARENA_MAX),
 	    .body_type = m->body,
-	    .smtputf8 = m->smtputf8 != 0,
-	    .message = message};
+	    .smtputf8 = m->smtputf8 != 0};
 	keep_recipients(d, m);
 	if (!arena_dup(&d->arena, m->reverse_path, &d->reverse_path) ||
 	    !arena_dup(&d->arena, m->trace, &d->trace) ||
 	    !arena_dup(&d->arena, m->envelope_id, &d->envelope_id))
 		abort();
+	return d;
+}
+
+static void enqueue(struct gate *gate, struct delivery *d)
+{
+	struct worker *w = gate->worker;
 	gate->waiting = d;
 	*w->last = d;
 	w->last = &d->next;
+}
+
+static int on_deliver(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	struct gate *gate = ctx;
+	const struct ipc_deliver *m = msg;
+	if (gate->waiting || !is_sound(&m->envelope))
+		return -EPROTO;
+	struct str message;
+	int error = map_message(m->message, &message);
+	if (error)
+		return error == -ENOMEM ? error : -EPROTO;
+	struct delivery *d = new_delivery(gate, &m->envelope);
+	d->message = message;
+	d->is_mapped = true;
+	enqueue(gate, d);
+	return 0;
+}
+
+static int on_deliver_short(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	struct gate *gate = ctx;
+	const struct ipc_deliver_short *m = msg;
+	if (gate->waiting || !is_sound(&m->envelope))
+		return -EPROTO;
+	struct delivery *d = new_delivery(gate, &m->envelope);
+	if (!arena_dup(&d->arena, m->message, &d->message))
+		abort();
+	enqueue(gate, d);
 	return 0;
 }
 
@@ -175,7 +200,8 @@ static void on_gate_closed(struct loop_entry *from UNUSED, int error, void *ctx)
 	end_when_drained(w);
 }
 
-static const struct ipc_receiver gate_messages[] = {{IPC_DELIVER, on_deliver}};
+static const struct ipc_receiver gate_messages[] = {
+    {IPC_DELIVER, on_deliver}, {IPC_DELIVER_SHORT, on_deliver_short}};
 static const struct ipc_receivers gate_receivers = {
     gate_messages, ARRAY_LEN(gate_messages), on_gate_closed};
 

@@ -1,10 +1,10 @@
 /*
  * delivery/delivery.h: the role that puts messages into letterboxes.
  *
- * A gate hands over a message (a sealed memory file) with the accounts that get it. Delivery writes
- * Return-Path: and the gate's trace fields on top, seals body and headers, appends a record to each
- * letterbox, syncs, and answers; then it tells the registry which accounts changed. All of a
- * message's letterboxes get it or none.
+ * A gate hands over a message (a sealed memory file, or the bytes of a short one) with the accounts
+ * that get it. Delivery writes Return-Path: and the gate's trace fields on top, seals body and
+ * headers, appends a record to each letterbox, syncs, and answers; then it tells the registry which
+ * accounts changed. All of a message's letterboxes get it or none.
  *
  * What is ready when the loop comes round is one batch: one lock and one sync per letterbox for all
  * of its messages.

@@ -80,6 +80,11 @@ int gate_imap(struct gate *g)
 	}
 }
 
+int gate_pop3(struct gate *g)
+{
+	return gate_imap(g);
+}
+
 /* --- the services --- */
 
 struct services {
@@ -87,16 +92,6 @@ struct services {
 	struct signer *signer;
 	int notes;
 };
-
-static void PRINTF(2, 3) note(struct services *s, const char *fmt, ...)
-{
-	char line[NOTE_MAX];
-	va_list args;
-	va_start(args, fmt);
-	int len = vsnprintf(line, sizeof line, fmt, args);
-	va_end(args);
-	(void)!write(s->notes, line, (size_t)len);
-}
 
 static int on_rcpt(struct loop_entry *from, void *msg UNUSED, void *ctx UNUSED)
 {
@@ -115,19 +110,29 @@ static int on_sign(struct loop_entry *from, void *msg, void *ctx)
 	return loop_send(from, IPC_SIGNED, &answer);
 }
 
-static int on_deliver(struct loop_entry *from, void *msg, void *ctx)
+static int take(struct loop_entry *from, void *ctx, const struct ipc_envelope *e, size_t len)
 {
-	struct services *s = ctx;
-	const struct ipc_deliver *d = msg;
-	size_t len = 0;
-	struct ipc_delivered answer = {.detail = STR("")};
-	answer.result = fd_check_sealed(d->message, &len) == 0 ? DELIVER_OK : DELIVER_TEMPORARY;
-	note(s, "delivered len=%zu trace=%.*s\n", len, STR_FMT(d->trace));
+	struct ipc_delivered answer = {.result = DELIVER_OK, .detail = STR("")};
+	(void)dprintf(((struct services *)ctx)->notes, "delivered len=%zu trace=%.*s\n", len,
+	    STR_FMT(e->trace));
 	return loop_send(from, IPC_DELIVERED, &answer);
 }
 
-static const struct ipc_receiver gate_messages[] = {
-    {IPC_RCPT, on_rcpt}, {IPC_SIGN, on_sign}, {IPC_DELIVER, on_deliver}};
+static int on_deliver(struct loop_entry *from, void *msg, void *ctx)
+{
+	const struct ipc_deliver *d = msg;
+	size_t len = 0;
+	return fd_check_sealed(d->message, &len) < 0 ? -EPROTO : take(from, ctx, &d->envelope, len);
+}
+
+static int on_deliver_short(struct loop_entry *from, void *msg, void *ctx)
+{
+	const struct ipc_deliver_short *d = msg;
+	return take(from, ctx, &d->envelope, d->message.len);
+}
+
+static const struct ipc_receiver gate_messages[] = {{IPC_RCPT, on_rcpt}, {IPC_SIGN, on_sign},
+    {IPC_DELIVER, on_deliver}, {IPC_DELIVER_SHORT, on_deliver_short}};
 static const struct ipc_receivers gate_receivers = {gate_messages, ARRAY_LEN(gate_messages), NULL};
 
 static int on_gate(struct loop_entry *from, void *msg, void *ctx)
@@ -145,8 +150,8 @@ static int on_ledger_event(struct loop_entry *from, void *msg, void *ctx)
 {
 	const struct ipc_ledger_event *e = msg;
 	(void)from;
-	note(ctx, "ledger kind=%u peer=%.*s detail=%.*s\n", e->kind, STR_FMT(e->peer),
-	    STR_FMT(e->detail));
+	(void)dprintf(((struct services *)ctx)->notes, "ledger kind=%u peer=%.*s detail=%.*s\n",
+	    e->kind, STR_FMT(e->peer), STR_FMT(e->detail));
 	return 0;
 }
 
@@ -557,6 +562,31 @@ static void limits_of_connections(void **state UNUSED)
 	drain_to_end(&w);
 }
 
+/* One of POP3 is refused in its words, gets no delivery worker, and its crash has its name. */
+static void pop3(void **state UNUSED)
+{
+	struct world w = new_world();
+	w.config.connections = 1;
+	start_world(&w, ROLE_GATEKEEPER_POP3);
+	int c = connect_to(&w);
+	expect_line(c, "* hello");
+	int refused = connect_to(&w);
+	expect_line(refused, "-ERR [SYS/TEMP] Too many connections");
+	expect_line(refused, NULL);
+	close(refused);
+	say(c, "k");
+	expect_line(c, "* introduced");
+	say(c, "d");
+	expect_line(c, "* refused");
+	expect_note(&w, "peer=127.0.0.1 detail=a gate sent a message that is not allowed");
+	say(c, "x");
+	expect_line(c, NULL);
+	expect_message(&w, IPC_REPLACE_ME);
+	expect_note(&w, "peer=127.0.0.1 detail=gate-pop3 ended with status 3");
+	close(c);
+	expect_ended(&w);
+}
+
 static uint64_t cpu_ms_of(pid_t pid)
 {
 	clockid_t clock;
@@ -689,6 +719,7 @@ int main(void)
 	    cmocka_unit_test(starttls_and_what_was_injected),
 	    cmocka_unit_test(gates_that_end_badly),
 	    cmocka_unit_test(limits_of_connections),
+	    cmocka_unit_test(pop3),
 	    cmocka_unit_test(no_descriptor_to_spare),
 	    cmocka_unit_test(few_descriptors),
 	    cmocka_unit_test(memory_of_all_messages),

@@ -123,15 +123,22 @@ static const struct ipc_field signed_fields[] = {
     FIELD(ipc_signed, signature, IPC_STR, SIGNATURE_MAX),
 };
 
+#define ENVELOPE_FIELDS(in)                                                                        \
+	FIELD(in, envelope.accounts, IPC_U64S, IPC_RECIPIENTS_MAX),                                \
+	    FIELD(in, envelope.recipients, IPC_STRS, IPC_RECIPIENTS_MAX),                          \
+	    FIELD(in, envelope.reverse_path, IPC_STR, IPC_ADDRESS_MAX),                            \
+	    FIELD(in, envelope.trace, IPC_STR, TRACE_MAX),                                         \
+	    FIELD(in, envelope.envelope_id, IPC_STR, ENVELOPE_ID_MAX),                             \
+	    FIELD(in, envelope.body, IPC_U8, 2), FIELD(in, envelope.smtputf8, IPC_U8, 1)
+
 static const struct ipc_field deliver_fields[] = {
-    FIELD(ipc_deliver, accounts, IPC_U64S, IPC_RECIPIENTS_MAX),
-    FIELD(ipc_deliver, recipients, IPC_STRS, IPC_RECIPIENTS_MAX),
-    FIELD(ipc_deliver, reverse_path, IPC_STR, IPC_ADDRESS_MAX),
-    FIELD(ipc_deliver, trace, IPC_STR, TRACE_MAX),
-    FIELD(ipc_deliver, envelope_id, IPC_STR, ENVELOPE_ID_MAX),
-    FIELD(ipc_deliver, body, IPC_U8, 2),
-    FIELD(ipc_deliver, smtputf8, IPC_U8, 1),
+    ENVELOPE_FIELDS(ipc_deliver),
     FIELD(ipc_deliver, message, IPC_FD, 0),
+};
+
+static const struct ipc_field deliver_short_fields[] = {
+    ENVELOPE_FIELDS(ipc_deliver_short),
+    FIELD(ipc_deliver_short, message, IPC_STR, IPC_SHORT_MAX),
 };
 
 static const struct ipc_field delivered_fields[] = {
@@ -253,6 +260,7 @@ static const struct ipc_message messages[] = {
     MESSAGE(IPC_SIGNED, signed),
     MESSAGE(IPC_DELIVER, deliver),
     MESSAGE(IPC_DELIVERED, delivered),
+    MESSAGE(IPC_DELIVER_SHORT, deliver_short),
     MESSAGE(IPC_OPEN, open),
     MESSAGE(IPC_ACCOUNT_CREATE, account_create),
     MESSAGE(IPC_ACCOUNT_REMOVE, account_remove),

@@ -64,7 +64,8 @@ enum ipc_type {
 
 	/* gate ⇄ delivery */
 	IPC_DELIVER = 50,
-	IPC_DELIVERED,
+	IPC_DELIVERED, /* the answer to this and to the next */
+	IPC_DELIVER_SHORT,
 
 	/* directory ⇄ registry */
 	IPC_OPEN = 60, /* fork a session for this account */
@@ -95,7 +96,8 @@ enum {
 	IPC_ADDRESS_MAX = 320,
 	IPC_PASSWORD_MAX = 1024,
 	IPC_RECIPIENTS_MAX = 200,
-	IPC_TEXT_MAX = 512
+	IPC_TEXT_MAX = 512,
+	IPC_SHORT_MAX = 16384, /* up to this a message is its own: no memory file is made for it */
 };
 
 struct ipc_peer {
@@ -218,7 +220,7 @@ struct ipc_signed {
 	struct str signature; /* at most 1024 bytes */
 };
 
-struct ipc_deliver {
+struct ipc_envelope {
 	struct ipc_u64s accounts;   /* account ids, one copy each however often it is named */
 	struct ipc_strs recipients; /* the RCPT address that led to accounts[i]; same length */
 	struct str reverse_path;    /* "" for the null sender */
@@ -227,7 +229,16 @@ struct ipc_deliver {
 	struct str envelope_id; /* ENVID (RFC 3461), decoded; may be empty */
 	uint8_t body;           /* 0 7BIT, 1 8BITMIME, 2 BINARYMIME */
 	uint8_t smtputf8;
+};
+
+struct ipc_deliver {
+	struct ipc_envelope envelope;
 	int message; /* sealed memfd: the message as received, CRLF lines */
+};
+
+struct ipc_deliver_short {
+	struct ipc_envelope envelope;
+	struct str message; /* the same, at most IPC_SHORT_MAX bytes */
 };
 
 enum deliver_result {

@@ -50,10 +50,37 @@ static struct smtp_reply reply_of(const struct ipc_delivered *answer)
 	}
 }
 
+/* How long the envelope is in a message to delivery, at most. */
+static size_t envelope_len(const struct ipc_envelope *e)
+{
+	enum { FIXED = 64, EACH = 16 };
+	size_t len = FIXED + e->reverse_path.len + e->trace.len + e->envelope_id.len;
+	for (size_t i = 0; i < e->recipients.n; i++)
+		len += EACH + e->recipients.v[i].len;
+	return len;
+}
+
+static int call_delivery(struct smtp_dialogue *d, int delivery, const struct ipc_envelope *envelope,
+    struct ipc_received *ret_answer)
+{
+	struct smtp_message *m = &d->tx.message;
+	if (m->fd < 0 && envelope_len(envelope) + m->text.len <= IPC_MESSAGE_MAX) {
+		struct ipc_deliver_short question = {*envelope, buf_str(&m->text)};
+		return ipc_call(delivery, IPC_DELIVER_SHORT, &question, IPC_DELIVERED,
+		    SMTP_DELIVER_MS, ret_answer);
+	}
+	int r = smtp_message_to_file(m);
+	if (r < 0)
+		return r;
+	struct ipc_deliver question = {*envelope, m->fd};
+	return ipc_call(
+	    delivery, IPC_DELIVER, &question, IPC_DELIVERED, SMTP_DELIVER_MS, ret_answer);
+}
+
 static struct smtp_reply hand_over(struct smtp_dialogue *d, struct str trace)
 {
 	struct smtp_transaction *tx = &d->tx;
-	struct ipc_deliver question = {
+	struct ipc_envelope envelope = {
 	    .accounts = {tx->accounts, tx->n_accounts},
 	    .recipients = {tx->recipients, tx->n_accounts},
 	    .reverse_path = tx->reverse_path,
@@ -61,16 +88,16 @@ static struct smtp_reply hand_over(struct smtp_dialogue *d, struct str trace)
 	    .envelope_id = tx->envelope_id,
 	    .body = (uint8_t)tx->parameters.body,
 	    .smtputf8 = tx->parameters.smtputf8,
-	    .message = tx->message.fd,
 	};
 	struct ipc_received answer;
 	int delivery;
+	if (envelope_len(&envelope) > IPC_MESSAGE_MAX)
+		return SMTP_REPLY(452, 5, 3, "Too many recipients; send the message again");
 	int r = gate_reach_delivery(d->g, tx->accounts[0], &delivery);
 	if (r == -ENOTCONN || r == -EAGAIN)
 		return SMTP_REPLY(451, 3, 0, "Cannot keep the message now");
 	if (r == 0)
-		r = ipc_call(
-		    delivery, IPC_DELIVER, &question, IPC_DELIVERED, SMTP_DELIVER_MS, &answer);
+		r = call_delivery(d, delivery, &envelope, &answer);
 	/* It may have been started anew: another connection will reach it. */
 	if (r < 0)
 		return smtp_end(d, SMTP_REPLY(421, 3, 0, "Cannot keep the message now"));

@@ -138,10 +138,8 @@ static void keep(struct buf *to, struct str s)
 	assert_true(buf_add(to, s));
 }
 
-static void keep_delivery(struct play *p, const struct ipc_deliver *d)
+static void keep_envelope(struct play *p, const struct ipc_envelope *d)
 {
-	size_t len;
-	assert_int_equal(fd_check_sealed(d->message, &len), 0);
 	assert_int_equal(d->accounts.n, d->recipients.n);
 	p->n_delivered++;
 	p->body = d->body;
@@ -157,16 +155,22 @@ static void keep_delivery(struct play *p, const struct ipc_deliver *d)
 		buf_printf(&p->recipients, "%s%.*s", i > 0 ? " " : "", STR_FMT(d->recipients.v[i]));
 	}
 	buf_clear(&p->text);
+}
+
+static void keep_file(struct play *p, int fd)
+{
+	size_t len;
+	assert_int_equal(fd_check_sealed(fd, &len), 0);
+	assert_true(len > IPC_SHORT_MAX);
 	char *to = buf_reserve(&p->text, len);
 	assert_non_null(to);
-	assert_int_equal(fd_pread_all(d->message, to, len, 0), 0);
+	assert_int_equal(fd_pread_all(fd, to, len, 0), 0);
 	buf_commit(&p->text, len);
 }
 
-static void answer_deliver(struct play *p, unsigned worker, const struct ipc_deliver *d)
+static void answer_deliver(struct play *p, unsigned worker, const struct ipc_envelope *d)
 {
 	struct ipc_delivered answer = {.result = DELIVER_OK, .detail = STR("")};
-	keep_delivery(p, d);
 	p->worker = worker;
 	if (str_starts(d->reverse_path, STR("full@")))
 		answer.result = DELIVER_FULL;
@@ -178,6 +182,20 @@ static void answer_deliver(struct play *p, unsigned worker, const struct ipc_del
 		fd_close(&p->delivery[worker]);
 	else
 		assert_int_equal(ipc_send(p->delivery[worker], IPC_DELIVERED, &answer), 0);
+}
+
+static void deliver_file(struct play *p, unsigned worker, const struct ipc_deliver *m)
+{
+	keep_envelope(p, &m->envelope);
+	keep_file(p, m->message);
+	answer_deliver(p, worker, &m->envelope);
+}
+
+static void deliver_short(struct play *p, unsigned worker, const struct ipc_deliver_short *m)
+{
+	keep_envelope(p, &m->envelope);
+	keep(&p->text, m->message);
+	answer_deliver(p, worker, &m->envelope);
 }
 
 static void answer_budget(struct play *p, const struct ipc_budget *question)
@@ -222,7 +240,9 @@ static void serve(struct play *p, int *channel)
 	if (m.type == IPC_RCPT && channel == &p->directory)
 		answer_rcpt(p, m.msg);
 	else if (m.type == IPC_DELIVER && is_worker)
-		answer_deliver(p, (unsigned)(channel - p->delivery), m.msg);
+		deliver_file(p, (unsigned)(channel - p->delivery), m.msg);
+	else if (m.type == IPC_DELIVER_SHORT && is_worker)
+		deliver_short(p, (unsigned)(channel - p->delivery), m.msg);
 	else if (m.type == IPC_INTRODUCE && channel == &p->gatekeeper)
 		answer_introduce(p, m.msg);
 	else if (m.type == IPC_BUDGET && channel == &p->gatekeeper)

@@ -23,10 +23,10 @@ _Static_assert(
 
 void smtp_message_begin(struct smtp_message *m, uint64_t size_max, int gatekeeper)
 {
-	*m = (struct smtp_message){.fd = -1, .size_max = size_max, .gatekeeper = gatekeeper};
-	m->fd = memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (m->fd < 0)
-		m->fault = SMTP_REPLY(452, 3, 1, "No memory for a message now");
+	*m = (struct smtp_message){.fd = -1,
+	    .text = BUF_MAX(IPC_SHORT_MAX),
+	    .size_max = size_max,
+	    .gatekeeper = gatekeeper};
 }
 
 /* Asks the gatekeeper whether this gate may hold `bytes` in all. */
@@ -74,6 +74,37 @@ static int write_all(int fd, struct iovec *v, size_t n)
 	return 0;
 }
 
+/* What came so far goes into a memory file, and so does what is to come. */
+static int make_file(struct smtp_message *m)
+{
+	struct iovec v = {.iov_base = m->text.p, .iov_len = m->text.len};
+	if (m->fd >= 0)
+		return 0;
+	m->fd = memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r = m->fd < 0 ? -errno : v.iov_len > 0 ? write_all(m->fd, &v, 1) : 0;
+	buf_done(&m->text);
+	return r;
+}
+
+static int keep(struct smtp_message *m, struct iovec *v, size_t n)
+{
+	if (m->fd < 0 && m->len <= IPC_SHORT_MAX) {
+		for (size_t i = 0; i < n; i++)
+			buf_add(&m->text, str_of(v[i].iov_base, v[i].iov_len));
+		return 0;
+	}
+	int r = make_file(m);
+	return r < 0 ? r : write_all(m->fd, v, n);
+}
+
+int smtp_message_to_file(struct smtp_message *m)
+{
+	if (m->fd >= 0)
+		return 0;
+	int r = make_file(m);
+	return r < 0 ? r : fd_seal(m->fd);
+}
+
 void smtp_message_add(struct smtp_message *m, struct iovec *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -82,7 +113,7 @@ void smtp_message_add(struct smtp_message *m, struct iovec *v, size_t n)
 		return;
 	if (m->len > m->size_max)
 		m->fault = SMTP_REPLY(552, 3, 4, "The message is too large");
-	else if (!has_room(m, m->len) || write_all(m->fd, v, n) < 0)
+	else if (!has_room(m, m->len) || keep(m, v, n) < 0)
 		m->fault = SMTP_REPLY(452, 3, 1, "No memory for this message now");
 }
 
@@ -115,7 +146,7 @@ static struct smtp_reply judge_lines(enum smtp_data result)
 	}
 }
 
-/* A piece of the message, mapped. `at` need not be at the start of a page. */
+/* A piece of the message, mapped where it is in a file. `at` need not be at the start of a page. */
 struct window {
 	char *map; /* NULL: nothing is mapped */
 	size_t map_len;
@@ -131,6 +162,10 @@ static void window_done(struct window *w)
 
 static bool window_open(const struct smtp_message *m, uint64_t at, struct window *ret_window)
 {
+	if (m->fd < 0) {
+		*ret_window = (struct window){.text = str_from(buf_str(&m->text), (size_t)at)};
+		return true;
+	}
 	size_t skip = (size_t)(at % PAGE_LEN);
 	size_t len = (size_t)num_min(m->len - at, WINDOW_LEN) + skip;
 	char *map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, m->fd, (off_t)(at - skip));
@@ -165,7 +200,7 @@ struct smtp_reply smtp_message_end(struct smtp_message *m, bool check_lines)
 	struct window begin CLEANUP(window_done) = {.map = NULL};
 	if (m->fault.code != 0)
 		return m->fault;
-	if (fd_seal(m->fd) < 0)
+	if (m->fd >= 0 && fd_seal(m->fd) < 0)
 		return SMTP_REPLY(451, 3, 0, "Cannot take a message now");
 	if (m->len > 0 && !window_open(m, 0, &begin))
 		return no_memory;
@@ -178,6 +213,7 @@ struct smtp_reply smtp_message_end(struct smtp_message *m, bool check_lines)
 void smtp_message_done(struct smtp_message *m)
 {
 	fd_close(&m->fd);
+	buf_done(&m->text);
 	if (m->budget > 0)
 		(void)!ask_budget(m, 0);
 	m->budget = 0;

@@ -1,5 +1,6 @@
 /*
- * gate/smtp/message.h: a message on its way in, in a memory file.
+ * gate/smtp/message.h: a message on its way in: a short one in a buffer, a longer one in a memory
+ * file.
  *
  * Bytes are added as they come. What cannot be kept (too large, no memory to be had) sets `fault`,
  * the reply that the client will get at the end; from then on bytes are only counted.
@@ -17,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "smtp/reply.h"
 
 enum {
@@ -28,9 +30,10 @@ enum {
 };
 
 struct smtp_message {
-	int fd;         /* -1: none */
-	int gatekeeper; /* the channel for IPC_BUDGET, borrowed */
-	uint64_t len;   /* bytes received */
+	int fd;          /* the memory file; -1: none (yet) */
+	struct buf text; /* while there is none: all of the message */
+	int gatekeeper;  /* the channel for IPC_BUDGET, borrowed */
+	uint64_t len;    /* bytes received */
 	uint64_t size_max;
 	uint64_t budget;         /* granted beyond SMTP_MESSAGE_FREE: the total that may be held */
 	struct smtp_reply fault; /* code 0: none */
@@ -48,6 +51,9 @@ void smtp_message_add(struct smtp_message *m, struct iovec *v, size_t n);
  * still keep to CRLF and the length of lines.
  */
 struct smtp_reply smtp_message_end(struct smtp_message *m, bool check_lines);
+
+/* Puts a short message that is complete into a memory file after all. */
+MUST_USE int smtp_message_to_file(struct smtp_message *m);
 
 /* Drops it and gives its memory back. */
 void smtp_message_done(struct smtp_message *m);
