@@ -12,6 +12,7 @@ enum argument {
 	STRING,
 	OBJECT_ID,
 	NUMBER,
+	INTERVAL,
 	DAY,
 	SET,
 	FIELD_AND_STRING,
@@ -28,8 +29,8 @@ struct key_word {
 	struct str field;
 };
 
-/* search-key, RFC 9051 §9; NEW, OLD, RECENT from RFC 3501; MODSEQ from RFC 7162 §7; SAVED… from RFC
- * 8514. */
+/* search-key, RFC 9051 §9; OLDER, YOUNGER from RFC 5032; NEW, OLD, RECENT from RFC 3501; MODSEQ
+ * from RFC 7162 §7; SAVED… from RFC 8514. */
 static const struct key_word key_words[] = {
     {STR_INIT("ALL"), SEARCH_ALL, NONE, 0, {0}},
     {STR_INIT("ANSWERED"), SEARCH_FLAG, NONE, IMAP_ANSWERED, {0}},
@@ -49,6 +50,7 @@ static const struct key_word key_words[] = {
     {STR_INIT("NEW"), SEARCH_NEW, NONE, 0, {0}},
     {STR_INIT("NOT"), SEARCH_NOT, ONE_KEY, 0, {0}},
     {STR_INIT("OLD"), SEARCH_OLD, NONE, 0, {0}},
+    {STR_INIT("OLDER"), SEARCH_OLDER, INTERVAL, 0, {0}},
     {STR_INIT("ON"), SEARCH_ON, DAY, 0, {0}},
     {STR_INIT("OR"), SEARCH_OR, TWO_KEYS, 0, {0}},
     {STR_INIT("RECENT"), SEARCH_RECENT, NONE, 0, {0}},
@@ -73,6 +75,7 @@ static const struct key_word key_words[] = {
     {STR_INIT("UNFLAGGED"), SEARCH_UNFLAG, NONE, IMAP_FLAGGED, {0}},
     {STR_INIT("UNKEYWORD"), SEARCH_UNKEYWORD, KEYWORD, 0, {0}},
     {STR_INIT("UNSEEN"), SEARCH_UNFLAG, NONE, IMAP_SEEN, {0}},
+    {STR_INIT("YOUNGER"), SEARCH_YOUNGER, INTERVAL, 0, {0}},
 };
 
 struct key_reader {
@@ -156,6 +159,8 @@ static bool parse_argument(
 		return parse_object_id(p, &key->text);
 	case NUMBER:
 		return imap_parse_number(p, 0, INT64_MAX, &key->number);
+	case INTERVAL: /* nz-number, RFC 5032 §3 */
+		return imap_parse_number(p, 1, UINT32_MAX, &key->number);
 	case DAY:
 		return parse_day(p, &key->day);
 	case SET:

@@ -15,6 +15,8 @@
 
 enum { IMAP_SEARCH_DEPTH_MAX = 200, IMAP_SEARCH_KEYS_MAX = 1000 };
 
+struct store_search_answer;
+
 enum imap_search_op {
 	SEARCH_AND, /* all of `child` and its siblings; none: everything */
 	SEARCH_OR,  /* `child` or its sibling */
@@ -38,7 +40,9 @@ enum imap_search_op {
 	SEARCH_SENT_BEFORE, /* the Date field's day */
 	SEARCH_SENT_ON,
 	SEARCH_SENT_SINCE,
-	SEARCH_LARGER, /* than `number` bytes */
+	SEARCH_YOUNGER, /* internal date at most `number` seconds ago (RFC 5032) */
+	SEARCH_OLDER,   /* at least */
+	SEARCH_LARGER,  /* than `number` bytes */
 	SEARCH_SMALLER,
 	SEARCH_HEADER, /* field `field` holds `text` ("": the field is there) */
 	SEARCH_BODY,
@@ -55,7 +59,9 @@ struct imap_search_key {
 	struct imap_set set;
 	struct str field; /* BCC, CC, FROM, SUBJECT, TO are SEARCH_HEADER of that field */
 	struct str text;
-	bool by_row; /* the session's own: the database's row can answer it */
+	/* The session's own: the database's row can answer it; what the word index says. */
+	bool by_row;
+	struct store_search_answer *answer;
 };
 
 /* search-key *(SP search-key) to the end of the command; a SEARCH_AND above them. */

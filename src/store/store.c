@@ -19,6 +19,7 @@
 #include "store/io.h"
 #include "store/rebuild.h"
 #include "store/schema.h"
+#include "store/search_work.h"
 #include "store/store_check.h"
 #include "store/store_private.h"
 
@@ -241,6 +242,7 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	search_work_done(s);
 	db_done(&s->db);
 	seal_vfs_on_damage(NULL, NULL);
 	letterbox_close(&s->letterbox);

@@ -1,95 +1,43 @@
 #include "session/imap/search.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
-#include "mail/address.h"
-#include "mail/charset.h"
+#include "base/clock.h"
 #include "mail/date.h"
-#include "mail/encoded_word.h"
-#include "mail/header.h"
 #include "mail/summary.h"
-#include "mail/text.h"
-#include "session/imap/fetch_section.h"
+#include "session/imap/search_message.h"
+#include "store/store_message.h"
+#include "store/store_search.h"
+
+/* Rows that lie no further apart are read in one go. */
+enum { SCAN_GAP_MAX = 64 };
+
+/* Each level knows more, and costs more to ask. */
+enum level {
+	BY_ENTRY,   /* flags and numbers, and what the index says */
+	BY_ROW,     /* dates, sizes, subjects */
+	BY_MESSAGE, /* the message itself */
+};
+
+enum outcome { NO, YES, UNKNOWN };
 
 /* A search under way, and what is known of the message that is looked at. */
 struct searching {
 	struct imap_session *s;
-	bool rows; /* keys ask for dates or sizes */
+	enum level level;
+	uint64_t now; /* seconds since 1970 */
 	size_t at;
 	struct store_entry e;
 	const struct store_row *row;
-	struct fetch_message message;
-	struct arena arena;      /* of the message's structure */
-	struct buf text, folded; /* work space */
-	int error;               /* reading the message failed */
+	struct search_message message;
 };
 
-static bool matches(struct searching *g, const struct imap_search_key *key);
+static enum outcome ask(struct searching *g, const struct imap_search_key *key);
 
-static bool holds(struct searching *g, struct str text, struct str folded_word)
+static enum outcome outcome_of(bool matches)
 {
-	if (folded_word.len == 0)
-		return true;
-	buf_clear(&g->folded);
-	charset_fold(text, &g->folded);
-	return str_find(buf_str(&g->folded), folded_word) < g->folded.len;
-}
-
-/* A field's value as it is shown and as it is written: either may hold the word. */
-static bool value_holds(struct searching *g, struct str value, struct str word)
-{
-	buf_clear(&g->text);
-	encoded_word_decode(value, &g->text);
-	if (holds(g, buf_str(&g->text), word))
-		return true;
-	if (str_find(value, STR("=?")) == value.len)
-		return false;
-	buf_clear(&g->text);
-	header_unfold(value, &g->text);
-	return holds(g, buf_str(&g->text), word);
-}
-
-/*
- * The addresses of a field as they are understood: FROM, TO, CC and BCC look at the envelope (RFC
- * 9051 §6.4.4), whatever comments and folds stand between the pieces.
- */
-static bool addresses_hold(struct searching *g, struct str value, struct str word)
-{
-	struct address *list;
-
-	if (address_list_parse(value, &g->arena, &list) < 0)
-		return false;
-	buf_clear(&g->text);
-	for (; list != NULL; list = list->next) {
-		encoded_word_decode(list->name, &g->text);
-		buf_add(&g->text, STR(" <"));
-		buf_add(&g->text, list->mailbox);
-		if (list->host.len > 0)
-			buf_add_c(&g->text, '@');
-		buf_add(&g->text, list->host);
-		buf_add(&g->text, STR("> "));
-	}
-	return holds(g, buf_str(&g->text), word);
-}
-
-static bool is_address_field(struct str name)
-{
-	static const struct str names[] = {
-	    STR_INIT("From"), STR_INIT("To"), STR_INIT("Cc"), STR_INIT("Bcc")};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (str_eq_nocase(name, names[i]))
-			return true;
-	return false;
-}
-
-static bool field_matches(
-    struct searching *g, const struct header_field *field, const struct imap_search_key *key)
-{
-	if (!str_eq_nocase(field->name, key->field))
-		return false;
-	return value_holds(g, field->value, key->text) ||
-	       (is_address_field(field->name) && addresses_hold(g, field->value, key->text));
+	return matches ? YES : NO;
 }
 
 /* One that may have been cut is looked for in the header itself. */
@@ -98,70 +46,33 @@ static bool is_whole_subject(struct str subject)
 	return subject.len < SUMMARY_SUBJECT_MAX / 2;
 }
 
-static bool header_matches(struct searching *g, const struct imap_search_key *key)
+static enum outcome ask_index(const struct searching *g, const struct imap_search_key *key)
 {
-	struct str header;
-	struct header_field field;
-
-	/* The database keeps the decoded subject: mostly nothing needs to be opened. */
-	if (key->by_row && is_whole_subject(g->row->subject))
-		return holds(g, g->row->subject, key->text);
-	g->error = fetch_message_header(&g->message, &header);
-	if (g->error < 0)
-		return false;
-	struct header_reader reader = {.rest = header};
-	while (header_next(&reader, &field))
-		if (field_matches(g, &field, key))
-			return true;
-	return false;
-}
-
-static bool fields_hold(struct searching *g, struct str header, struct str word)
-{
-	struct header_reader reader = {.rest = header};
-	struct header_field field;
-
-	while (header_next(&reader, &field)) {
-		if (value_holds(g, field.value, word))
-			return true;
-		buf_clear(&g->text);
-		buf_add(&g->text, field.name);
-		buf_add(&g->text, STR(": "));
-		encoded_word_decode(field.value, &g->text);
-		if (holds(g, buf_str(&g->text), word))
-			return true;
+	if (key->text.len == 0 && key->op != SEARCH_HEADER)
+		return YES;
+	if (key->answer == NULL)
+		return UNKNOWN;
+	switch (store_search_says(key->answer, g->e.message)) {
+	case STORE_SEARCH_YES:
+		return YES;
+	case STORE_SEARCH_NO:
+		return NO;
+	default:
+		return UNKNOWN;
 	}
-	return false;
 }
 
-/* Text parts decoded, and headers of messages within the message. */
-static bool body_matches(struct searching *g, const struct imap_search_key *key)
+static enum outcome ask_text(struct searching *g, const struct imap_search_key *key)
 {
-	const struct mime_part *root, *part;
-	struct text_reader reader;
+	enum outcome outcome = ask_index(g, key);
 
-	g->error = fetch_message_structure(&g->message, &root);
-	if (g->error < 0)
-		return false;
-	reader = (struct text_reader){.message = g->message.whole, .next = root};
-	while (text_next(&reader, &g->text, &part))
-		if (holds(g, buf_str(&g->text), key->text))
-			return true;
-	for (part = mime_next(root); part != NULL; part = mime_next(part))
-		if (mime_is_message_root(part) &&
-		    fields_hold(g, mime_header(g->message.whole, part), key->text))
-			return true;
-	return key->text.len == 0;
-}
-
-static bool text_matches(struct searching *g, const struct imap_search_key *key)
-{
-	struct str header;
-
-	g->error = fetch_message_header(&g->message, &header);
-	if (g->error < 0)
-		return false;
-	return fields_hold(g, header, key->text) || body_matches(g, key);
+	if (outcome != UNKNOWN)
+		return outcome;
+	if (g->level >= BY_ROW && key->by_row && is_whole_subject(g->row->subject))
+		return outcome_of(search_message_holds(&g->message, g->row->subject, key->text));
+	if (g->level < BY_MESSAGE)
+		return UNKNOWN;
+	return outcome_of(search_message_matches(&g->message, key));
 }
 
 static int32_t internal_day(const struct store_row *row)
@@ -192,6 +103,10 @@ static bool row_matches(const struct searching *g, const struct imap_search_key 
 		return row->size > key->number;
 	case SEARCH_SMALLER:
 		return row->size < key->number;
+	case SEARCH_YOUNGER:
+		return row->internal_at >= (int64_t)(g->now - key->number);
+	case SEARCH_OLDER:
+		return row->internal_at <= (int64_t)(g->now - key->number);
 	case SEARCH_BEFORE:
 		return internal_day(row) < key->day;
 	case SEARCH_ON:
@@ -243,83 +158,122 @@ static bool entry_matches(const struct searching *g, const struct imap_search_ke
 	}
 }
 
-static bool all_match(struct searching *g, const struct imap_search_key *key)
+static enum outcome ask_all(struct searching *g, const struct imap_search_key *key)
 {
-	for (; key != NULL; key = key->next)
-		if (!matches(g, key))
-			return false;
-	return true;
+	enum outcome all = YES;
+
+	for (; key != NULL; key = key->next) {
+		enum outcome outcome = ask(g, key);
+		if (outcome == NO)
+			return NO;
+		if (outcome == UNKNOWN)
+			all = UNKNOWN;
+	}
+	return all;
 }
 
-static bool matches(struct searching *g, const struct imap_search_key *key)
+static enum outcome ask_either(struct searching *g, const struct imap_search_key *key)
 {
-	if (g->error < 0)
-		return false;
+	enum outcome first = ask(g, key);
+
+	if (first == YES)
+		return YES;
+	enum outcome second = ask(g, key->next);
+	return second == NO ? first : second;
+}
+
+static enum outcome ask_not(struct searching *g, const struct imap_search_key *key)
+{
+	enum outcome outcome = ask(g, key);
+
+	return outcome == UNKNOWN ? UNKNOWN : outcome_of(outcome == NO);
+}
+
+static bool is_of_row(const struct imap_search_key *key)
+{
+	return key->op >= SEARCH_BEFORE && key->op <= SEARCH_SMALLER;
+}
+
+static enum outcome ask(struct searching *g, const struct imap_search_key *key)
+{
+	if (is_of_row(key)) {
+		if (g->level < BY_ROW)
+			return UNKNOWN;
+		return outcome_of(row_matches(g, key));
+	}
 	switch (key->op) {
 	case SEARCH_AND:
-		return all_match(g, key->child);
+		return ask_all(g, key->child);
 	case SEARCH_OR:
-		return matches(g, key->child) || matches(g, key->child->next);
+		return ask_either(g, key->child);
 	case SEARCH_NOT:
-		return !matches(g, key->child);
+		return ask_not(g, key->child);
 	case SEARCH_HEADER:
-		return header_matches(g, key);
 	case SEARCH_BODY:
-		return body_matches(g, key);
 	case SEARCH_TEXT:
-		return text_matches(g, key);
-	case SEARCH_LARGER:
-	case SEARCH_SMALLER:
-	case SEARCH_BEFORE:
-	case SEARCH_ON:
-	case SEARCH_SINCE:
-	case SEARCH_SAVED_BEFORE:
-	case SEARCH_SAVED_ON:
-	case SEARCH_SAVED_SINCE:
-	case SEARCH_SENT_BEFORE:
-	case SEARCH_SENT_ON:
-	case SEARCH_SENT_SINCE:
-		return row_matches(g, key);
+		return ask_text(g, key);
 	default:
-		return entry_matches(g, key);
+		return outcome_of(entry_matches(g, key));
 	}
 }
 
-static bool asks_rows(const struct imap_search_key *key)
+/* The columns that the keys need besides dates and sizes; -1: no rows at all. */
+static int columns_of(const struct imap_search_key *key)
 {
+	int columns = -1;
+
 	for (; key != NULL; key = key->next) {
-		if ((key->op >= SEARCH_BEFORE && key->op <= SEARCH_SMALLER) || key->by_row)
-			return true;
-		if (asks_rows(key->child))
-			return true;
+		int needed = columns_of(key->child);
+		if (key->by_row || (key->op >= SEARCH_SENT_BEFORE && key->op <= SEARCH_SENT_SINCE))
+			needed = STORE_COLUMN_ORDER;
+		else if (is_of_row(key) && needed < 0)
+			needed = 0;
+		if (needed > columns)
+			columns = needed;
 	}
-	return false;
+	return columns;
 }
 
-/* Looks at one message. 0, or an error that ends the search. */
-static int look_at(struct searching *g, const struct imap_search_key *key, size_t at,
-    const struct store_row *row, struct search_found *found)
+/* What is known of each message of the view. */
+struct outcomes {
+	uint8_t *v;
+	size_t n_unknown;
+	size_t n_damaged;
+};
+
+static void look_at_entries(
+    struct searching *g, const struct imap_search_key *key, struct outcomes *o)
 {
+	g->level = BY_ENTRY;
+	for (g->at = 0; g->at < g->s->view->n; g->at++) {
+		g->e = store_view_entry(g->s->view, g->at);
+		bool gone = (g->e.flags & STORE_GONE) != 0;
+		o->v[g->at] = (uint8_t)(gone ? NO : ask(g, key));
+		o->n_unknown += o->v[g->at] == UNKNOWN;
+	}
+}
+
+/* One whose outcome is not known by what costs little. 0, or an error that ends the search. */
+static int look_closer(
+    struct searching *g, const struct imap_search_key *key, size_t at, struct outcomes *o)
+{
+	enum outcome outcome = UNKNOWN;
+
 	g->at = at;
 	g->e = store_view_entry(g->s->view, at);
-	g->row = row;
-	g->error = 0;
-	g->message.id = g->e.message;
-	if ((g->e.flags & STORE_GONE) != 0)
-		return 0;
-	bool match = matches(g, key);
-	fetch_message_done(&g->message);
-	arena_clear(&g->arena);
-	if (g->error == -EBADMSG)
-		found->n_damaged++;
-	else if (g->error < 0 && g->error != -ENOENT)
-		return g->error;
-	if (!match || g->error < 0)
-		return 0;
-	found->positions[found->n++] = (uint32_t)at;
-	if (g->e.modseq > found->highest_modseq)
-		found->highest_modseq = g->e.modseq;
-	return 0;
+	search_message_next(&g->message, g->e.message);
+	g->level = BY_ROW;
+	if (g->row != NULL)
+		outcome = ask(g, key);
+	g->level = BY_MESSAGE;
+	if (outcome == UNKNOWN)
+		outcome = ask(g, key);
+	int error = g->message.error;
+	search_message_next(&g->message, 0);
+	o->v[at] = (uint8_t)(error < 0 ? NO : outcome);
+	if (error == -EBADMSG)
+		o->n_damaged++;
+	return error == -EBADMSG || error == -ENOENT ? 0 : error;
 }
 
 static void close_scan(struct store_scan **scan)
@@ -328,46 +282,80 @@ static void close_scan(struct store_scan **scan)
 		store_scan_close(*scan);
 }
 
-static int look_at_rows(
-    struct searching *g, const struct imap_search_key *key, struct search_found *found)
+/* The unknown ones among first ≤ i < end. A message whose row is gone is none. */
+static int look_at_rows(struct searching *g, const struct imap_search_key *key, size_t first,
+    size_t end, unsigned columns, struct outcomes *o)
 {
 	struct store_scan *scan CLEANUP(close_scan) = NULL;
 	struct store_row row;
-	int r = store_scan_open(g->s->view, 0, g->s->view->n, STORE_COLUMN_ORDER, &scan);
+	int r = store_scan_open(g->s->view, first, end, columns, &scan);
 
 	while (r >= 0 && (r = store_scan_next(scan, &row)) > 0) {
-		r = look_at(g, key, row.at, &row, found);
-		if (r < 0)
-			return r;
+		g->row = &row;
+		if (o->v[row.at] == UNKNOWN)
+			r = look_closer(g, key, row.at, o);
+	}
+	g->row = NULL;
+	return r;
+}
+
+static int look_at_unknown(
+    struct searching *g, const struct imap_search_key *key, struct outcomes *o)
+{
+	int columns = columns_of(key), r = 0;
+
+	for (size_t at = 0, n = g->s->view->n; r == 0 && at < n; at++) {
+		if (o->v[at] != UNKNOWN)
+			continue;
+		if (columns < 0) {
+			r = look_closer(g, key, at, o);
+			continue;
+		}
+		size_t end = at + 1;
+		for (size_t i = end; i < n && i < end + SCAN_GAP_MAX; i++)
+			if (o->v[i] == UNKNOWN)
+				end = i + 1;
+		r = look_at_rows(g, key, at, end, (unsigned)columns, o);
+		at = end - 1;
 	}
 	return r;
 }
 
-int search_run(
-    struct imap_session *s, const struct imap_search_key *key, struct search_found *ret_found)
+static void collect(
+    const struct store_view *view, const struct outcomes *o, struct search_found *found)
 {
-	struct searching g = {.s = s,
-	    .arena = ARENA_MAX(MIME_ARENA_MAX),
-	    .text = BUF_MAX(SEARCH_TEXT_MAX),
-	    .folded = BUF_MAX(4 * (size_t)SEARCH_TEXT_MAX)};
-	struct search_found found = {0};
-	int r = 0;
-
-	g.message.store = s->store;
-	g.message.arena = &g.arena;
-	found.positions = ARENA_NEW_ARRAY(&s->arena, uint32_t, s->view->n + 1);
-	if (found.positions == NULL)
-		return -E2BIG;
-	if (asks_rows(key)) {
-		r = look_at_rows(&g, key, &found);
-	} else {
-		for (size_t at = 0; r == 0 && at < s->view->n; at++)
-			r = look_at(&g, key, at, NULL, &found);
+	for (size_t at = 0; at < view->n; at++) {
+		if (o->v[at] != YES)
+			continue;
+		uint64_t modseq = store_view_entry(view, at).modseq;
+		found->positions[found->n++] = (uint32_t)at;
+		if (modseq > found->highest_modseq)
+			found->highest_modseq = modseq;
 	}
-	arena_done(&g.arena);
-	buf_done(&g.text);
-	buf_done(&g.folded);
-	if (r == 0)
-		*ret_found = found;
-	return r;
+	found->n_damaged = o->n_damaged;
+}
+
+int search_run(struct imap_session *s, struct imap_search_key *key, struct search_found *ret_found)
+{
+	struct searching g = {.s = s, .now = clock_wall()};
+	struct search_found found = {0};
+	struct outcomes outcomes = {0};
+	int r = search_ask_index(s, key);
+
+	found.positions = ARENA_NEW_ARRAY(&s->arena, uint32_t, s->view->n + 1);
+	outcomes.v = ARENA_NEW_ARRAY(&s->arena, uint8_t, s->view->n + 1);
+	if (r == 0 && (found.positions == NULL || outcomes.v == NULL))
+		r = -E2BIG;
+	if (r < 0)
+		return r;
+	search_message_init(&g.message, s->store);
+	look_at_entries(&g, key, &outcomes);
+	if (outcomes.n_unknown > 0)
+		r = look_at_unknown(&g, key, &outcomes);
+	search_message_done(&g.message);
+	if (r < 0)
+		return r;
+	collect(s->view, &outcomes, &found);
+	*ret_found = found;
+	return 0;
 }

@@ -2,18 +2,17 @@
  * session/imap/search.h: which messages of the selected mailbox a SEARCH program names
  * (RFC 9051 §6.4.4).
  *
- * It is exact: headers and bodies are read and decoded (encoded words, transfer encodings,
- * charsets), and compared by their folded keys (mail/charset.h). Within an AND the cheap keys are
- * asked first, so that bodies are only opened where nothing else decides.
+ * A string is found where a text of the message (mail/search_text.h) holds it, both folded
+ * (mail/charset.h), wherever it begins and ends. First the entries of the view and the word index
+ * (store/store_search.h) are asked, then the rows of those messages that are still in question,
+ * then those that are left are opened: so the answer is exact, however far the index is.
  *
- * Limits: SEARCH_TEXT_MAX bytes of each decoded part are looked at.
+ * Limits: those of mail/search_text.h.
  */
 #ifndef SESSION_IMAP_SEARCH_H
 #define SESSION_IMAP_SEARCH_H
 
 #include "session/imap/imap_session.h"
-
-enum { SEARCH_TEXT_MAX = 32 << 20 };
 
 /*
  * Makes the program ready, in place: strings converted from `charset` and folded, sets resolved,
@@ -31,7 +30,10 @@ struct search_found {
 
 /* 0, -E2BIG, or the store's error. */
 MUST_USE int search_run(
-    struct imap_session *s, const struct imap_search_key *key, struct search_found *ret_found);
+    struct imap_session *s, struct imap_search_key *key, struct search_found *ret_found);
+
+/* Puts into the keys what the word index says (search_prepare.c; search_run calls it). */
+MUST_USE int search_ask_index(struct imap_session *s, struct imap_search_key *key);
 
 /* True when MODSEQ is asked somewhere (RFC 7162 §3.1.5). */
 bool search_asks_modseq(const struct imap_search_key *key);

@@ -1,8 +1,10 @@
+#include <errno.h>
 #include <stdlib.h>
 
 #include "mail/charset.h"
 #include "session/imap/search.h"
 #include "store/store_object.h"
+#include "store/store_search.h"
 
 enum { STRING_MAX = 512 * 1024 };
 
@@ -28,6 +30,8 @@ static int cost_of(const struct imap_search_key *key)
 		return cost;
 	case SEARCH_LARGER:
 	case SEARCH_SMALLER:
+	case SEARCH_YOUNGER:
+	case SEARCH_OLDER:
 	case SEARCH_BEFORE:
 	case SEARCH_ON:
 	case SEARCH_SINCE:
@@ -198,4 +202,73 @@ bool search_asks_modseq(const struct imap_search_key *key)
 		if (key->op == SEARCH_MODSEQ || search_asks_modseq(key->child))
 			return true;
 	return false;
+}
+
+/* Where a key looks; 0: not at texts. */
+static unsigned classes_of(const struct imap_search_key *key)
+{
+	const unsigned all = STORE_SEARCH_BIT(SEARCH_N_CLASSES) - 1;
+
+	switch (key->op) {
+	case SEARCH_HEADER:
+		return STORE_SEARCH_BIT(search_class_of(key->field));
+	case SEARCH_BODY:
+		return STORE_SEARCH_BIT(SEARCH_CLASS_BODY);
+	case SEARCH_TEXT:
+		return all;
+	default:
+		return 0;
+	}
+}
+
+/* "HEADER X-Field …" asks for one of many fields that the index does not keep apart. */
+static bool is_of_many(const struct imap_search_key *key)
+{
+	return key->op == SEARCH_HEADER &&
+	       (key->text.len == 0 || search_class_of(key->field) == SEARCH_CLASS_HEADER);
+}
+
+static void yes_is_maybe(struct store_search_answer *answer)
+{
+	for (size_t i = 0; i <= answer->indexed / 64; i++) {
+		answer->maybe[i] |= answer->yes[i];
+		answer->yes[i] = 0;
+	}
+}
+
+static int ask_index(struct imap_session *s, struct imap_search_key *key)
+{
+	unsigned classes = classes_of(key);
+	struct str text = key->text;
+	struct buf name CLEANUP(buf_done) = BUF_MAX(STRING_MAX);
+
+	if (classes != 0 && key->op == SEARCH_HEADER && text.len == 0) {
+		classes = STORE_SEARCH_BIT(SEARCH_CLASS_NAME);
+		charset_fold(key->field, &name);
+		text = buf_str(&name);
+	}
+	if (classes == 0 || text.len == 0)
+		return 0;
+	struct store_search_answer *answer = ARENA_NEW(&s->arena, struct store_search_answer);
+	if (answer == NULL)
+		return -E2BIG;
+	int r = store_search_find(s->store, classes, text, &s->arena, answer);
+	if (r < 0)
+		return r;
+	if (is_of_many(key))
+		yes_is_maybe(answer);
+	key->answer = answer;
+	return 0;
+}
+
+int search_ask_index(struct imap_session *s, struct imap_search_key *key)
+{
+	int r = 0;
+
+	for (; r == 0 && key != NULL; key = key->next) {
+		r = ask_index(s, key);
+		if (r == 0)
+			r = search_ask_index(s, key->child);
+	}
+	return r;
 }

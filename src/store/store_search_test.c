@@ -1,0 +1,420 @@
+/*
+ * The word index against looking into every message: whatever was indexed, joined, deleted or left
+ * waiting, it never says no where the text is, nor yes where it is not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "mail/charset.h"
+#include "mail/header.h"
+#include "mail/search_text.h"
+#include "mail/search_word.h"
+#include "store/search_index.h"
+#include "store/store_change.h"
+#include "store/store_ingest.h"
+#include "store/store_search.h"
+#include "store/test_account.h"
+
+enum { INBOX = 1, BUDGET_MS = 20, MESSAGE_MAX = 1 << 20, NEEDLES = 150, HOUR_MS = 3600 * 1000 };
+
+static struct test_account t;
+
+static const char *const vocabulary[] = {"apple", "Apples", "pineapple", "banana", "na\u00efve",
+    "NAIVE", "stra\u00dfe", "STRASSE", "\u6771\u4eac\u90fd", "\u4eac\u90fd", "\u4f1a\u8b70\u5ba4",
+    "\u30e1\u30fc\u30eb", "\u043f\u0440\u0438\u0432\u0435\u0442",
+    "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", "e-mail", "john.doe@example.test", "a", "I", "x1y2",
+    "123456789", "under_score",
+    "averylongwordthatgoesonandonandonandonandonandonandonandonandonandonandonandonandon",
+    "\ud55c\uad6d\uc5b4", "\u0639\u0631\u0628\u064a", "&", "--", "subject", "from:"};
+
+static const char *word(void)
+{
+	return vocabulary[(size_t)random() % ARRAY_LEN(vocabulary)];
+}
+
+static void add_words(struct buf *out, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		buf_add(out, str_of_cstr(word()));
+		buf_add(out, random() % 8 == 0 ? STR("\r\n") : STR(" "));
+		if (random() % 6 == 0)
+			buf_printf(out, "unique%ld ", random() % 500);
+	}
+}
+
+/* A message of many kinds of text. */
+static void make_message(struct buf *m)
+{
+	struct buf subject CLEANUP(buf_done) = BUF_MAX(4096);
+
+	buf_clear(m);
+	buf_printf(m, "From: \"%s, %s\" <%ld@example.test>\r\n", word(), word(), random() % 50);
+	buf_printf(
+	    m, "To: %s <%ld@example.test>, b@c\r\nCc: (%s) d@e\r\n", word(), random() % 50, word());
+	buf_printf(m, "Subject: %s=?utf-8?q?_=C3=9C%ld?= %s\r\nX-Spam-Note: %s %ld\r\n", word(),
+	    random() % 300, word(), word(), random() % 500);
+	if (random() % 5 == 0)
+		buf_printf(m, "Subject: %s\r\n", word());
+	buf_add(m, STR("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+	               "Content-Type: text/plain; charset=utf-8\r\n\r\n"));
+	add_words(m, (unsigned)random() % 20);
+	buf_add(m, STR("\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>"));
+	add_words(m, (unsigned)random() % 5);
+	buf_printf(m,
+	    "b<b>ol</b>d</p>\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: in %s"
+	    "\r\n\r\n%s\r\n--b\r\nContent-Type: image/png; name=\"%s "
+	    "%ld.png\"\r\n\r\nx\r\n--b--\r\n",
+	    word(), word(), word(), random() % 100);
+}
+
+static void deliver(struct store *s, unsigned n)
+{
+	struct buf m CLEANUP(buf_done) = BUF_MAX(MESSAGE_MAX);
+	size_t n_taken;
+
+	for (unsigned i = 0; i < n; i++) {
+		make_message(&m);
+		test_deliver(&t, buf_str(&m));
+	}
+	test_check(store_ingest(s, &n_taken));
+}
+
+static void work_to_the_end(struct store *s)
+{
+	bool more = true;
+
+	while (more)
+		test_check(store_search_work(s, BUDGET_MS, &more));
+	assert_null(s->search_work);
+}
+
+struct brute {
+	unsigned classes;
+	struct str needle;
+	bool found;
+};
+
+static bool look(void *ctx, const struct search_text *text)
+{
+	struct brute *b = ctx;
+	bool names = (b->classes & STORE_SEARCH_BIT(SEARCH_CLASS_NAME)) != 0;
+	struct str in = names ? text->joined : text->text;
+
+	if ((b->classes & STORE_SEARCH_BIT(text->class)) != 0)
+		b->found |= str_find(in, b->needle) < in.len;
+	return true;
+}
+
+/* Whether a message has the needle, by looking. */
+static bool has(struct store *s, uint32_t message, unsigned classes, struct str needle)
+{
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(1 << 24);
+	struct search_texts texts CLEANUP(search_texts_done) = {0};
+	struct brute b = {.classes = classes, .needle = needle};
+	struct store_body *body = NULL;
+	struct mime_part *root;
+	struct str whole, header, rest;
+
+	test_check(store_body_open(s, message, &body));
+	test_check(store_body_all(body, &whole));
+	test_check(mime_parse(whole, &a, &root));
+	header_split(whole, &header, &rest);
+	(void)search_text_header(&texts, header, STR(""), &a, look, &b);
+	(void)search_text_body(&texts, whole, root, look, &b);
+	store_body_close(body);
+	return b.found;
+}
+
+static struct store_view *open_inbox(struct store *s)
+{
+	struct store_view *v = NULL;
+
+	test_check(store_view_open(s, INBOX, true, &v));
+	return v;
+}
+
+/* How many the index could not tell. */
+static unsigned compare(struct store *s, unsigned classes, struct str needle)
+{
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(1 << 20);
+	struct store_search_answer answer;
+	struct store_view *v = open_inbox(s);
+	unsigned n_maybe = 0;
+
+	test_check(store_search_find(s, classes, needle, &a, &answer));
+	for (size_t i = 0; i < v->n; i++) {
+		uint32_t message = store_view_entry(v, i).message;
+		enum store_search_says says = store_search_says(&answer, message);
+		n_maybe += says == STORE_SEARCH_MAYBE;
+		if (says != STORE_SEARCH_MAYBE)
+			assert_int_equal(
+			    says == STORE_SEARCH_YES, has(s, message, classes, needle));
+	}
+	store_view_close(v);
+	return n_maybe;
+}
+
+static void random_needle(struct buf *needle)
+{
+	struct buf raw CLEANUP(buf_done) = BUF_MAX(4096);
+
+	buf_clear(needle);
+	while (needle->len == 0) {
+		struct str cut;
+		buf_clear(&raw);
+		add_words(&raw, 1 + (unsigned)random() % 3);
+		cut = str_from(buf_str(&raw), (size_t)random() % 6);
+		cut = str_first(cut, 1 + (size_t)random() % (random() % 2 ? 6 : 60));
+		while (cut.len > 0 && (cut.p[0] & 0xc0) == 0x80)
+			cut = str_from(cut, 1);
+		while (cut.len > 0 && !utf8_is_valid(cut))
+			cut.len--;
+		charset_fold(cut, needle);
+	}
+}
+
+static void compare_many(struct store *s)
+{
+	static const unsigned sets[] = {STORE_SEARCH_BIT(SEARCH_N_CLASSES) - 1,
+	    STORE_SEARCH_BIT(SEARCH_CLASS_BODY), STORE_SEARCH_BIT(SEARCH_CLASS_SUBJECT),
+	    STORE_SEARCH_BIT(SEARCH_CLASS_FROM), STORE_SEARCH_BIT(SEARCH_CLASS_TO),
+	    STORE_SEARCH_BIT(SEARCH_CLASS_HEADER)};
+	struct buf needle CLEANUP(buf_done) = BUF_MAX(4096);
+
+	for (unsigned i = 0; i < NEEDLES; i++) {
+		random_needle(&needle);
+		(void)compare(s, sets[i % ARRAY_LEN(sets)], buf_str(&needle));
+	}
+}
+
+/* A number out of the database. */
+static unsigned count(struct store *s, const char *sql)
+{
+	sqlite3_stmt *stmt CLEANUP(search_sql_done) = NULL;
+
+	test_check(search_sql(s, sql, &stmt));
+	assert_int_equal(db_step(&s->db, stmt), 1);
+	return db_column_u32(stmt, 0);
+}
+
+static bool is_in_pages(struct store *s, const char *text)
+{
+	sqlite3_stmt *stmt CLEANUP(search_sql_done) = NULL;
+
+	test_check(search_sql(s, "SELECT 1 FROM search_pages WHERE instr(words, ?1) > 0", &stmt));
+	db_bind_blob(stmt, 1, str_of_cstr(text));
+	return db_step(&s->db, stmt) == 1;
+}
+
+static void the_index_and_the_messages_agree(void **state)
+{
+	(void)state;
+	test_account_make(&t);
+	struct store *s = test_open(&t);
+	srandom(11);
+	for (unsigned batch = 0; batch < 2 * SEARCH_FAN + 1; batch++) {
+		deliver(s, STORE_SEARCH_TAIL);
+		work_to_the_end(s);
+		assert_int_equal(count(s, "SELECT count(*) FROM search_segments"),
+		    batch % SEARCH_FAN == 7 ? (batch + 1) / SEARCH_FAN
+		                            : batch / SEARCH_FAN + (batch + 1) % SEARCH_FAN);
+	}
+	compare_many(s);
+	deliver(s, 3); /* not indexed */
+	compare_many(s);
+	assert_int_equal(compare(s, STORE_SEARCH_BIT(SEARCH_CLASS_BODY), STR("apple")), 3);
+	assert_int_equal(compare(s, STORE_SEARCH_BIT(SEARCH_N_CLASSES) - 1, STR("apple")), 3);
+	assert_int_equal(compare(s, STORE_SEARCH_BIT(SEARCH_CLASS_FROM), STR("@example")), 3);
+	assert_int_equal(compare(s, STORE_SEARCH_BIT(SEARCH_CLASS_SUBJECT), STR(" \u00fc1")), 3);
+	assert_int_equal(compare(s, STORE_SEARCH_BIT(SEARCH_CLASS_BODY), STR("\u6771\u4eac")), 3);
+	assert_true(count(s, "SELECT count(*) FROM search_pages") > 0);
+	store_close(s);
+	s = test_open(&t);
+	compare_many(s);
+	store_close(s);
+	test_account_remove(&t);
+}
+
+static void few_new_messages_wait_but_large_ones_do_not(void **state)
+{
+	(void)state;
+	struct buf m CLEANUP(buf_done) = BUF_MAX(MESSAGE_MAX);
+	size_t n;
+	test_account_make(&t);
+	struct store *s = test_open(&t);
+	deliver(s, STORE_SEARCH_TAIL - 1);
+	work_to_the_end(s);
+	assert_int_equal(count(s, "SELECT indexed FROM search_state"), 0);
+	assert_int_equal(
+	    compare(s, STORE_SEARCH_BIT(SEARCH_CLASS_BODY), STR("apple")), STORE_SEARCH_TAIL - 1);
+	buf_add(&m, STR("Subject: large\r\n\r\n"));
+	srandom(3);
+	while (m.len < 2 * STORE_SEARCH_TAIL_LEN)
+		buf_printf(&m, "%lx%lx%lx\r\n", random() % 1000, random(), random());
+	test_deliver(&t, buf_str(&m));
+	test_check(store_ingest(s, &n));
+	work_to_the_end(s);
+	assert_int_equal(count(s, "SELECT indexed FROM search_state"), STORE_SEARCH_TAIL);
+	assert_int_equal(compare(s, STORE_SEARCH_BIT(SEARCH_CLASS_BODY), STR("apple")), 0);
+	store_close(s);
+	test_account_remove(&t);
+}
+
+static void a_message_with_too_many_words_is_left_out(void **state)
+{
+	(void)state;
+	struct buf m CLEANUP(buf_done) = BUF_MAX(MESSAGE_MAX);
+	size_t n;
+	test_account_make(&t);
+	struct store *s = test_open(&t);
+	deliver(s, 2);
+	buf_add(&m, STR("Subject: all of them\r\n\r\n"));
+	for (unsigned i = 0; i <= STORE_SEARCH_WORDS_MAX; i++)
+		buf_printf(&m, "%u ", i);
+	test_deliver(&t, buf_str(&m));
+	deliver(s, STORE_SEARCH_TAIL);
+	test_check(store_ingest(s, &n));
+	work_to_the_end(s);
+	assert_int_equal(count(s, "SELECT count(*) FROM search_left_out"), 1);
+	assert_int_equal(compare(s, STORE_SEARCH_BIT(SEARCH_CLASS_SUBJECT), STR("all of")), 1);
+	assert_int_equal(compare(s, STORE_SEARCH_BIT(SEARCH_CLASS_BODY), STR("59999")), 1);
+	compare_many(s);
+	store_close(s);
+	test_account_remove(&t);
+}
+
+static void remove_uids(struct store *s, uint32_t first, uint32_t last)
+{
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(1 << 20);
+	uint32_t uids[1000];
+	struct store_uids list = {.v = uids}, removed;
+	struct store_view *v = open_inbox(s);
+
+	for (uint32_t uid = first; uid <= last; uid++)
+		uids[list.n++] = uid;
+	test_check(store_remove(v, list, &a, &removed));
+	assert_int_equal(removed.n, list.n);
+	store_view_close(v);
+}
+
+static void words_of_deleted_messages_go(void **state)
+{
+	(void)state;
+	uint64_t now = clock_wall_ms();
+	test_account_make(&t);
+	struct store *s = test_open(&t);
+	test_deliver(&t, STR("Subject: verysecretword\r\n\r\nanothersecret\r\n"));
+	deliver(s, 99);
+	work_to_the_end(s);
+	assert_true(is_in_pages(s, "verysecretword") && is_in_pages(s, "anothersecret"));
+	remove_uids(s, 1, 40);
+	clock_simulate(now + 2 * HOUR_MS);
+	work_to_the_end(s);
+	assert_true(is_in_pages(s, "verysecretword")); /* less than half is gone */
+	remove_uids(s, 41, 50);
+	clock_simulate(now + 4 * HOUR_MS);
+	work_to_the_end(s);
+	assert_false(is_in_pages(s, "verysecretword") || is_in_pages(s, "anothersecret"));
+	assert_int_equal(count(s, "SELECT n_messages FROM search_segments"), 50);
+	compare_many(s);
+	remove_uids(s, 51, 100);
+	clock_simulate(now + 6 * HOUR_MS);
+	work_to_the_end(s);
+	assert_int_equal(count(s, "SELECT count(*) FROM search_segments"), 0);
+	assert_int_equal(count(s, "SELECT count(*) FROM search_pages"), 0);
+	clock_simulate(0);
+	store_close(s);
+	test_account_remove(&t);
+}
+
+static void one_session_works_at_a_time(void **state)
+{
+	(void)state;
+	bool more = false;
+	uint64_t now = clock_wall_ms();
+	test_account_make(&t);
+	struct store *a = test_open(&t), *b = test_open(&t);
+	for (unsigned i = 0; i < SEARCH_FAN; i++) {
+		deliver(a, STORE_SEARCH_TAIL);
+		work_to_the_end(a);
+	}
+	deliver(a, STORE_SEARCH_TAIL);
+	clock_simulate(now);
+	test_check(store_search_work(a, 0, &more));
+	assert_true(more);
+	test_check(store_search_work(b, 0, &more));
+	assert_false(more);
+	/* The one that says nothing more loses the work, and what it had begun is void. */
+	clock_simulate(now + 2 * SEARCH_CLAIM_MS);
+	work_to_the_end(b);
+	assert_int_equal(count(b, "SELECT indexed FROM search_state"), 9 * STORE_SEARCH_TAIL);
+	more = true;
+	while (more)
+		test_check(store_search_work(a, 0, &more));
+	assert_int_equal(count(a, "SELECT sum(n_messages) FROM search_segments WHERE state = 0"),
+	    9 * STORE_SEARCH_TAIL);
+	compare_many(a);
+	clock_simulate(0);
+	store_close(a);
+	store_close(b);
+	test_account_remove(&t);
+}
+
+/* A joining that was cut short leaves nothing behind, and is done by the next. */
+static void an_unfinished_joining_is_done_anew(void **state)
+{
+	(void)state;
+	bool more = false;
+	uint64_t now = clock_wall_ms();
+	test_account_make(&t);
+	struct store *s = test_open(&t);
+	for (unsigned i = 0; i < SEARCH_FAN; i++) {
+		deliver(s, STORE_SEARCH_TAIL);
+		while (count(s, "SELECT indexed FROM search_state") < (i + 1) * STORE_SEARCH_TAIL)
+			test_check(store_search_work(s, BUDGET_MS, &more));
+	}
+	while (count(s, "SELECT count(*) FROM search_segments WHERE state = 1") == 0)
+		test_check(store_search_work(s, 0, &more));
+	store_close(s);
+	s = test_open(&t);
+	compare_many(s);
+	clock_simulate(now + 2 * SEARCH_CLAIM_MS);
+	work_to_the_end(s);
+	assert_int_equal(count(s, "SELECT count(*) FROM search_segments"), 1);
+	compare_many(s);
+	clock_simulate(0);
+	store_close(s);
+	test_account_remove(&t);
+}
+
+static void an_arena_that_is_too_small_is_said(void **state)
+{
+	(void)state;
+	struct arena small CLEANUP(arena_done) = ARENA_MAX(8);
+	struct store_search_answer answer;
+	test_account_make(&t);
+	struct store *s = test_open(&t);
+	assert_int_equal(
+	    store_search_find(s, STORE_SEARCH_BIT(SEARCH_CLASS_BODY), STR("x"), &small, &answer),
+	    -E2BIG);
+	store_close(s);
+	test_account_remove(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_index_and_the_messages_agree),
+	    cmocka_unit_test(few_new_messages_wait_but_large_ones_do_not),
+	    cmocka_unit_test(a_message_with_too_many_words_is_left_out),
+	    cmocka_unit_test(words_of_deleted_messages_go),
+	    cmocka_unit_test(one_session_works_at_a_time),
+	    cmocka_unit_test(an_unfinished_joining_is_done_anew),
+	    cmocka_unit_test(an_arena_that_is_too_small_is_said),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
