@@ -155,6 +155,11 @@ struct imap_result imap_cmd_select(struct imap_session *s, const struct imap_com
 	if (c->condstore)
 		s->condstore = true;
 	send_state(s, c, &mailbox);
+	r = c->resync != NULL ? send_since(s, c->resync) : 0;
+	if (r < 0) {
+		imap_unselect(s, false);
+		return imap_store_error(s, r);
+	}
 	result = IMAP_RESULT_OK(examine ? "EXAMINE done" : "SELECT done");
 	result.code = s->read_only ? STR("READ-ONLY") : STR("READ-WRITE");
 	return result;
