@@ -11,22 +11,26 @@ enum { GAP_MAX = 16 };
 /* Both statements run upwards from a key: the UID in `entries`, the message in `orders`. */
 struct store_order {
 	struct store_view *view;
-	enum store_order_what what;
+	unsigned fields;
 	sqlite3_stmt *stmt;
 	bool running;
 	uint32_t key; /* of the row that the statement is at */
 	size_t n_in_batch;
 };
 
-int store_order_open(
-    struct store_view *v, enum store_order_what what, struct store_order **ret_order)
+static bool is_of_entries(const struct store_order *order)
+{
+	return (order->fields & STORE_ORDER_PLACE) != 0;
+}
+
+int store_order_open(struct store_view *v, unsigned fields, struct store_order **ret_order)
 {
 	struct store_order *order = calloc(1, sizeof(*order));
 	if (!order)
 		abort();
-	*order = (struct store_order){.view = v, .what = what};
+	*order = (struct store_order){.view = v, .fields = fields};
 	const char *sql =
-	    db_statements[what == STORE_ORDER_TEXT ? DB_ORDERS_SCAN : DB_ORDER_ENTRIES_SCAN];
+	    db_statements[is_of_entries(order) ? DB_ORDER_ENTRIES_SCAN : DB_ORDERS_SCAN];
 	int result = sqlite3_prepare_v3(v->store->db.handle, sql, -1, 0, &order->stmt, NULL);
 	if (result != SQLITE_OK) {
 		free(order);
@@ -50,10 +54,10 @@ static int step_to(struct store_order *order, uint32_t key)
 	if (!order->running || order->n_in_batch >= STORE_SCAN_BATCH || key < order->key ||
 	    key - order->key > GAP_MAX) {
 		sqlite3_reset(order->stmt);
-		if (order->what == STORE_ORDER_TEXT)
-			db_bind(order->stmt, key);
-		else
+		if (is_of_entries(order))
 			db_bind(order->stmt, (int64_t)order->view->mailbox, key);
+		else
+			db_bind(order->stmt, key);
 		order->n_in_batch = 0;
 		order->key = 0;
 	}
@@ -75,28 +79,33 @@ static void read_place(sqlite3_stmt *stmt, struct store_order_row *row)
 	row->size = db_column_u64(stmt, 2);
 }
 
-static void read_text(sqlite3_stmt *stmt, struct store_order_row *row)
+/* Columns that nobody asked for cost nothing. */
+static void read_text(sqlite3_stmt *stmt, unsigned fields, struct store_order_row *row)
 {
-	row->sent_at = sqlite3_column_int64(stmt, 1);
-	row->is_reply = sqlite3_column_int(stmt, 2) != 0;
+	if ((fields & STORE_ORDER_SENT) != 0)
+		row->sent_at = sqlite3_column_int64(stmt, 1);
 	for (int i = 0; i < N_STORE_ORDER_KEYS; i++)
-		row->keys[i] = db_column_str(stmt, 3 + i);
-	row->ids = db_column_str(stmt, 3 + N_STORE_ORDER_KEYS);
+		if ((fields & 1U << i) != 0)
+			row->keys[i] = db_column_str(stmt, 3 + i);
+	if ((fields & STORE_ORDER_IDS) != 0) {
+		row->is_reply = sqlite3_column_int(stmt, 2) != 0;
+		row->ids = db_column_str(stmt, 3 + N_STORE_ORDER_KEYS);
+	}
 }
 
 int store_order_read(struct store_order *order, size_t at, struct store_order_row *ret_row)
 {
 	struct store_entry entry = store_view_entry(order->view, at);
-	uint32_t key = order->what == STORE_ORDER_TEXT ? entry.message : entry.uid;
+	uint32_t key = is_of_entries(order) ? entry.uid : entry.message;
 	struct store_order_row row = {0};
 	int found = step_to(order, key);
 	if (found < 0)
 		return store_note_error(order->view->store, found);
 	found = found > 0 && order->key == key;
-	if (found && order->what == STORE_ORDER_TEXT)
-		read_text(order->stmt, &row);
-	else if (found)
+	if (found && is_of_entries(order))
 		read_place(order->stmt, &row);
+	else if (found)
+		read_text(order->stmt, order->fields, &row);
 	*ret_row = row;
 	return found;
 }

@@ -31,10 +31,11 @@ enum store_order_key {
 	N_STORE_ORDER_KEYS
 };
 
-/* What is asked of a message: other fields are 0. */
-enum store_order_what {
-	STORE_ORDER_PLACE, /* arrived_at, size */
-	STORE_ORDER_TEXT,  /* all the others */
+/* What is asked of a message, beside the keys (1 << key): other fields are 0. */
+enum {
+	STORE_ORDER_PLACE = 1 << 6, /* arrived_at, size: alone */
+	STORE_ORDER_SENT = 1 << 7,  /* sent_at */
+	STORE_ORDER_IDS = 1 << 8,   /* is_reply, ids */
 };
 
 struct store_order_row {
@@ -55,7 +56,7 @@ struct store_order;
 
 /* Reads messages of a view, which outlives it (given: store_order_close). */
 MUST_USE int store_order_open(
-    struct store_view *v, enum store_order_what what, struct store_order **ret_order);
+    struct store_view *v, unsigned fields, struct store_order **ret_order);
 /*
  * The message at a position: 1; 0 and a row of nothing for one that was expunged meanwhile; -errno.
  * Quick when positions rise. Holds a snapshot for at most STORE_SCAN_BATCH rows.

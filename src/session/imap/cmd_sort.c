@@ -1,0 +1,25 @@
+#include "session/imap/commands.h"
+#include "session/imap/order.h"
+#include "session/imap/search_answer.h"
+
+struct imap_result imap_cmd_sort(struct imap_session *s, const struct imap_command *c)
+{
+	struct search_found found;
+	struct imap_result result;
+
+	if (!search_find(s, &c->search, &found, &result))
+		return result;
+	int r = order_sort(s, c->order->keys, c->order->n_keys, found.positions, found.n);
+	if (r < 0)
+		return imap_store_error(s, r);
+	const struct search_answer answer = {.s = s,
+	    .tag = c->tag,
+	    .uid = c->uid,
+	    .search = &c->search,
+	    .positions = found.positions,
+	    .n = found.n,
+	    .modseq = search_asks_modseq(c->search.key),
+	    .highest_modseq = found.highest_modseq};
+	search_answer_write(&answer, STR("SORT"));
+	return search_result(&found, "SORT done");
+}

@@ -1,0 +1,26 @@
+/*
+ * session/imap/order.h: messages of the selected mailbox in the order that SORT asks for (RFC 5256
+ * §3).
+ *
+ * Keys are read from the database in mailbox order and sorted in memory. Of texts so much is looked
+ * at as fits in ORDER_POOL_LEN bytes for all of them; those that are equal so far are then read
+ * again further on. So memory is bounded by the number of messages, whatever their subjects are: 32
+ * bytes a message and the pool.
+ *
+ * Messages that are equal stand in mailbox order, also with REVERSE (RFC 5256 §3).
+ */
+#ifndef SESSION_IMAP_ORDER_H
+#define SESSION_IMAP_ORDER_H
+
+#include "session/imap/imap_session.h"
+
+enum { ORDER_POOL_LEN = 8 << 20, ORDER_TAIL_MAX = 240, ORDER_MESSAGES_MAX = INT32_MAX };
+
+/*
+ * Puts `positions` (of the view, ascending, each once) into the order of `keys`. 0; -E2BIG beyond
+ * ORDER_MESSAGES_MAX; or the store's error, with the positions as they were.
+ */
+MUST_USE int order_sort(struct imap_session *s, const struct imap_sort_key *keys, size_t n_keys,
+    uint32_t *positions, size_t n);
+
+#endif
