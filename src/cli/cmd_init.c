@@ -110,6 +110,8 @@ static void print_json(const struct init *init)
 	json_object_set_new(ports, "smtp", json_integer((json_int_t)init->port_base + 25));
 	json_object_set_new(ports, "imap", json_integer((json_int_t)init->port_base + 143));
 	json_object_set_new(ports, "imaps", json_integer((json_int_t)init->port_base + 993));
+	json_object_set_new(ports, "pop3", json_integer((json_int_t)init->port_base + 110));
+	json_object_set_new(ports, "pop3s", json_integer((json_int_t)init->port_base + 995));
 	json_object_set_new(object, "ports", ports);
 	json_dumpf(object, stdout, JSON_COMPACT);
 	putchar('\n');

@@ -40,6 +40,8 @@ static const struct config_key keys[] = {
 	NUMBER("listen", smtp, 25, 0, 65535, "port of SMTP; 0: do not listen"),
 	NUMBER("listen", imap, 143, 0, 65535, "port of IMAP with STARTTLS; 0: do not listen"),
 	NUMBER("listen", imaps, 993, 0, 65535, "port of IMAP inside TLS; 0: do not listen"),
+	NUMBER("listen", pop3, 110, 0, 65535, "port of POP3 with STLS; 0: do not listen"),
+	NUMBER("listen", pop3s, 995, 0, 65535, "port of POP3 inside TLS; 0: do not listen"),
 
 	TEXT("tls", certificate, "tls/cert.pem",
 	    "certificate chain (PEM); relative to the data folder"),
@@ -58,6 +60,8 @@ static const struct config_key keys[] = {
 	NUMBER("limits", smtp_duration, 3600, 1, 86400, "seconds that a connection may last"),
 	NUMBER("limits", imap_timeout, 1860, 1, 86400,
 	    "seconds without a command after sign-in (RFC 9051: at least 1800)"),
+	NUMBER("limits", pop3_timeout, 600, 1, 86400,
+	    "seconds without a command of POP3 after sign-in (RFC 1939: at least 600)"),
 	NUMBER("limits", sign_in_timeout, 120, 1, 3600,
 	    "seconds that a connection may last without signing in"),
 	NUMBER("limits", sign_in_failures, 20, 1, 100000,

@@ -35,7 +35,7 @@ struct config {
 
 	/* [listen] port 0: not listening */
 	char address[CONFIG_STR_MAX]; /* one IPv4 or IPv6 address */
-	uint64_t smtp, imap, imaps;
+	uint64_t smtp, imap, imaps, pop3, pop3s;
 
 	/* [tls] paths, relative to the data folder unless absolute */
 	char certificate[CONFIG_STR_MAX];
@@ -51,6 +51,7 @@ struct config {
 	uint64_t smtp_timeout;            /* seconds to wait for a command or for data */
 	uint64_t smtp_duration;           /* seconds a connection may last */
 	uint64_t imap_timeout;            /* seconds without a command after sign-in */
+	uint64_t pop3_timeout;            /* the same of POP3 */
 	uint64_t sign_in_timeout;         /* seconds a connection may last without sign-in */
 	uint64_t sign_in_failures; /* per network or account in ten minutes: then slow down */
 	uint64_t key_cache;        /* seconds an unlocked key stays after its last use */

@@ -18,6 +18,7 @@ struct gate {
 	struct loop_entry *entry;
 	uint64_t connection;
 	char peer[DIRECTORY_PEER_TEXT_MAX + 1];
+	enum session_protocol protocol; /* which it may sign in to */
 	unsigned n_sign_ins;
 	struct sign_in *sign_in; /* under way, or NULL */
 };
@@ -258,7 +259,8 @@ static int on_auth(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
 	struct gate *gate = ctx;
 	struct ipc_auth *m = msg;
-	if (gate->sign_in || gate->n_sign_ins++ >= SIGN_INS_PER_GATE || m->protocol != SESSION_IMAP)
+	if (gate->sign_in || gate->n_sign_ins++ >= SIGN_INS_PER_GATE ||
+	    m->protocol != gate->protocol)
 		return -EPROTO;
 	struct sign_in *s = calloc(1, sizeof(*s));
 	if (!s)
@@ -326,11 +328,12 @@ static const struct ipc_receiver smtp_messages[] = {{IPC_RCPT, on_rcpt}};
 static const struct ipc_receivers smtp_receivers = {
     smtp_messages, ARRAY_LEN(smtp_messages), on_gate_closed};
 
-static const struct ipc_receiver imap_messages[] = {{IPC_AUTH, on_auth}};
-static const struct ipc_receivers imap_receivers = {
-    imap_messages, ARRAY_LEN(imap_messages), on_gate_closed};
+static const struct ipc_receiver sign_in_messages[] = {{IPC_AUTH, on_auth}};
+static const struct ipc_receivers sign_in_receivers = {
+    sign_in_messages, ARRAY_LEN(sign_in_messages), on_gate_closed};
 
-static int add_gate(struct directory *d, struct ipc_gate *m, const struct ipc_receivers *receivers)
+static int add_gate(struct directory *d, struct ipc_gate *m, const struct ipc_receivers *receivers,
+    enum session_protocol protocol)
 {
 	struct gate *gate = calloc(1, sizeof(*gate));
 	if (!gate || str_to_cstr(m->peer, gate->peer, sizeof(gate->peer))) {
@@ -339,6 +342,7 @@ static int add_gate(struct directory *d, struct ipc_gate *m, const struct ipc_re
 	}
 	gate->directory = d;
 	gate->connection = m->connection;
+	gate->protocol = protocol;
 	gate->entry = loop_add_channel(d->loop, m->channel, receivers, gate);
 	if (!gate->entry) {
 		log_event(LOG_WARNING, "directory.full", "gates=%zu", d->n_gates);
@@ -352,12 +356,17 @@ static int add_gate(struct directory *d, struct ipc_gate *m, const struct ipc_re
 
 static int on_smtp_gate(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
-	return add_gate(ctx, msg, &smtp_receivers);
+	return add_gate(ctx, msg, &smtp_receivers, N_SESSION_PROTOCOLS);
 }
 
 static int on_imap_gate(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
-	return add_gate(ctx, msg, &imap_receivers);
+	return add_gate(ctx, msg, &sign_in_receivers, SESSION_IMAP);
+}
+
+static int on_pop3_gate(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	return add_gate(ctx, msg, &sign_in_receivers, SESSION_POP3);
 }
 
 static void on_gatekeeper_closed(struct loop_entry *from UNUSED, int error, void *ctx)
@@ -373,3 +382,7 @@ const struct ipc_receivers directory_smtp_gatekeeper_receivers = {
 static const struct ipc_receiver imap_gatekeeper_messages[] = {{IPC_GATE, on_imap_gate}};
 const struct ipc_receivers directory_imap_gatekeeper_receivers = {
     imap_gatekeeper_messages, ARRAY_LEN(imap_gatekeeper_messages), on_gatekeeper_closed};
+
+static const struct ipc_receiver pop3_gatekeeper_messages[] = {{IPC_GATE, on_pop3_gate}};
+const struct ipc_receivers directory_pop3_gatekeeper_receivers = {
+    pop3_gatekeeper_messages, ARRAY_LEN(pop3_gatekeeper_messages), on_gatekeeper_closed};

@@ -2,8 +2,8 @@
  * gate/gate.h: one connection with a stranger: its bytes, its time, its channels.
  *
  * The gatekeeper forks a gate for each connection; the gate enters its sandbox before it reads the
- * first byte and then holds its dialogue from top to bottom (`gate_smtp`, `gate_imap`), with the
- * functions below as its only way to the peer. It dies with the connection.
+ * first byte and then holds its dialogue from top to bottom (`gate_smtp`, `gate_imap`,
+ * `gate_pop3`), with the functions below as its only way to the peer. It dies with the connection.
  *
  * It holds no key, no mail but the message now coming in, no file, no listening socket, and no
  * descriptor but the connection, its private channels and the drain pipe. It knows no protocol; it
@@ -58,7 +58,7 @@ struct tls_connection;
 struct gate_channels {
 	int directory;
 	int keyholder;  /* there from the start where TLS comes before the first word */
-	int gatekeeper; /* IPC_BUDGET, IPC_INTRODUCE; of IMAP: open until somebody is signed in */
+	int gatekeeper; /* IPC_BUDGET, IPC_INTRODUCE; open until somebody is signed in */
 	int delivery[GATE_DELIVERY_MAX]; /* by worker */
 };
 
@@ -95,6 +95,7 @@ struct gate {
 /* The dialogues. They return when the connection is to be closed; the result is for the tests. */
 int gate_smtp(struct gate *g);
 int gate_imap(struct gate *g);
+int gate_pop3(struct gate *g);
 
 /* A gate on `fd` (taken) with the connection's time starting now; channels and TLS are then set by
  * the caller. Released with gate_done, which closes everything it holds. */
@@ -165,6 +166,12 @@ int gate_pump(struct gate *g, int stream);
  * would reset the connection). Returns at once when the peer has closed.
  */
 void gate_linger(struct gate *g);
+
+/*
+ * The end: sends what was said, then lingers; not where the peer has said that it is done, and
+ * nothing more came from it: it will read that word, and close.
+ */
+int gate_finish(struct gate *g, bool peer_is_done);
 
 /* Frees the receive buffer when nothing is pending: for long waits. */
 void gate_release(struct gate *g);

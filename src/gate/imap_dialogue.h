@@ -8,6 +8,7 @@
 #define GATE_IMAP_DIALOGUE_H
 
 #include "gate/gate.h"
+#include "gate/sign_in.h"
 #include "imap/capability.h"
 #include "imap/command.h"
 #include "imap/reader.h"
@@ -15,8 +16,6 @@
 enum {
 	IMAP_GATE_ERRORS_MAX = 20,    /* BAD commands, then BYE */
 	IMAP_GATE_COMMANDS_MAX = 200, /* without a sign-in, then BYE */
-	IMAP_GATE_FAILURES_MAX = 5,   /* wrong credentials, then BYE */
-	IMAP_GATE_FAILURE_MS = 500,   /* each one is answered so much later than the one before */
 	IMAP_GATE_ARENA_MAX = 64 * 1024,
 };
 
@@ -24,7 +23,8 @@ struct imap_dialogue {
 	struct gate *g;
 	struct imap_reader *reader;
 	struct arena arena;
-	unsigned n_errors, n_commands, n_failures;
+	struct gate_tries tries;
+	unsigned n_errors, n_commands;
 	bool ending;
 	int broken; /* the connection's error: it can say no more */
 	int stream; /* signed in: the session's end, until it is given to the pump; else -1 */

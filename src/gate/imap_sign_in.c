@@ -1,87 +1,27 @@
-#include <errno.h>
-#include <sys/socket.h>
-#include <time.h>
-
-#include "base/fd.h"
-#include "base/log.h"
 #include "gate/imap_dialogue.h"
 #include "imap/sasl_plain.h"
-#include "ipc/channel.h"
-#include "ipc/messages.h"
-
-/*
- * Asks the directory. On AUTH_OK `*ret_stream` is our end of the session's stream (given).
- * Temporary trouble of any kind is AUTH_TEMPORARY. Where no answer came, the connection ends: one
- * that comes late must not be taken for that to the next question.
- */
-static enum auth_result ask(
-    struct imap_dialogue *d, struct str user, struct str password, int *ret_stream)
-{
-	struct ipc_auth auth = {.user = user, .password = password, .protocol = SESSION_IMAP};
-	struct ipc_received m;
-	int pair[2];
-
-	if (user.len > IPC_ADDRESS_MAX || password.len > IPC_PASSWORD_MAX)
-		return AUTH_WRONG;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return AUTH_TEMPORARY;
-	int ours CLEANUP(fd_close) = pair[0], theirs CLEANUP(fd_close) = pair[1];
-	auth.stream = theirs;
-	int r =
-	    ipc_call(d->g->channels.directory, IPC_AUTH, &auth, IPC_AUTH_ANSWER, GATE_CALL_MS, &m);
-	if (r < 0) {
-		log_event(LOG_ERROR, "imap.no_directory", "connection=%llu error=%d",
-		    (unsigned long long)d->g->connection, -r);
-		d->ending = true;
-		return AUTH_TEMPORARY;
-	}
-	const struct ipc_auth_answer *answer = m.msg;
-	enum auth_result result = answer->result;
-	if (result == AUTH_OK) {
-		log_event(LOG_INFO, "imap.signed_in", "connection=%llu peer=%s account=%llu",
-		    (unsigned long long)d->g->connection, d->g->peer,
-		    (unsigned long long)answer->account);
-		*ret_stream = fd_take(&ours);
-	}
-	ipc_received_done(&m);
-	return result;
-}
-
-/* Guessing gets slower with each try. Nothing is read meanwhile. */
-static void wait_after_failure(struct imap_dialogue *d)
-{
-	unsigned ms = d->n_failures * IMAP_GATE_FAILURE_MS;
-	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-
-	while (nanosleep(&t, &t) < 0 && errno == EINTR)
-		;
-}
 
 static void answer_failure(struct imap_dialogue *d, struct str tag, enum auth_result result)
 {
-	d->n_failures++;
-	log_event(LOG_INFO, "imap.sign_in_failed", "connection=%llu peer=%s result=%d",
-	    (unsigned long long)d->g->connection, d->g->peer, (int)result);
-	if (result == AUTH_TEMPORARY) {
+	if (result == AUTH_TEMPORARY)
 		imap_gate_answer(
 		    d, tag, "NO", "[UNAVAILABLE] Sign-in does not work now, try again");
-	} else if (result == AUTH_SLOW_DOWN) {
+	else if (result == AUTH_SLOW_DOWN)
 		imap_gate_answer(d, tag, "NO", "[LIMIT] Too many failures, try again later");
-	} else {
-		wait_after_failure(d);
+	else
 		imap_gate_answer(d, tag, "NO", "[AUTHENTICATIONFAILED] User or password is wrong");
-	}
-	if (d->ending)
-		gate_say(d->g, STR("* BYE Sign-in does not work now, try again\r\n"));
-	else if (d->n_failures >= IMAP_GATE_FAILURES_MAX)
-		gate_say(d->g, STR("* BYE Too many failures\r\n"));
-	d->ending = d->ending || d->n_failures >= IMAP_GATE_FAILURES_MAX;
+	if (!d->tries.over)
+		return;
+	gate_say(d->g, d->tries.lost ? STR("* BYE Sign-in does not work now, try again\r\n")
+	                             : STR("* BYE Too many failures\r\n"));
+	d->ending = true;
 }
 
 static void sign_in(struct imap_dialogue *d, struct str tag, struct str user, struct str password)
 {
 	struct gate *g = d->g;
-	enum auth_result result = ask(d, user, password, &d->stream);
+	enum auth_result result =
+	    gate_sign_in(g, &d->tries, SESSION_IMAP, user, password, &d->stream);
 
 	if (result != AUTH_OK) {
 		answer_failure(d, tag, result);

@@ -1,5 +1,6 @@
 #include "gatekeeper/gatekeeper.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -41,10 +42,20 @@ struct listener {
 	bool implicit_tls;
 };
 
+/* What differs from protocol to protocol; the table stands further down. */
+struct protocol {
+	enum role keeper, gate;
+	int (*dialogue)(struct gate *g);
+	const struct ipc_receivers *receivers; /* what its gates may ask */
+	bool delivers; /* its gates may ask for delivery workers; they end in smtp_duration */
+	bool signs_in; /* its gates last as long as their users like, once these are signed in */
+	struct str refusal;
+};
+
 struct gatekeeper {
 	struct loop *loop;
 	const struct config *config;
-	enum role gate_role;
+	const struct protocol *protocol;
 	struct sandbox_child *sandbox;
 	struct tls_server *tls;
 	struct gates *gates;
@@ -99,7 +110,7 @@ static void on_gate_channel_closed(struct loop_entry *from, int error, void *ctx
 	(void)from;
 	record->channel = NULL;
 	/* gate_pump closes it: somebody is signed in, for as long as they like. */
-	if (record->keeper->gate_role == ROLE_GATE_IMAP)
+	if (record->keeper->protocol->signs_in)
 		record->overdue_at_ms = 0;
 	if (error == -EBADMSG || error == -EPROTO)
 		raise_alarm(record->keeper, LEDGER_ALARM_BAD_MESSAGE, record->peer,
@@ -161,8 +172,8 @@ static int on_introduce(struct loop_entry *from, void *msg, void *ctx)
 		record->knows_keyholder = answer_introduction(from, record, k->keyholder) == 0;
 		return 0;
 	}
-	if (question->role != ROLE_DELIVERY || k->gate_role != ROLE_GATE_SMTP ||
-	    index >= DELIVERY_MAX || (record->workers >> index & 1) != 0)
+	if (question->role != ROLE_DELIVERY || !k->protocol->delivers || index >= DELIVERY_MAX ||
+	    (record->workers >> index & 1) != 0)
 		return -EPROTO;
 	if (answer_introduction(from, record, k->delivery[index]) == 0)
 		record->workers |= (uint64_t)1 << index;
@@ -174,9 +185,44 @@ static const struct ipc_receiver smtp_gate_messages[] = {
 static const struct ipc_receivers smtp_gate_receivers = {
     smtp_gate_messages, ARRAY_LEN(smtp_gate_messages), on_gate_channel_closed};
 
-static const struct ipc_receiver imap_gate_messages[] = {{IPC_INTRODUCE, on_introduce}};
-static const struct ipc_receivers imap_gate_receivers = {
-    imap_gate_messages, ARRAY_LEN(imap_gate_messages), on_gate_channel_closed};
+static const struct ipc_receiver sign_in_gate_messages[] = {{IPC_INTRODUCE, on_introduce}};
+static const struct ipc_receivers sign_in_gate_receivers = {
+    sign_in_gate_messages, ARRAY_LEN(sign_in_gate_messages), on_gate_channel_closed};
+
+static const struct protocol protocols[] = {
+    {
+        .keeper = ROLE_GATEKEEPER_SMTP,
+        .gate = ROLE_GATE_SMTP,
+        .dialogue = gate_smtp,
+        .receivers = &smtp_gate_receivers,
+        .delivers = true,
+        .refusal = STR_INIT("421 4.7.0 Too many connections; try again later\r\n"),
+    },
+    {
+        .keeper = ROLE_GATEKEEPER_IMAP,
+        .gate = ROLE_GATE_IMAP,
+        .dialogue = gate_imap,
+        .receivers = &sign_in_gate_receivers,
+        .signs_in = true,
+        .refusal = STR_INIT("* BYE [UNAVAILABLE] Too many connections; try again later\r\n"),
+    },
+    {
+        .keeper = ROLE_GATEKEEPER_POP3,
+        .gate = ROLE_GATE_POP3,
+        .dialogue = gate_pop3,
+        .receivers = &sign_in_gate_receivers,
+        .signs_in = true,
+        .refusal = STR_INIT("-ERR [SYS/TEMP] Too many connections; try again later\r\n"),
+    },
+};
+
+static const struct protocol *protocol_of(enum role keeper)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
+		if (protocols[i].keeper == keeper)
+			return &protocols[i];
+	return NULL;
+}
 
 /* --- gates that do not end --- */
 
@@ -199,11 +245,11 @@ static void look_for_overdue(void *ctx)
 		loop_stop(k->loop);
 }
 
-/* How long a gate may last, for one of IMAP until its user is signed in. */
+/* How long a gate may last, for one with a sign-in until its user is signed in. */
 static uint64_t gate_lasts_ms(const struct gatekeeper *k)
 {
 	uint64_t seconds =
-	    k->gate_role == ROLE_GATE_SMTP ? k->config->smtp_duration : k->config->sign_in_timeout;
+	    k->protocol->signs_in ? k->config->sign_in_timeout : k->config->smtp_duration;
 	return seconds * 1000 + OVERDUE_MARGIN_MS;
 }
 
@@ -248,7 +294,7 @@ static _Noreturn void be_gate(struct gatekeeper *k, struct making *m, const char
 	int keep[] = {m->connection, k->drain[0], m->channels.directory, m->channels.keyholder,
 	    m->channels.gatekeeper};
 	sandbox_enter_child(k->sandbox, keep, ARRAY_LEN(keep));
-	log_open(role_row(k->gate_role)->name, LOG_INFO);
+	log_open(role_row(k->protocol->gate)->name, LOG_INFO);
 	gate_init(&g, m->connection, k->config);
 	g.channels = m->channels;
 	g.drain = k->drain[0];
@@ -256,10 +302,7 @@ static _Noreturn void be_gate(struct gatekeeper *k, struct making *m, const char
 	g.connection = connection;
 	g.implicit_tls = implicit_tls;
 	memcpy(g.peer, peer, strnlen(peer, sizeof g.peer - 1));
-	if (k->gate_role == ROLE_GATE_SMTP)
-		(void)gate_smtp(&g);
-	else
-		(void)gate_imap(&g);
+	(void)k->protocol->dialogue(&g);
 	gate_done(&g);
 	_exit(0);
 }
@@ -268,10 +311,7 @@ static _Noreturn void be_gate(struct gatekeeper *k, struct making *m, const char
 static void refuse(
     struct gatekeeper *k, int connection, bool implicit_tls, const char *peer, const char *why)
 {
-	struct str line =
-	    k->gate_role == ROLE_GATE_SMTP
-	        ? STR("421 4.7.0 Too many connections; try again later\r\n")
-	        : STR("* BYE [UNAVAILABLE] Too many connections; try again later\r\n");
+	struct str line = k->protocol->refusal;
 	log_event(LOG_WARNING, "gatekeeper.refused", "peer=%s reason=%s gates=%zu", peer, why,
 	    k->gates->n);
 	if (implicit_tls || send(connection, line.p, line.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
@@ -302,8 +342,7 @@ static void fork_gate(struct gatekeeper *k, struct making *m, const struct netwo
 	record->keeper = k;
 	record->connection = connection;
 	record->knows_keyholder = implicit_tls;
-	record->channel = loop_add_channel(k->loop, m->ours,
-	    k->gate_role == ROLE_GATE_SMTP ? &smtp_gate_receivers : &imap_gate_receivers, record);
+	record->channel = loop_add_channel(k->loop, m->ours, k->protocol->receivers, record);
 	if (!record->channel)
 		return;
 	m->ours = -1;
@@ -399,11 +438,11 @@ static void gate_ended(struct gatekeeper *k, struct gate_record *record, int sta
 		char detail[64];
 		if (WIFSIGNALED(status))
 			snprintf(detail, sizeof detail, "%s ended by signal %d (SIG%s)",
-			    role_row(k->gate_role)->name, WTERMSIG(status),
+			    role_row(k->protocol->gate)->name, WTERMSIG(status),
 			    sigabbrev_np(WTERMSIG(status)));
 		else
 			snprintf(detail, sizeof detail, "%s ended with status %d",
-			    role_row(k->gate_role)->name, WEXITSTATUS(status));
+			    role_row(k->protocol->gate)->name, WEXITSTATUS(status));
 		raise_alarm(k, LEDGER_ALARM_GATE_CRASH, record->peer, detail);
 		replace(k);
 	}
@@ -583,7 +622,8 @@ static size_t connections_within_limit(const struct role_start *start)
 
 static int prepare(struct gatekeeper *k, struct role_start *start)
 {
-	k->gate_role = start->role == ROLE_GATEKEEPER_SMTP ? ROLE_GATE_SMTP : ROLE_GATE_IMAP;
+	k->protocol = protocol_of(start->role);
+	assert(k->protocol != NULL);
 	k->config = start->config;
 	k->gates->max = connections_within_limit(start);
 	k->gates->max_per_network = start->config->connections_per_network;
@@ -611,7 +651,7 @@ int gatekeeper_main(struct role_start *start)
 		gates_free(k.gates);
 		return 1;
 	}
-	k.sandbox = sandbox_prepare_child(start, k.gate_role);
+	k.sandbox = sandbox_prepare_child(start, k.protocol->gate);
 	lean_prepare();
 	sandbox_enter(start);
 	r = role_ready(start);

@@ -80,6 +80,11 @@ int gate_imap(struct gate *g)
 	}
 }
 
+int gate_pop3(struct gate *g)
+{
+	return gate_imap(g);
+}
+
 /* --- the services --- */
 
 struct services {
@@ -557,6 +562,31 @@ static void limits_of_connections(void **state UNUSED)
 	drain_to_end(&w);
 }
 
+/* One of POP3 is refused in its words, gets no delivery worker, and its crash has its name. */
+static void pop3(void **state UNUSED)
+{
+	struct world w = new_world();
+	w.config.connections = 1;
+	start_world(&w, ROLE_GATEKEEPER_POP3);
+	int c = connect_to(&w);
+	expect_line(c, "* hello");
+	int refused = connect_to(&w);
+	expect_line(refused, "-ERR [SYS/TEMP] Too many connections");
+	expect_line(refused, NULL);
+	close(refused);
+	say(c, "k");
+	expect_line(c, "* introduced");
+	say(c, "d");
+	expect_line(c, "* refused");
+	expect_note(&w, "peer=127.0.0.1 detail=a gate sent a message that is not allowed");
+	say(c, "x");
+	expect_line(c, NULL);
+	expect_message(&w, IPC_REPLACE_ME);
+	expect_note(&w, "peer=127.0.0.1 detail=gate-pop3 ended with status 3");
+	close(c);
+	expect_ended(&w);
+}
+
 static uint64_t cpu_ms_of(pid_t pid)
 {
 	clockid_t clock;
@@ -689,6 +719,7 @@ int main(void)
 	    cmocka_unit_test(starttls_and_what_was_injected),
 	    cmocka_unit_test(gates_that_end_badly),
 	    cmocka_unit_test(limits_of_connections),
+	    cmocka_unit_test(pop3),
 	    cmocka_unit_test(no_descriptor_to_spare),
 	    cmocka_unit_test(few_descriptors),
 	    cmocka_unit_test(memory_of_all_messages),

@@ -19,8 +19,10 @@ enum role {
 	ROLE_SUPERVISOR,
 	ROLE_GATEKEEPER_SMTP,
 	ROLE_GATEKEEPER_IMAP,
+	ROLE_GATEKEEPER_POP3,
 	ROLE_GATE_SMTP,
 	ROLE_GATE_IMAP,
+	ROLE_GATE_POP3,
 	ROLE_KEYHOLDER,
 	ROLE_DIRECTORY,
 	ROLE_REGISTRY,
@@ -256,7 +258,7 @@ struct ipc_delivered {
 
 /* SESSION_VERIFY: no protocol, and not for gates to ask: the account is checked (session/verify.h).
  * Its `master_key` may be an empty memory file: then without the key. */
-enum session_protocol { SESSION_VERIFY = 255, SESSION_IMAP = 0 };
+enum session_protocol { SESSION_IMAP, SESSION_POP3, N_SESSION_PROTOCOLS, SESSION_VERIFY = 255 };
 
 struct ipc_open {
 	uint64_t request;

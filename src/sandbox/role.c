@@ -56,6 +56,14 @@ static const struct role_row rows[N_ROLES] = {
 		.processes = ROLE_PROCESSES_UNLIMITED, .becomes = true, .child = ROLE_GATE_IMAP,
 		.holds = "listening sockets; can send gates to the services",
 	},
+	[ROLE_GATEKEEPER_POP3] = {
+		.name = "gatekeeper-pop3", .user = "gatepost-gatekeeper", .parent = ROLE_SUPERVISOR,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_ACCEPT | CALLS_PAIR |
+		         CALLS_FORK | CALLS_BECOME,
+		.memory = 1 * GIB, .descriptors = 256, .descriptors_each = 2,
+		.processes = ROLE_PROCESSES_UNLIMITED, .becomes = true, .child = ROLE_GATE_POP3,
+		.holds = "listening sockets; can send gates to the services",
+	},
 	[ROLE_GATE_SMTP] = {
 		.name = "gate-smtp", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_SMTP,
 		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_MEMFD,
@@ -66,6 +74,14 @@ static const struct role_row rows[N_ROLES] = {
 	},
 	[ROLE_GATE_IMAP] = {
 		.name = "gate-imap", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_IMAP,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_PAIR,
+		.memory = 512 * MIB, .cpu = DAY, .descriptors = 64, .descriptors_each = 2,
+		.file_size = FILE_SIZE_NONE,
+		.shares_parents_rules = true,
+		.holds = "one connection, and the password and mail that come through it",
+	},
+	[ROLE_GATE_POP3] = {
+		.name = "gate-pop3", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_POP3,
 		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_PAIR,
 		.memory = 512 * MIB, .cpu = DAY, .descriptors = 64, .descriptors_each = 2,
 		.file_size = FILE_SIZE_NONE,

@@ -217,6 +217,8 @@ int places_listen(
 	    {config->smtp, ROLE_GATEKEEPER_SMTP, false},
 	    {config->imap, ROLE_GATEKEEPER_IMAP, false},
 	    {config->imaps, ROLE_GATEKEEPER_IMAP, true},
+	    {config->pop3, ROLE_GATEKEEPER_POP3, false},
+	    {config->pop3s, ROLE_GATEKEEPER_POP3, true},
 	};
 	size_t n = 0;
 

@@ -28,6 +28,9 @@ static const struct {
     {ROLE_GATEKEEPER_IMAP, ROLE_DIRECTORY},
     {ROLE_GATEKEEPER_IMAP, ROLE_KEYHOLDER},
     {ROLE_GATEKEEPER_IMAP, ROLE_LEDGER},
+    {ROLE_GATEKEEPER_POP3, ROLE_DIRECTORY},
+    {ROLE_GATEKEEPER_POP3, ROLE_KEYHOLDER},
+    {ROLE_GATEKEEPER_POP3, ROLE_LEDGER},
     {ROLE_DIRECTORY, ROLE_REGISTRY},
     {ROLE_DIRECTORY, ROLE_LEDGER},
     {ROLE_DELIVERY, ROLE_REGISTRY},
@@ -35,6 +38,12 @@ static const struct {
     {ROLE_REGISTRY, ROLE_LEDGER},
     {ROLE_KEYHOLDER, ROLE_LEDGER},
 };
+
+static bool is_gatekeeper(enum role role)
+{
+	return role == ROLE_GATEKEEPER_SMTP || role == ROLE_GATEKEEPER_IMAP ||
+	       role == ROLE_GATEKEEPER_POP3;
+}
 
 static bool are_joined(enum role a, enum role b)
 {
@@ -203,7 +212,7 @@ static int take_replace_me(struct loop_entry *from UNUSED, void *msg UNUSED, voi
 	struct instance *i = ctx;
 	struct supervisor *s = i->supervisor;
 
-	if ((i->role != ROLE_GATEKEEPER_SMTP && i->role != ROLE_GATEKEEPER_IMAP) || i->replaced)
+	if (!is_gatekeeper(i->role) || i->replaced)
 		return -EPROTO;
 	if (s->stopping != 0)
 		return 0;
@@ -268,8 +277,7 @@ static int take_overdue(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	struct instance *i = ctx;
 	const struct ipc_overdue *overdue = msg;
 
-	if (i->role != ROLE_GATEKEEPER_SMTP && i->role != ROLE_GATEKEEPER_IMAP &&
-	    i->role != ROLE_REGISTRY)
+	if (!is_gatekeeper(i->role) && i->role != ROLE_REGISTRY)
 		return -EPROTO;
 	int r = overdue_end((pid_t)overdue->pid, i->pid);
 	log_event(LOG_ALARM, "role.overdue", "told_by=%s its_pid=%d child=%u ended=%s",
@@ -362,7 +370,8 @@ static struct instance *new_instance(struct supervisor *s, enum role role, uint1
 int supervisor_start_roles(struct supervisor *s)
 {
 	static const enum role order[] = {ROLE_LEDGER, ROLE_KEYHOLDER, ROLE_REGISTRY,
-	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP};
+	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP,
+	    ROLE_GATEKEEPER_POP3};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		uint64_t n = order[i] == ROLE_DELIVERY ? s->config.delivery_workers : 1;

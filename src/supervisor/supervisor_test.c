@@ -140,7 +140,7 @@ static void write_config(const struct server *s, const char *hostname)
 	snprintf(path, sizeof(path), "%s/gatepost.conf", s->folder);
 	snprintf(text, sizeof(text),
 	    "[server]\nhostname = %s\ndelivery_workers = 2\n[listen]\nsmtp = 0\nimap = 0\nimaps = "
-	    "0\n",
+	    "0\npop3 = 0\npop3s = 0\n",
 	    hostname);
 	assert_int_equal(fd_write_file(AT_FDCWD, path, str_of_cstr(text), 0600), 0);
 }
@@ -252,7 +252,7 @@ static void starts_all_roles_and_stops_in_order(void **state UNUSED)
 		fail_msg("%s", output);
 	assert_true(clock_ms() - before < 3000);
 	assert_int_equal(count(output, "server.ready"), 1);
-	assert_int_equal(count(output, "role.ended"), 8);
+	assert_int_equal(count(output, "role.ended"), 9);
 	/* The ledger ends last. */
 	const char *last = strstr(output, "role.ended of=ledger");
 	last = last != NULL ? last : strstr(output, "of=ledger");

@@ -1,0 +1,78 @@
+/* The UPDATE state (RFC 1939 §6). */
+#include <errno.h>
+
+#include "ipc/channel.h"
+#include "ipc/messages.h"
+#include "session/pop3/commands.h"
+#include "store/store_change.h"
+
+/* UIDs of the messages whose marks are as said; in the arena. */
+static int marked(const struct pop3_session *s, unsigned mask, unsigned wanted, struct arena *a,
+    struct store_uids *ret_uids)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->view->n; i++)
+		n += (s->marks[i] & mask) == wanted;
+	uint32_t *uids = ARENA_NEW_ARRAY(a, uint32_t, n + 1);
+	if (uids == NULL)
+		return -E2BIG;
+	n = 0;
+	for (size_t i = 0; i < s->view->n; i++)
+		if ((s->marks[i] & mask) == wanted)
+			uids[n++] = store_view_entry(s->view, i).uid;
+	*ret_uids = (struct store_uids){uids, n};
+	return 0;
+}
+
+static void tell_others(struct pop3_session *s)
+{
+	const struct ipc_changed nothing_named = {{NULL, 0}};
+
+	/* A full channel, or none: the registry has not read yet that something changed, which says
+	 * it all, or it will tell nobody any more. */
+	if (s->registry >= 0 && ipc_send(s->registry, IPC_CHANGED, &nothing_named) < 0)
+		s->draining = true;
+}
+
+void pop3_store_seen(struct pop3_session *s)
+{
+	const struct store_flag_change change = {.mode = STORE_FLAGS_ADD, .flags = STORE_SEEN};
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(POP3_UPDATE_ARENA_MAX);
+	struct store_flag_result result;
+	struct store_uids uids;
+
+	if (marked(s, POP3_DELETED | POP3_RETRIEVED, POP3_RETRIEVED, &a, &uids) < 0 || uids.n == 0)
+		return;
+	if (store_flags(s->view, uids, &change, &a, &result) == 0 && result.n_changed > 0)
+		tell_others(s);
+	for (size_t i = 0; i < s->view->n; i++)
+		s->marks[i] &= (uint8_t)~POP3_RETRIEVED;
+}
+
+/* All that DELE marked, in one transaction. */
+static int remove_deleted(struct pop3_session *s)
+{
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(POP3_UPDATE_ARENA_MAX);
+	struct store_uids uids, removed;
+	int r = marked(s, POP3_DELETED, POP3_DELETED, &a, &uids);
+
+	if (r < 0 || uids.n == 0)
+		return r;
+	r = store_remove(s->view, uids, &a, &removed);
+	if (r == 0 && removed.n > 0)
+		tell_others(s);
+	return r;
+}
+
+void pop3_cmd_quit(struct pop3_session *s, const struct pop3_command *c)
+{
+	int r = remove_deleted(s);
+
+	(void)c;
+	if (r < 0)
+		pop3_error(s, "[SYS/TEMP] The messages marked as deleted were not removed");
+	else
+		buf_add(&s->out.buf, STR("+OK Good-bye\r\n"));
+	s->ending = true;
+}
