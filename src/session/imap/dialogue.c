@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
+#include "store/store_search.h"
 
 void imap_session_init(
     struct imap_session *s, struct store *store, int stream, int registry, uint64_t append_limit)
@@ -25,6 +26,7 @@ void imap_session_init(
 	    .subject = {.is_owner = true},
 	    .append_limit = append_limit,
 	    .timeout_ms = 30 * 60 * 1000,
+	    .index_behind = true,
 	    .reader = imap_reader_new(&limits),
 	    .arena = ARENA_MAX(IMAP_SESSION_ARENA_MAX)};
 	imap_output_init(&s->out, stream);
@@ -73,12 +75,22 @@ static void give_back_memory(struct imap_session *s)
 	malloc_trim(0);
 }
 
+/* While nobody waits for us, a slice of the word index is made. */
+static void work_on_index(struct imap_session *s)
+{
+	bool more = false;
+	int r = store_search_work(s->store, IMAP_INDEX_SLICE_MS, &more);
+
+	s->index_behind = r == 0 && more;
+}
+
 /* Waits for bytes, for a word of the registry, or until there is something to tell. 0, -ETIMEDOUT,
  * -EPIPE when the registry is gone. */
 static int wait_for_any(struct imap_session *s, uint64_t until_ms, uint64_t tell_at_ms)
 {
 	struct pollfd fds[2] = {
 	    {.fd = s->stream, .events = POLLIN}, {.fd = s->registry, .events = POLLIN}};
+	uint64_t pause = IMAP_INDEX_AFTER_MS;
 	bool quiet = false;
 
 	for (;;) {
@@ -90,10 +102,15 @@ static int wait_for_any(struct imap_session *s, uint64_t until_ms, uint64_t tell
 		uint64_t left = num_min(until_ms, tell_at_ms) - now;
 		if (!quiet && left > IMAP_QUIET_MS)
 			left = IMAP_QUIET_MS;
+		if (s->index_behind)
+			left = num_min(left, pause);
 		int r = poll(fds, 2, (int)left);
 		if (r < 0 && errno != EINTR)
 			return -errno;
-		if (r == 0 && !quiet && left == IMAP_QUIET_MS) {
+		if (r == 0 && s->index_behind && left == pause) {
+			work_on_index(s);
+			pause = IMAP_INDEX_PAUSE_MS;
+		} else if (r == 0 && !quiet && left == IMAP_QUIET_MS) {
 			give_back_memory(s);
 			quiet = true;
 		}
@@ -284,6 +301,7 @@ static void run_command(struct imap_session *s)
 		buf_add_c(&wrong, '\0');
 		result = IMAP_RESULT_BAD(wrong.p);
 	}
+	s->index_behind = true;
 	s->n_bad = result.status == IMAP_BAD ? s->n_bad + 1 : 0;
 	if (!s->ending || c.id == IMAP_LOGOUT)
 		answer(s, c.tag, &result);

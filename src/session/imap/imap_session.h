@@ -26,9 +26,12 @@ enum {
 	IMAP_INPUT_LEN = 8192,
 	IMAP_BAD_COMMANDS_MAX = 50,         /* in a row, then BYE */
 	IMAP_SESSION_ARENA_MAX = 256 << 20, /* of one command's working memory */
-	IMAP_MESSAGES_FACTOR = 2, /* MULTIAPPEND: so many largest messages in one command */
-	IMAP_QUIET_MS = 1000,     /* after that without a word memory is given back */
-	IMAP_TRY_AGAIN_MS = 2000, /* when news could not be taken in or read */
+	IMAP_MESSAGES_FACTOR = 2,  /* MULTIAPPEND: so many largest messages in one command */
+	IMAP_QUIET_MS = 1000,      /* after that without a word memory is given back */
+	IMAP_INDEX_AFTER_MS = 150, /* after that the word index is worked on … */
+	IMAP_INDEX_SLICE_MS = 20,  /* … for so long … */
+	IMAP_INDEX_PAUSE_MS = 2,   /* … and others get the lock */
+	IMAP_TRY_AGAIN_MS = 2000,  /* when news could not be taken in or read */
 };
 
 struct imap_session {
@@ -52,6 +55,7 @@ struct imap_session {
 	bool draining;  /* the server stops */
 	bool ending;    /* after this response the connection ends */
 	unsigned n_bad;
+	bool index_behind; /* the word index may have something to do (store/store_search.h) */
 	uint64_t try_again_at_ms; /* IDLE leaves `changed` alone until then; 0: now */
 
 	struct store_view *view; /* the selected mailbox, NULL: none */

@@ -247,7 +247,7 @@ static int ask_index(struct imap_session *s, struct imap_search_key *key)
 		charset_fold(key->field, &name);
 		text = buf_str(&name);
 	}
-	if (classes == 0 || text.len == 0)
+	if (classes == 0 || text.len == 0 || key->answer != NULL)
 		return 0;
 	struct store_search_answer *answer = ARENA_NEW(&s->arena, struct store_search_answer);
 	if (answer == NULL)

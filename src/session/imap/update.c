@@ -139,6 +139,7 @@ void imap_take_in(struct imap_session *s)
 	}
 	if (r < 0)
 		try_again_soon(s);
+	s->index_behind = true;
 	if (n_taken > 0)
 		imap_tell_others(s);
 }
