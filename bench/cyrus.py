@@ -173,11 +173,6 @@ class Cyrus:
     def mail_folder(self):
         return f"{self.root}/mail"
 
-    def delivered(self):
-        """How many messages are in mailboxes now: files with a number and a dot for a name."""
-        return sum(name[:-1].isdigit() and name.endswith(".")
-                   for _, _, names in os.walk(f"{self.root}/mail") for name in names)
-
     def fill(self, user, messages, size, make):
         """Delivers messages over LMTP."""
         with smtplib.LMTP("127.0.0.1", self.lmtp) as lmtp:

@@ -122,17 +122,6 @@ class Dovecot:
     def pids(self):
         return [p for root in self._master() for p in machine.tree(root)]
 
-    def delivered(self):
-        """How many messages are in mailboxes now."""
-        n = 0
-        for user in os.listdir(f"{self.root}/mail"):
-            for sub in ("new", "cur"):
-                try:
-                    n += len(os.listdir(f"{self.root}/mail/{user}/{sub}"))
-                except OSError:
-                    pass
-        return n
-
     def mail_folder(self):
         return f"{self.root}/mail"
 

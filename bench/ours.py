@@ -71,7 +71,7 @@ class Gatepost:
     def pids(self):
         return machine.tree(self.process.pid)
 
-    def delivered(self):
+    def waiting(self):
         return None  # a 250 is a message in a mailbox: nothing to wait for
 
     def mail_folder(self):

@@ -11,6 +11,7 @@ import machine
 from machine import DOMAIN, run
 
 PACKAGES = ["postfix"]
+QUEUES = ("maildrop", "incoming", "active", "deferred")
 
 POSTFIX_MAIN = """
 compatibility_level = 3.6
@@ -113,8 +114,9 @@ class Behind:
     def pids(self):
         return [p for root in self._master() for p in machine.tree(root)] + self.store.pids()
 
-    def delivered(self):
-        return self.store.delivered()
+    def waiting(self):
+        """How many messages are not in their mailboxes yet: Postfix keeps each until the store has answered for it."""
+        return sum(len(names) for queue in QUEUES for _, _, names in os.walk(f"{self.root}/spool/{queue}"))
 
     def mail_folder(self):
         return self.store.mail_folder()
