@@ -313,11 +313,9 @@ struct imap_result imap_cmd_fetch(struct imap_session *s, const struct imap_comm
 
 	f.message.store = s->store;
 	f.message.arena = &f.message_arena;
-	if (!imap_positions_of(s, &c->fetch.set, c->uid, &positions, &result))
+	if (!fetch_positions(s, c, &positions, &result))
 		return result;
 	plan(&f);
-	if (!fetch_narrow(s, c, &positions, &result))
-		return result;
 	int r = fetch_all(&f, &positions);
 	fetch_message_done(&f.message);
 	arena_done(&f.message_arena);

@@ -57,34 +57,56 @@ static void keep_page(const struct imap_partial *partial, struct imap_positions 
 	positions->count = end - first;
 }
 
-/* "*" stands for the highest UID that ever was, so that the last messages' going is told. */
-static int send_vanished(struct imap_session *s, const struct imap_command *c)
+/*
+ * The UIDs that the command names, there or not. "*" stands for the highest that ever was, so that
+ * the last messages' going is told.
+ */
+static bool known_of(struct imap_session *s, const struct imap_set *set, struct imap_set *ret_known)
 {
-	struct imap_set known = c->fetch.set;
-	struct vanished_query query = {.modseq = c->fetch.changed_since, .known = &known};
+	struct imap_set known = *set;
 
-	if (known.saved)
-		known = (struct imap_set){.ranges = s->saved, .n = s->n_saved};
-	else
-		imap_set_resolve(&known, s->view->uidnext - 1);
-	return vanished_send_earlier(s, &query);
+	if (set->saved) {
+		*ret_known = (struct imap_set){.ranges = s->saved, .n = s->n_saved};
+		return true;
+	}
+	known.ranges = ARENA_NEW_ARRAY(&s->arena, struct imap_range, set->n);
+	if (known.ranges == NULL)
+		return false;
+	memcpy(known.ranges, set->ranges, set->n * sizeof(*set->ranges));
+	imap_set_resolve(&known, s->view->uidnext - 1);
+	*ret_known = known;
+	return true;
 }
 
-bool fetch_narrow(struct imap_session *s, const struct imap_command *c,
+static bool narrow(struct imap_session *s, const struct imap_fetch *fetch,
     struct imap_positions *positions, struct imap_result *ret_result)
 {
+	if (fetch->has_partial)
+		keep_page(&fetch->partial, positions);
+	if (!fetch->has_changed_since || fetch_changed_since(s, fetch->changed_since, positions))
+		return true;
+	*ret_result = imap_too_much();
+	return false;
+}
+
+bool fetch_positions(struct imap_session *s, const struct imap_command *c,
+    struct imap_positions *ret_positions, struct imap_result *ret_result)
+{
+	struct imap_set known = {0};
+	struct vanished_query query = {.modseq = c->fetch.changed_since, .known = &known};
+
 	if (c->fetch.vanished && !s->qresync) {
 		*ret_result = IMAP_RESULT_BAD("VANISHED needs ENABLE QRESYNC");
 		return false;
 	}
-	if (c->fetch.has_partial)
-		keep_page(&c->fetch.partial, positions);
-	if (c->fetch.has_changed_since &&
-	    !fetch_changed_since(s, c->fetch.changed_since, positions)) {
+	if (c->fetch.vanished && !known_of(s, &c->fetch.set, &known)) {
 		*ret_result = imap_too_much();
 		return false;
 	}
-	int r = c->fetch.vanished ? send_vanished(s, c) : 0;
+	if (!imap_positions_of(s, &c->fetch.set, c->uid, ret_positions, ret_result) ||
+	    !narrow(s, &c->fetch, ret_positions, ret_result))
+		return false;
+	int r = c->fetch.vanished ? vanished_send_earlier(s, &query) : 0;
 	if (r < 0)
 		*ret_result = imap_store_error(s, r);
 	return r == 0;

@@ -8,11 +8,11 @@
 #include "session/imap/imap_session.h"
 
 /*
- * Leaves in `*positions` what the modifiers leave of the messages that the command names, and sends
- * VANISHED (EARLIER) where it is asked. False: `*ret_result` says why.
+ * What the modifiers leave of the messages that the command names, in the arena; VANISHED (EARLIER)
+ * is sent where it is asked. False: `*ret_result` says why.
  */
-MUST_USE bool fetch_narrow(struct imap_session *s, const struct imap_command *c,
-    struct imap_positions *positions, struct imap_result *ret_result);
+MUST_USE bool fetch_positions(struct imap_session *s, const struct imap_command *c,
+    struct imap_positions *ret_positions, struct imap_result *ret_result);
 
 /* Those of `positions` with a MODSEQ above `modseq`, in the arena. False at its ceiling. */
 MUST_USE bool fetch_changed_since(
