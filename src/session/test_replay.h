@@ -5,6 +5,7 @@
  *   # a comment
  *   C: a1 NOOP              a line from the first client; C2:, C3: from others of the same account
  *   S: a1 OK NOOP done      the next line to it must be this; S2:, S3:
+ *   W: a1 OK <*>            what comes to it before this line may be anything; W2:, W3:
  *   X:                      the session ends the connection now; H: the client hangs up
  *   M: Subject: hi\r\n…     this message is delivered
  *
@@ -112,6 +113,15 @@ static inline void test_expect(struct test_sessions *t, struct test_client *c, s
 	test_line_done(c, line);
 }
 
+static inline void test_skip_to(struct test_sessions *t, struct test_client *c, struct str expected)
+{
+	struct str line;
+
+	while (!test_matches(expected, line = test_line(t, c)))
+		test_line_done(c, line);
+	test_line_done(c, line);
+}
+
 static inline void test_unescape(struct str text, struct buf *out)
 {
 	for (size_t i = 0; i < text.len; i++) {
@@ -178,6 +188,8 @@ static inline void test_replay_line(
 		test_say(c, text);
 	else if (line.p[0] == 'S')
 		test_expect(t, c, text);
+	else if (line.p[0] == 'W')
+		test_skip_to(t, c, text);
 	else if (line.p[0] == 'X')
 		test_expect_end(t, c);
 	else if (line.p[0] == 'H')

@@ -1,0 +1,21 @@
+/* The transcripts beside this file (transcripts/NAME.txt; session/test_replay.h): C: and C2: speak
+ * POP3, C3: IMAP. */
+#include "session/test_replay.h"
+
+static void test_transcripts(void **state)
+{
+	const struct test_replay replay = {
+	    "src/session/pop3/transcripts", {SESSION_POP3, SESSION_POP3, SESSION_IMAP}};
+
+	(void)state;
+	test_replay_all(&replay);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_transcripts)};
+
+	signal(SIGPIPE, SIG_IGN);
+	session_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
