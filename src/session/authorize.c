@@ -37,7 +37,8 @@ int authorize_rights(
 	return 0;
 }
 
-int authorize(struct store *s, const struct subject *subject, unsigned rights, uint64_t mailbox)
+int authorize_mailbox(
+    struct store *s, const struct subject *subject, unsigned rights, uint64_t mailbox)
 {
 	unsigned has = 0;
 	int error = authorize_rights(s, subject, mailbox, &has);

@@ -29,7 +29,7 @@ struct subject {
 };
 
 /* 0 when `subject` has all of `rights` (STORE_RIGHT_…) to the mailbox; -EACCES when not. */
-MUST_USE int authorize(
+MUST_USE int authorize_mailbox(
     struct store *s, const struct subject *subject, unsigned rights, uint64_t mailbox);
 
 /* All rights that the subject has. */

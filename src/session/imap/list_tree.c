@@ -78,9 +78,9 @@ static int leave_out_unseen(struct imap_session *s, struct store_mailbox *list, 
 	size_t kept = 0;
 
 	for (size_t i = 0; i < *n; i++) {
-		int r = list[i].id == 0
-		            ? 0
-		            : authorize(s->store, &s->subject, STORE_RIGHT_LOOKUP, list[i].id);
+		int r = list[i].id == 0 ? 0
+		                        : authorize_mailbox(s->store, &s->subject,
+		                              STORE_RIGHT_LOOKUP, list[i].id);
 		if (r == 0)
 			list[kept++] = list[i];
 		else if (r != -EACCES)
