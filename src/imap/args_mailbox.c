@@ -82,6 +82,7 @@ static const struct {
     {STR_INIT("HIGHESTMODSEQ"), STATUS_HIGHESTMODSEQ},
     {STR_INIT("APPENDLIMIT"), STATUS_APPENDLIMIT},
     {STR_INIT("MAILBOXID"), STATUS_MAILBOXID},
+    {STR_INIT("DELETED-STORAGE"), STATUS_DELETED_STORAGE},
 };
 
 struct str imap_status_item_name(enum imap_status_item item)
@@ -145,6 +146,7 @@ static const struct option select_options[] = {
     {STR_INIT("REMOTE"), LIST_REMOTE},
     {STR_INIT("RECURSIVEMATCH"), LIST_RECURSIVEMATCH},
     {STR_INIT("SPECIAL-USE"), LIST_SPECIAL_USE},
+    {STR_INIT(""), 0},
 };
 
 static const struct option return_options[] = {
@@ -153,25 +155,30 @@ static const struct option return_options[] = {
     {STR_INIT("SPECIAL-USE"), LIST_RETURN_SPECIAL_USE},
     {STR_INIT("STATUS"), LIST_RETURN_STATUS},
     {STR_INIT("MYRIGHTS"), LIST_RETURN_MYRIGHTS},
+    {STR_INIT("METADATA"), LIST_RETURN_METADATA},
+    {STR_INIT(""), 0},
 };
 
 static bool parse_option(
-    struct imap_parser *p, const struct option *options, size_t n, struct imap_list *list)
+    struct imap_parser *p, const struct option *options, struct imap_list *list)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (!imap_skip_word(p, options[i].word))
+	for (const struct option *o = options; o->option != 0; o++) {
+		if (!imap_skip_word(p, o->word))
 			continue;
-		list->options |= options[i].option;
-		if (options[i].option != LIST_RETURN_STATUS)
-			return true;
-		return imap_parse_space(p) && parse_status_items(p, &list->status);
+		list->options |= o->option;
+		if (o->option == LIST_RETURN_STATUS)
+			return imap_parse_space(p) && parse_status_items(p, &list->status);
+		if (o->option == LIST_RETURN_METADATA)
+			return imap_parse_space(p) &&
+			       imap_parse_metadata_entries(p, &list->metadata);
+		return true;
 	}
 	return imap_fail(p, "a LIST option");
 }
 
 /* "(" [option *(SP option)] ")" */
 static bool parse_options(
-    struct imap_parser *p, const struct option *options, size_t n, struct imap_list *list)
+    struct imap_parser *p, const struct option *options, struct imap_list *list)
 {
 	list->extended = true;
 	if (!imap_parse_char(p, '('))
@@ -179,7 +186,7 @@ static bool parse_options(
 	if (imap_skip(p, ')'))
 		return true;
 	do {
-		if (!parse_option(p, options, n, list))
+		if (!parse_option(p, options, list))
 			return false;
 	} while (imap_skip(p, ' '));
 	return imap_parse_char(p, ')');
@@ -214,8 +221,7 @@ bool imap_parse_list(struct imap_parser *p, struct imap_command *c)
 	if (!imap_parse_space(p))
 		return false;
 	if (imap_peek(p) == '(' &&
-	    (!parse_options(p, select_options, ARRAY_LEN(select_options), list) ||
-	        !imap_parse_space(p)))
+	    (!parse_options(p, select_options, list) || !imap_parse_space(p)))
 		return false;
 	if ((list->options & LIST_RECURSIVEMATCH) != 0 && (list->options & LIST_SUBSCRIBED) == 0)
 		return imap_fail(p, "SUBSCRIBED with RECURSIVEMATCH before this");
@@ -226,6 +232,5 @@ bool imap_parse_list(struct imap_parser *p, struct imap_command *c)
 		return true;
 	if (!imap_skip_word(p, STR("RETURN")))
 		return imap_fail(p, "RETURN");
-	return imap_parse_space(p) &&
-	       parse_options(p, return_options, ARRAY_LEN(return_options), list);
+	return imap_parse_space(p) && parse_options(p, return_options, list);
 }

@@ -1,55 +1,6 @@
 /* Arguments of the commands on messages. */
 #include "imap/command_args.h"
 
-/* date-time = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE */
-static bool parse_date_time(struct imap_parser *p, struct date *ret_date)
-{
-	struct str text;
-
-	if (!imap_parse_string(p, &text))
-		return false;
-	if (!date_parse_internal(text, ret_date))
-		return imap_fail(p, "a date such as \"17-Jul-1996 02:44:25 -0700\" before this");
-	return true;
-}
-
-/* append-message = [SP flag-list] [SP date-time] SP (literal / literal8) */
-static bool parse_append_message(struct imap_parser *p, struct imap_append_message **ret_message)
-{
-	struct imap_append_message *m = ARENA_NEW(p->arena, struct imap_append_message);
-
-	if (m == NULL)
-		return imap_fail_size(p);
-	if (!imap_parse_space(p))
-		return false;
-	if (imap_peek(p) == '(' && (!imap_parse_flag_list(p, &m->flags) || !imap_parse_space(p)))
-		return false;
-	if (imap_peek(p) == '"') {
-		m->has_date = true;
-		if (!parse_date_time(p, &m->date) || !imap_parse_space(p))
-			return false;
-	}
-	if (!imap_parse_literal(p, &m->message, &m->binary))
-		return false;
-	*ret_message = m;
-	return true;
-}
-
-/* append = "APPEND" SP mailbox 1*append-message (RFC 3502 §6.3.11) */
-bool imap_parse_append(struct imap_parser *p, struct imap_command *c)
-{
-	struct imap_append_message **to = &c->messages;
-
-	if (!imap_parse_name(p, c))
-		return false;
-	do {
-		if (!parse_append_message(p, to))
-			return false;
-		to = &(*to)->next;
-	} while (imap_peek(p) == ' ');
-	return true;
-}
-
 /* EXPUNGE alone, or UID EXPUNGE with a set (RFC 9051 §6.4.9) */
 bool imap_parse_expunge(struct imap_parser *p, struct imap_command *c)
 {

@@ -24,6 +24,9 @@ enum {
 	IMAP_PATTERNS_MAX = 100,
 	IMAP_ENABLE_MAX = 20,
 	IMAP_USES_MAX = 20,
+	IMAP_QUOTA_RESOURCES_MAX = 20,
+	IMAP_METADATA_ENTRIES_MAX = 100,
+	IMAP_METADATA_NAME_MAX = 255,
 	IMAP_ID_PAIRS_MAX = 30,
 	IMAP_MECHANISM_LEN_MAX = 20,
 	IMAP_SORT_KEYS_MAX = 20,
@@ -62,6 +65,11 @@ enum imap_command_id {
 	IMAP_STORE,
 	IMAP_COPY,
 	IMAP_MOVE,
+	IMAP_GETQUOTA,
+	IMAP_GETQUOTAROOT,
+	IMAP_SETQUOTA,
+	IMAP_GETMETADATA,
+	IMAP_SETMETADATA,
 	IMAP_SORT,
 	IMAP_THREAD,
 	IMAP_ESEARCH,
@@ -83,8 +91,9 @@ enum imap_status_item {
 	STATUS_SIZE = 64,
 	STATUS_HIGHESTMODSEQ = 128,
 	STATUS_APPENDLIMIT = 256,
-	STATUS_MAILBOXID = 512, /* RFC 8474 */
-	STATUS_LAST = STATUS_MAILBOXID,
+	STATUS_MAILBOXID = 512,        /* RFC 8474 */
+	STATUS_DELETED_STORAGE = 1024, /* RFC 9208 */
+	STATUS_LAST = STATUS_DELETED_STORAGE,
 };
 
 enum imap_list_option {
@@ -97,6 +106,7 @@ enum imap_list_option {
 	LIST_RETURN_SPECIAL_USE = 64,
 	LIST_RETURN_STATUS = 128,
 	LIST_RETURN_MYRIGHTS = 256, /* RFC 8440 */
+	LIST_RETURN_METADATA = 512, /* RFC 9590 */
 };
 
 enum imap_search_return {
@@ -122,10 +132,28 @@ enum imap_sort_by {
 
 enum imap_store_mode { STORE_REPLACE, STORE_ADD, STORE_REMOVE };
 
+enum imap_metadata_depth { METADATA_DEPTH_0, METADATA_DEPTH_1, METADATA_DEPTH_INFINITY };
+
+struct imap_metadata_entry {
+	struct str name; /* as written; names are the same in any case */
+	struct str value;
+	bool removed; /* NIL */
+};
+
+/* RFC 5464 */
+struct imap_metadata {
+	bool has_max_size;
+	uint64_t max_size;
+	enum imap_metadata_depth depth;
+	struct imap_metadata_entry *entries;
+	size_t n;
+};
+
 struct imap_list {
 	bool extended; /* options or several patterns were given (RFC 9051 §6.3.9.1) */
 	unsigned options;
-	unsigned status; /* items of RETURN (STATUS …) */
+	unsigned status;               /* items of RETURN (STATUS …) */
+	struct imap_metadata metadata; /* entries of RETURN (METADATA …) */
 	struct str reference;
 	struct str *patterns;
 	size_t n_patterns;
@@ -138,6 +166,7 @@ struct imap_append_message {
 	struct date date;
 	struct str message;
 	bool binary; /* literal8: may hold NUL */
+	bool utf8;   /* UTF8 (~{…}) (RFC 6855 §4) */
 };
 
 struct imap_search {
@@ -190,10 +219,10 @@ struct imap_store {
 struct imap_command {
 	struct str tag;
 	enum imap_command_id id;
-	bool uid;               /* UID FETCH, … */
-	struct str name, name2; /* mailbox; RENAME: from, to; LOGIN: user, password */
+	bool uid;                      /* UID FETCH, … */
+	struct str name, name2;        /* mailbox; RENAME: from, to; LOGIN: user, password */
 	struct str identifier, rights; /* SETACL, DELETEACL, LISTRIGHTS */
-	struct str mechanism;   /* AUTHENTICATE */
+	struct str mechanism;          /* AUTHENTICATE */
 	bool has_initial;
 	struct str initial;         /* its initial response, still base64, "=" for an empty one */
 	bool condstore;             /* SELECT … (CONDSTORE) */
@@ -208,6 +237,7 @@ struct imap_command {
 	struct imap_order *order;
 	struct imap_fetch fetch;
 	struct imap_store store;
+	struct imap_metadata metadata;
 };
 
 /*

@@ -29,6 +29,11 @@ MUST_USE bool imap_parse_thread(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_esearch(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_fetch(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_store(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_setquota(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_getmetadata(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_setmetadata(struct imap_parser *p, struct imap_command *c);
+/* entries, for LIST too */
+MUST_USE bool imap_parse_metadata_entries(struct imap_parser *p, struct imap_metadata *m);
 MUST_USE bool imap_parse_set_and_name(struct imap_parser *p, struct imap_command *c);
 
 /* args_order.c: behind the word RETURN; and what follows the options of a search. */

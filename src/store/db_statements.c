@@ -94,6 +94,21 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_OBJECT_THREAD] = "UPDATE objects SET thread_id = ?2 WHERE message = ?1",
     [DB_PREVIEW_ADD] = "INSERT INTO previews (message, preview) VALUES (?1, ?2)",
     [DB_PREVIEW_GET] = "SELECT preview FROM previews WHERE message = ?1",
+    [DB_ANNOTATION_PUT] =
+        "INSERT OR REPLACE INTO annotations (mailbox, modseq, changed_at, entry, value) VALUES "
+        "(?1, ?2, ?3, ?4, ?5)",
+    [DB_ANNOTATION_FORGET] = "DELETE FROM annotations WHERE value IS NULL AND changed_at < ?1",
+    [DB_ANNOTATION_COUNT] =
+        "SELECT count(*) FROM annotations WHERE mailbox = ?1 AND value IS NOT NULL",
+    [DB_ANNOTATION_USAGE] = "SELECT coalesce(sum(length(entry) + length(value)), 0) FROM "
+                            "annotations WHERE value IS NOT NULL",
+    [DB_ANNOTATIONS] = "SELECT entry, value FROM annotations WHERE mailbox = ?1 AND value IS NOT "
+                       "NULL AND (entry = ?2 OR (entry >= ?3 AND entry < ?4)) ORDER BY entry",
+    [DB_ANNOTATIONS_CHANGED] =
+        "SELECT coalesce(b.name, ''), a.entry FROM annotations a LEFT JOIN mailboxes b ON b.id = "
+        "a.mailbox WHERE a.modseq > ?1 AND a.modseq <> ?2 ORDER BY a.mailbox, a.entry",
+    [DB_DELETED_SIZE] = "SELECT sum(size) FROM entries WHERE mailbox = ?1 AND (flags & 8) <> 0",
+    [DB_USAGE] = "SELECT count(*), coalesce(sum(n_messages), 0) FROM mailboxes",
     [DB_ENTRY_ADD] = "INSERT INTO entries (mailbox, uid, message, flags, modseq, saved_at, size, "
                      "internal_at, internal_zone) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [DB_ENTRY_GET] = "SELECT message, flags, modseq, size, internal_at, internal_zone FROM entries "

@@ -130,6 +130,14 @@ int salvage_mailboxes(struct salvage *old, struct store *s)
 	return error;
 }
 
+uint64_t salvage_mailbox(const struct salvage *old, uint64_t old_id)
+{
+	for (size_t i = 0; i < old->n_boxes; i++)
+		if (old->boxes[i].old_id == old_id)
+			return old->boxes[i].new_id;
+	return 0;
+}
+
 uint32_t salvage_uidvalidity(const struct salvage *old)
 {
 	return old->uidvalidity;
@@ -166,16 +174,11 @@ static int on_entry(void *ctx, sqlite3_stmt *row)
 		g->last_mailbox = mailbox;
 		g->last_uid = uid;
 	}
-	for (size_t i = 0; i < g->old->n_boxes; i++) {
-		if (g->old->boxes[i].old_id != mailbox)
-			continue;
-		struct salvaged entry = {.mailbox = g->old->boxes[i].new_id,
-		    .uid = uid,
-		    .flags = map_flags(g->old, db_column_u64(row, 2)),
-		    .place = {db_column_u32(row, 3), db_column_u64(row, 4)}};
-		return g->fn(g->ctx, &entry);
-	}
-	return 0;
+	struct salvaged entry = {.mailbox = salvage_mailbox(g->old, mailbox),
+	    .uid = uid,
+	    .flags = map_flags(g->old, db_column_u64(row, 2)),
+	    .place = {db_column_u32(row, 3), db_column_u64(row, 4)}};
+	return entry.mailbox > 0 ? g->fn(g->ctx, &entry) : 0;
 }
 
 #define ENTRIES                                                                                    \

@@ -30,6 +30,12 @@ MUST_USE int salvage_each(struct salvage *old, const char *sql,
  */
 MUST_USE int salvage_mailboxes(struct salvage *old, struct store *s);
 
+/* What became of an old mailbox: its new id, 0 for none. */
+uint64_t salvage_mailbox(const struct salvage *old, uint64_t old_id);
+
+/* Takes the annotations over (store_annotation.h), after the mailboxes. */
+MUST_USE int salvage_annotations(struct salvage *old, struct store *s);
+
 /* The highest UIDVALIDITY that was seen there. */
 uint32_t salvage_uidvalidity(const struct salvage *old);
 

@@ -204,6 +204,18 @@ static int make_version_8(struct db *db, struct letterbox_place end UNUSED)
 	    "CREATE TABLE search_left_out (message INTEGER PRIMARY KEY);");
 }
 
+/* Version 9 keeps annotations (RFC 5464). One without value was removed. */
+static int make_version_9(struct db *db, struct letterbox_place end UNUSED)
+{
+	return run_sql(db,
+	    "CREATE TABLE annotations ("
+	    " mailbox INTEGER NOT NULL, entry TEXT NOT NULL, value BLOB, modseq INTEGER NOT NULL,"
+	    " changed_at INTEGER NOT NULL, PRIMARY KEY (mailbox, entry)) WITHOUT ROWID;"
+	    "CREATE INDEX annotations_modseq ON annotations (modseq);"
+	    "CREATE TRIGGER annotations_gone AFTER DELETE ON mailboxes"
+	    " BEGIN DELETE FROM annotations WHERE mailbox = old.id; END;");
+}
+
 /* The step to version n + 1 stands at n. */
 static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place end) = {
     make_version_1,
@@ -214,6 +226,7 @@ static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place 
     make_version_6,
     make_version_7,
     make_version_8,
+    make_version_9,
 };
 
 static int get_version(struct db *db, int *ret_version)

@@ -102,7 +102,7 @@ struct imap_result imap_cmd_getacl(struct imap_session *s, const struct imap_com
 	if (r < 0)
 		return imap_store_error(s, r);
 	buf_add(out, STR("* ACL "));
-	imap_mailbox_name_write(mailbox.name, s->rev2, out);
+	imap_mailbox_name_write(mailbox.name, s->utf8, out);
 	for (size_t i = 0; i < n; i++) {
 		bool owner = s->subject.is_owner && str_eq(grants[i].identifier, s->subject.user);
 		names_owner |= owner;
@@ -138,7 +138,7 @@ struct imap_result imap_cmd_listrights(struct imap_session *s, const struct imap
 	bool owner = s->subject.is_owner && str_eq(identifier, s->subject.user);
 	unsigned always = owner ? AUTHORIZE_OWNER_ALWAYS : 0;
 	buf_add(out, STR("* LISTRIGHTS "));
-	imap_mailbox_name_write(mailbox.name, s->rev2, out);
+	imap_mailbox_name_write(mailbox.name, s->utf8, out);
 	buf_add_c(out, ' ');
 	imap_string_write(c->identifier, out);
 	buf_add_c(out, ' ');

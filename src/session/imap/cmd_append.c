@@ -71,9 +71,12 @@ struct imap_result imap_cmd_append(struct imap_session *s, const struct imap_com
 	if (!imap_find_mailbox(s, c->name, true, &mailbox, &result) ||
 	    !imap_may(s, STORE_RIGHT_INSERT, mailbox.id, &result))
 		return result;
-	for (const struct imap_append_message *m = c->messages; m != NULL; m = m->next)
+	for (const struct imap_append_message *m = c->messages; m != NULL; m = m->next) {
+		if (m->utf8 && !s->utf8)
+			return IMAP_RESULT_BAD("ENABLE UTF8=ACCEPT comes before that");
 		if (m->message.len == 0) /* RFC 3502 §6.3.11: the client gave up */
 			return IMAP_RESULT_NO("CANNOT", "An empty message is none");
+	}
 	int r = append_all(s, mailbox.id, c->messages, &uidvalidity, &uids);
 	imap_tell_others(s);
 	if (r == -EINPROGRESS)

@@ -10,6 +10,8 @@ static bool enable(struct imap_session *s, struct str word, struct str *ret_name
 	    {STR_INIT("IMAP4rev2"), &s->rev2},
 	    {STR_INIT("CONDSTORE"), &s->condstore},
 	    {STR_INIT("QRESYNC"), &s->qresync},
+	    {STR_INIT("UTF8=ACCEPT"), &s->utf8_only},
+	    {STR_INIT("METADATA"), &s->metadata},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -29,7 +31,7 @@ static bool enable(struct imap_session *s, struct str word, struct str *ret_name
 struct imap_result imap_cmd_enable(struct imap_session *s, const struct imap_command *c)
 {
 	struct buf *out = &s->out.buf;
-	bool condstore = s->condstore;
+	bool condstore = s->condstore, metadata = s->metadata;
 	struct str name;
 
 	buf_add(out, STR("* ENABLED"));
@@ -44,5 +46,8 @@ struct imap_result imap_cmd_enable(struct imap_session *s, const struct imap_com
 		s->condstore = false; /* so that it says where the client stands */
 		imap_enable_condstore(s);
 	}
+	s->utf8 = s->rev2 || s->utf8_only;
+	if (s->metadata && !metadata)
+		s->metadata = imap_watch_metadata(s);
 	return IMAP_RESULT_OK("ENABLE done");
 }

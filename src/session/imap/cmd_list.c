@@ -9,6 +9,7 @@ struct listing {
 	bool lsub;
 	struct str patterns[IMAP_PATTERNS_MAX]; /* with the reference in front, kept form */
 	size_t n_patterns;
+	int error; /* of reading annotations */
 };
 
 struct str imap_special_use_name(enum store_special_use use)
@@ -67,13 +68,15 @@ static void write_attributes(const struct listing *l, const struct list_node *no
 		write_attribute(imap_special_use_name(node->mailbox->use), &first, out);
 }
 
-/* What stands behind a mailbox's line: MYRIGHTS (RFC 8440), and STATUS where it may be read (RFC
- * 5819 §2). */
-static void write_returns(const struct listing *l, const struct store_mailbox *mailbox)
+/* What stands behind a mailbox's line: MYRIGHTS (RFC 8440); STATUS (RFC 5819 §2) and METADATA (RFC
+ * 9590) where it may be read. */
+static void write_returns(struct listing *l, const struct store_mailbox *mailbox)
 {
+	const unsigned any = LIST_RETURN_MYRIGHTS | LIST_RETURN_STATUS | LIST_RETURN_METADATA;
+	uint64_t longest;
 	unsigned rights = 0;
 
-	if (!has(l, LIST_RETURN_MYRIGHTS) && !has(l, LIST_RETURN_STATUS))
+	if ((l->list->options & any) == 0)
 		return;
 	if (authorize_rights(l->s->store, &l->s->subject, mailbox->id, &rights) < 0)
 		return;
@@ -81,9 +84,11 @@ static void write_returns(const struct listing *l, const struct store_mailbox *m
 		imap_my_rights_write(l->s, mailbox->name, rights);
 	if (has(l, LIST_RETURN_STATUS) && (rights & STORE_RIGHT_READ) != 0)
 		imap_status_write(l->s, mailbox, l->list->status, &l->s->out.buf);
+	if (has(l, LIST_RETURN_METADATA) && (rights & STORE_RIGHT_READ) != 0 && l->error == 0)
+		l->error = imap_metadata_write(l->s, mailbox, &l->list->metadata, &longest);
 }
 
-static void write_row(const struct listing *l, const struct list_node *node, bool child_info)
+static void write_row(struct listing *l, const struct list_node *node, bool child_info)
 {
 	struct buf *out = &l->s->out.buf;
 
@@ -96,7 +101,7 @@ static void write_row(const struct listing *l, const struct list_node *node, boo
 		write_attributes(l, node, out);
 	}
 	buf_add(out, STR(") \"/\" "));
-	imap_mailbox_name_write(node->name, l->s->rev2, out);
+	imap_mailbox_name_write(node->name, l->s->utf8, out);
 	if (child_info)
 		buf_add(out, STR(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));
 	buf_add(out, STR("\r\n"));
@@ -123,7 +128,7 @@ static bool has_hidden_child(
 
 /* With SUBSCRIBED: the names that are, and with RECURSIVEMATCH what leads to them. */
 static void list_subscribed(
-    const struct listing *l, const struct list_tree *tree, const struct list_node *node)
+    struct listing *l, const struct list_tree *tree, const struct list_node *node)
 {
 	bool info = (l->lsub || has(l, LIST_RECURSIVEMATCH)) && has_hidden_child(l, tree, node);
 
@@ -131,8 +136,7 @@ static void list_subscribed(
 		write_row(l, node, info && !l->lsub);
 }
 
-static void list_node(
-    const struct listing *l, const struct list_tree *tree, const struct list_node *node)
+static void list_node(struct listing *l, const struct list_tree *tree, const struct list_node *node)
 {
 	if (!matches(l, node->name))
 		return;
@@ -157,7 +161,7 @@ static bool read_patterns(struct listing *l)
 		buf_add(&whole, l->list->reference);
 		buf_add(&whole, l->list->patterns[i]);
 		if (buf_failed(&whole) ||
-		    imap_mailbox_pattern_read(buf_str(&whole), s->rev2, &kept) != NULL)
+		    imap_mailbox_pattern_read(buf_str(&whole), s->utf8, &kept) != NULL)
 			continue;
 		if (!arena_dup(&s->arena, buf_str(&kept), &l->patterns[l->n_patterns]))
 			return false;
@@ -200,5 +204,5 @@ struct imap_result imap_cmd_list(struct imap_session *s, const struct imap_comma
 	for (size_t i = 0; i < tree.n; i++)
 		if (!str_eq(tree.nodes[i].name, STR("INBOX")))
 			list_node(&l, &tree, &tree.nodes[i]);
-	return done;
+	return l.error < 0 ? imap_store_error(s, l.error) : done;
 }

@@ -1,9 +1,19 @@
 #include "imap/mailbox_name.h"
 #include "session/imap/commands.h"
 #include "session/imap/rights.h"
+#include "store/store_usage.h"
+
+static uint64_t deleted_size(struct imap_session *s, const struct store_mailbox *m)
+{
+	uint64_t size = 0;
+
+	if (m->n_deleted == 0 || store_deleted_size(s->store, m->id, &size) < 0)
+		return 0;
+	return size;
+}
 
 static uint64_t value_of(
-    const struct imap_session *s, const struct store_mailbox *m, enum imap_status_item item)
+    struct imap_session *s, const struct store_mailbox *m, enum imap_status_item item)
 {
 	switch (item) {
 	case STATUS_MESSAGES:
@@ -22,6 +32,8 @@ static uint64_t value_of(
 		return m->size;
 	case STATUS_HIGHESTMODSEQ:
 		return m->highest_modseq;
+	case STATUS_DELETED_STORAGE:
+		return deleted_size(s, m);
 	case STATUS_APPENDLIMIT:
 		return s->append_limit;
 	default:
@@ -42,7 +54,7 @@ void imap_status_write(
 	bool first = true;
 
 	buf_add(out, STR("* STATUS "));
-	imap_mailbox_name_write(mailbox->name, s->rev2, out);
+	imap_mailbox_name_write(mailbox->name, s->utf8, out);
 	buf_add(out, STR(" ("));
 	for (unsigned item = 1; item <= STATUS_LAST; item <<= 1) {
 		if ((items & item) == 0)

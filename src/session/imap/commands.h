@@ -28,15 +28,23 @@ IMAP_CMD(search);
 IMAP_CMD(sort);
 IMAP_CMD(fetch);
 IMAP_CMD(store);
-IMAP_CMD(copy); /* and MOVE */
+IMAP_CMD(copy);   /* and MOVE */
 IMAP_CMD(setacl); /* and DELETEACL */
 IMAP_CMD(getacl);
 IMAP_CMD(listrights);
 IMAP_CMD(myrights);
+IMAP_CMD(getquota);
+IMAP_CMD(getquotaroot);
+IMAP_CMD(setquota);
+IMAP_CMD(getmetadata);
+IMAP_CMD(setmetadata);
 
 /* cmd_status.c, for LIST RETURN (STATUS …): "* STATUS name (…)" */
 void imap_status_write(
     struct imap_session *s, const struct store_mailbox *mailbox, unsigned items, struct buf *out);
+/* cmd_metadata.c, for LIST RETURN (METADATA …) (RFC 9590); 0 or the store's error. */
+MUST_USE int imap_metadata_write(struct imap_session *s, const struct store_mailbox *mailbox,
+    const struct imap_metadata *asked, uint64_t *ret_longest);
 /* "(F…)", the MAILBOXID (RFC 8474 §4); a letter in front as §8.1 advises. */
 void imap_mailbox_id_write(const struct store_mailbox *mailbox, struct buf *out);
 /* "\Sent", … of a special use; empty for none. */

@@ -49,11 +49,15 @@ struct imap_session {
 	struct arena arena; /* of the command under way */
 
 	bool rev2;      /* ENABLE IMAP4rev2: UTF-8 names, ESEARCH, no RECENT */
+	bool utf8;      /* names are UTF-8, by IMAP4rev2 or UTF8=ACCEPT */
+	bool utf8_only; /* ENABLE UTF8=ACCEPT: SEARCH without CHARSET (RFC 6855 §3) */
 	bool condstore; /* MODSEQ in every FETCH response (RFC 7162 §3.1) */
 	bool qresync;   /* VANISHED instead of EXPUNGE (RFC 7162 §3.2.3) */
 	bool changed;   /* the registry said that something changed, or what did is not told yet */
 	bool draining;  /* the server stops */
 	bool ending;    /* after this response the connection ends */
+	bool metadata;  /* ENABLE METADATA: changes of annotations are told (RFC 5464 §4.4.2) */
+	uint64_t seen_annotations, own_annotation; /* MODSEQs: all told up to; our own change */
 	unsigned n_bad;
 	bool index_behind; /* the word index may have something to do (store/store_search.h) */
 	uint64_t try_again_at_ms; /* IDLE leaves `changed` alone until then; 0: now */
@@ -112,6 +116,13 @@ enum imap_wait { IMAP_WAIT_LINE, IMAP_WAIT_CHANGED, IMAP_WAIT_END };
  * is in the reader (to be reset by the caller). END: the connection is over.
  */
 MUST_USE enum imap_wait imap_wait(struct imap_session *s, bool for_changes);
+
+/* --- cmd_metadata.c --- */
+
+/* From now on changes by others are told. False where they cannot be read. */
+MUST_USE bool imap_watch_metadata(struct imap_session *s);
+/* Tells what other sessions changed, once the client has enabled METADATA (RFC 5464 §4.4.2). */
+void imap_send_metadata_changes(struct imap_session *s);
 
 /* --- update.c --- */
 

@@ -44,7 +44,7 @@ bool imap_read_name(
 {
 	struct buf kept CLEANUP(buf_done) = BUF_MAX(8 * IMAP_MAILBOX_NAME_LEN_MAX);
 	struct buf canonical CLEANUP(buf_done) = BUF_MAX(8 * IMAP_MAILBOX_NAME_LEN_MAX);
-	const char *wrong = imap_mailbox_name_read(name, s->rev2, &kept);
+	const char *wrong = imap_mailbox_name_read(name, s->utf8, &kept);
 
 	if (wrong == NULL && store_mailbox_name(buf_str(&kept), &canonical) < 0)
 		wrong = "That name cannot be used";

@@ -115,7 +115,7 @@ void imap_my_rights_write(struct imap_session *s, struct str name, unsigned righ
 	struct buf *out = &s->out.buf;
 
 	buf_add(out, STR("* MYRIGHTS "));
-	imap_mailbox_name_write(name, s->rev2, out);
+	imap_mailbox_name_write(name, s->utf8, out);
 	buf_add_c(out, ' ');
 	imap_rights_write(rights, out);
 	buf_add(out, STR("\r\n"));

@@ -183,6 +183,10 @@ bool search_prepare(struct imap_session *s, struct str charset, struct imap_sear
 {
 	struct preparing p = {.s = s, .charset = charset};
 
+	if (s->utf8_only && charset.len > 0) {
+		*ret_result = IMAP_RESULT_BAD("No CHARSET after ENABLE UTF8=ACCEPT");
+		return false;
+	}
 	if (charset.len == 0)
 		p.charset = STR("utf-8");
 	else if (!charset_is_known(charset)) {

@@ -260,6 +260,7 @@ bool imap_load_view(struct imap_session *s, struct imap_result *ret_result)
 /* What cannot be read now can be later. */
 bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 {
+	imap_send_metadata_changes(s);
 	int r = s->view != NULL ? send_updates(s, keep_numbers, with_uid) : 0;
 
 	if (r == -ENOENT)

@@ -1,0 +1,62 @@
+/* Arguments of APPEND. */
+#include "imap/command_args.h"
+
+/* date-time = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE */
+static bool parse_date_time(struct imap_parser *p, struct date *ret_date)
+{
+	struct str text;
+
+	if (!imap_parse_string(p, &text))
+		return false;
+	if (!date_parse_internal(text, ret_date))
+		return imap_fail(p, "a date such as \"17-Jul-1996 02:44:25 -0700\" before this");
+	return true;
+}
+
+/* append-data =/ "UTF8" SP "(" literal8 ")" (RFC 6855 §4) */
+static bool parse_utf8_message(struct imap_parser *p, struct imap_append_message *m)
+{
+	m->utf8 = true;
+	if (!imap_parse_space(p) || !imap_parse_char(p, '('))
+		return false;
+	if (imap_peek(p) != '~')
+		return imap_fail(p, "a literal8");
+	return imap_parse_literal(p, &m->message, &m->binary) && imap_parse_char(p, ')');
+}
+
+/* append-message = [SP flag-list] [SP date-time] SP append-data */
+static bool parse_append_message(struct imap_parser *p, struct imap_append_message **ret_message)
+{
+	struct imap_append_message *m = ARENA_NEW(p->arena, struct imap_append_message);
+
+	if (m == NULL)
+		return imap_fail_size(p);
+	if (!imap_parse_space(p))
+		return false;
+	if (imap_peek(p) == '(' && (!imap_parse_flag_list(p, &m->flags) || !imap_parse_space(p)))
+		return false;
+	if (imap_peek(p) == '"') {
+		m->has_date = true;
+		if (!parse_date_time(p, &m->date) || !imap_parse_space(p))
+			return false;
+	}
+	*ret_message = m;
+	if (imap_skip_word(p, STR("UTF8")))
+		return parse_utf8_message(p, m);
+	return imap_parse_literal(p, &m->message, &m->binary);
+}
+
+/* append = "APPEND" SP mailbox 1*append-message (RFC 3502 §6.3.11) */
+bool imap_parse_append(struct imap_parser *p, struct imap_command *c)
+{
+	struct imap_append_message **to = &c->messages;
+
+	if (!imap_parse_name(p, c))
+		return false;
+	do {
+		if (!parse_append_message(p, to))
+			return false;
+		to = &(*to)->next;
+	} while (imap_peek(p) == ' ');
+	return true;
+}
