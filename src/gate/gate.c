@@ -172,10 +172,10 @@ static uint64_t send_until(const struct gate *g)
 	return num_max(until, now + GATE_LAST_WORDS_MS);
 }
 
-static int send_plain(struct gate *g, struct str s, uint64_t until)
+static int send_plain(struct gate *g, struct str s, uint64_t until, int flags)
 {
 	while (s.len > 0) {
-		ssize_t n = send(g->fd, s.p, s.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(g->fd, s.p, s.len, MSG_DONTWAIT | MSG_NOSIGNAL | flags);
 		if (n >= 0) {
 			s = str_from(s, (size_t)n);
 			continue;
@@ -197,7 +197,7 @@ int gate_send(struct gate *g, struct str s)
 	if (s.len == 0)
 		return 0;
 	if (!g->tls)
-		return send_plain(g, s, send_until(g));
+		return send_plain(g, s, send_until(g), 0);
 	int r = tls_write(g->tls, s, send_until(g));
 	return r == -EPIPE || r == -ECONNRESET ? -ENODATA : r;
 }
@@ -208,6 +208,33 @@ int gate_flush(struct gate *g)
 	int r = gate_send(g, buf_str(&g->out));
 	buf_clear(&g->out);
 	return r == 0 && failed ? -ENOBUFS : r;
+}
+
+/* Nothing is on its way from the peer, as far as is known here. */
+static bool is_quiet(const struct gate *g)
+{
+	char byte;
+	return !g->tls && g->in_start == g->in_end &&
+	       recv(g->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) <= 0;
+}
+
+int gate_finish(struct gate *g, bool peer_is_done)
+{
+	int r = 0;
+	if (g->tls) {
+		r = gate_flush(g);
+	} else {
+		/* The end of the stream goes out in the same segment. */
+		bool failed = buf_failed(&g->out);
+		r = send_plain(g, buf_str(&g->out), send_until(g), MSG_MORE);
+		buf_clear(&g->out);
+		r = r == 0 && failed ? -ENOBUFS : r;
+	}
+	if (peer_is_done && is_quiet(g))
+		(void)shutdown(g->fd, SHUT_WR);
+	else
+		gate_linger(g);
+	return r;
 }
 
 int gate_start_tls(struct gate *g)

@@ -52,6 +52,6 @@ struct smtp_reply smtp_cmd_quit(struct smtp_dialogue *d, struct str argument)
 {
 	if (argument.len > 0)
 		return SMTP_REPLY(501, 5, 4, "QUIT takes no argument");
-	d->ending = true;
+	d->ending = d->has_quit = true;
 	return SMTP_REPLY(221, 0, 0, "Goodbye");
 }

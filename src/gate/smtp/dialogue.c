@@ -181,9 +181,7 @@ int gate_smtp(struct gate *g)
 	smtp_transaction_reset(&d);
 	g->closes_at_ms = clock_ms() + g->config->smtp_duration * 1000;
 	converse(&d);
-	int r = d.broken != 0 ? d.broken : gate_flush(g);
-	if (d.broken == 0)
-		gate_linger(g);
+	int r = d.broken != 0 ? d.broken : gate_finish(g, d.has_quit);
 	smtp_transaction_reset(&d);
 	arena_done(&d.tx.arena);
 	log_event(LOG_DEBUG, "smtp.closed", "connection=%llu peer=%s messages=%u errors=%u",

@@ -65,6 +65,7 @@ struct smtp_dialogue {
 	struct str hello_name; /* empty before EHLO or HELO */
 	bool is_extended;      /* EHLO */
 	bool ending;
+	bool has_quit;
 	int broken;
 	unsigned n_errors;
 	unsigned n_refusals;
