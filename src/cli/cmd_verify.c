@@ -158,7 +158,7 @@ static void ask_accounts(struct verify *v, struct cli_server *server)
 {
 	struct cli_rows rows CLEANUP(cli_rows_done) = {0};
 	if (cli_ask_list(server, CONTROL_ACCOUNT_LIST, &rows) != CLI_OK) {
-		verify_row(v, "directory", "failed", NULL, "the accounts cannot be listed");
+		verify_row(v, "accounts", "failed", NULL, "the directory cannot list all of them");
 		return;
 	}
 	for (size_t i = 0; rows.n_columns > 1 && i < rows.n_rows; i++) {

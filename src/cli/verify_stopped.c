@@ -221,6 +221,8 @@ void verify_stopped(struct verify *v)
 	                : in_folders(v, directory, accounts);
 	if (before >= 0 && fchdir(before) < 0)
 		error = -errno;
-	if (error)
+	if (error == -EBADMSG)
+		verify_row(v, "accounts", "failed", NULL, "the directory cannot list all of them");
+	else if (error)
 		verify_failed(v, "directory", error);
 }

@@ -98,6 +98,8 @@ static const char *const texts[N_STATEMENTS] = {
 
 static int error_of(int code)
 {
+	if (code == SQLITE_IOERR_DATA) /* a page that does not open */
+		return -EBADMSG;
 	switch (code & 0xff) {
 	case SQLITE_OK:
 	case SQLITE_DONE:

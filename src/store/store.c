@@ -223,6 +223,7 @@ int store_open_to_check(const struct secret *master, uint64_t account_id,
     const struct store_watch *watch, struct store **ret_store)
 {
 	struct store *s = new_store(account_id, watch);
+	s->only_checks = true;
 	int error = open_folders(s);
 	if (!error)
 		error = lock_folder(s, LOCK_SH);
@@ -242,6 +243,11 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	/* Whoever met the damage and whatever came of it: the next to open it makes it anew. */
+	if (!s->only_checks && store_damaged(s)) {
+		int noted = store_note_error(s, -EBADMSG);
+		(void)noted;
+	}
 	search_work_done(s);
 	db_done(&s->db);
 	seal_vfs_on_damage(NULL, NULL);

@@ -28,6 +28,7 @@ struct store {
 	struct db db;
 
 	unsigned n_reported; /* places of damage */
+	bool only_checks;    /* opened by store_open_to_check */
 	bool held_back;      /* that a record of a later version waits is reported */
 
 	char keywords[STORE_KEYWORDS_MAX][STORE_KEYWORD_LEN_MAX + 1];
