@@ -1,7 +1,7 @@
 """A server of its own for a test: made in a temporary folder, on free ports, with the binary of GATEPOST_BUILD.
 
     with Instance() as server:
-        server.smtp, server.imap, server.imaps     ports
+        server.smtp, server.imap, server.imaps     ports; .pop3, .pop3s
         server.address, server.password            its first account
 """
 
@@ -24,16 +24,17 @@ BUILD = Path(os.environ.get("GATEPOST_BUILD", "build/asan"))
 BINARY = (ROOT / BUILD / "gatepost").resolve()
 READY_SECONDS = 30
 STOP_SECONDS = 20
+PORTS = (25, 143, 993, 110, 995)
 SANITIZER = re.compile(r"ERROR: (Address|Leak|UndefinedBehavior)Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 
 
 def free_port_base():
-    """A base whose ports for SMTP, IMAP and IMAPS are free now."""
+    """A base whose ports are free now."""
     for step in range(200):
         base = 20000 + (os.getpid() * 131 + step * 1009) % 12000
         held = []
         try:
-            for service in (25, 143, 993):
+            for service in PORTS:
                 s = socket.socket()
                 held.append(s)
                 s.bind(("127.0.0.1", base + service))
@@ -70,7 +71,7 @@ class Instance:
         self.expected_alarms = 0
         self.passwords = {self.address: self.password}
         self.base = free_port_base()
-        self.smtp, self.imap, self.imaps = (self.base + n for n in (25, 143, 993))
+        self.smtp, self.imap, self.imaps, self.pop3, self.pop3s = (self.base + n for n in PORTS)
         if user is not None:
             shutil.chown(self.folder, user)
         try:
@@ -154,7 +155,7 @@ class Instance:
                 time.sleep(0.02)
                 continue
             try:
-                for port, tls in ((self.smtp, False), (self.imap, False), (self.imaps, True)):
+                for port, tls in ((self.smtp, False), (self.imap, False), (self.imaps, True), (self.pop3s, True)):
                     with wire.Wire(port, tls=tls, timeout=5) as w:
                         w.line()
                 return
