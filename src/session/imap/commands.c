@@ -37,6 +37,7 @@ static const struct imap_handler handlers[N_IMAP_COMMANDS] = {
     [IMAP_LISTRIGHTS] = {imap_cmd_listrights, ANY, false},
     [IMAP_MYRIGHTS] = {imap_cmd_myrights, ANY, false},
     [IMAP_SORT] = {imap_cmd_sort, IMAP_SELECTED, true},
+    [IMAP_THREAD] = {imap_cmd_thread, IMAP_SELECTED, true},
     [IMAP_GETQUOTA] = {imap_cmd_getquota, ANY, false},
     [IMAP_GETQUOTAROOT] = {imap_cmd_getquotaroot, ANY, false},
     [IMAP_SETQUOTA] = {imap_cmd_setquota, ANY, false},
