@@ -30,10 +30,12 @@ void imap_session_init(
 	    .reader = imap_reader_new(&limits),
 	    .arena = ARENA_MAX(IMAP_SESSION_ARENA_MAX)};
 	imap_output_init(&s->out, stream);
+	checking_init(&s->checking);
 }
 
 void imap_session_done(struct imap_session *s)
 {
+	checking_done(&s->checking);
 	imap_unselect(s, false);
 	imap_reader_free(s->reader);
 	imap_output_done(&s->out);
@@ -84,14 +86,45 @@ static void work_on_index(struct imap_session *s)
 	s->index_behind = r == 0 && more;
 }
 
+/* A silence: how it is used so far. */
+struct silence {
+	uint64_t pause; /* before the next slice of the index */
+	bool quiet;     /* memory was given back */
+};
+
+/* How long to wait for a word before the silence is put to some use. */
+static uint64_t next_use(
+    const struct imap_session *s, const struct silence *silence, uint64_t now, uint64_t left)
+{
+	if (!silence->quiet)
+		left = num_min(left, IMAP_QUIET_MS);
+	if (s->index_behind)
+		return num_min(left, silence->pause);
+	if (silence->quiet)
+		left = num_min(left, s->checking.next_ms > now ? s->checking.next_ms - now : 0);
+	return left;
+}
+
+static void use_silence(struct imap_session *s, struct silence *silence, uint64_t waited_ms)
+{
+	if (s->index_behind && waited_ms == silence->pause) {
+		work_on_index(s);
+		silence->pause = IMAP_INDEX_PAUSE_MS;
+	} else if (!silence->quiet && waited_ms == IMAP_QUIET_MS) {
+		give_back_memory(s);
+		silence->quiet = true;
+	} else if (silence->quiet && clock_ms() >= s->checking.next_ms) {
+		silence->quiet = checking_step(&s->checking, s->store);
+	}
+}
+
 /* Waits for bytes, for a word of the registry, or until there is something to tell. 0, -ETIMEDOUT,
  * -EPIPE when the registry is gone. */
 static int wait_for_any(struct imap_session *s, uint64_t until_ms, uint64_t tell_at_ms)
 {
 	struct pollfd fds[2] = {
 	    {.fd = s->stream, .events = POLLIN}, {.fd = s->registry, .events = POLLIN}};
-	uint64_t pause = IMAP_INDEX_AFTER_MS;
-	bool quiet = false;
+	struct silence silence = {.pause = IMAP_INDEX_AFTER_MS};
 
 	for (;;) {
 		uint64_t now = clock_ms();
@@ -99,21 +132,12 @@ static int wait_for_any(struct imap_session *s, uint64_t until_ms, uint64_t tell
 			return -ETIMEDOUT;
 		if (now >= tell_at_ms)
 			return 0;
-		uint64_t left = num_min(until_ms, tell_at_ms) - now;
-		if (!quiet && left > IMAP_QUIET_MS)
-			left = IMAP_QUIET_MS;
-		if (s->index_behind)
-			left = num_min(left, pause);
+		uint64_t left = next_use(s, &silence, now, num_min(until_ms, tell_at_ms) - now);
 		int r = poll(fds, 2, (int)left);
 		if (r < 0 && errno != EINTR)
 			return -errno;
-		if (r == 0 && s->index_behind && left == pause) {
-			work_on_index(s);
-			pause = IMAP_INDEX_PAUSE_MS;
-		} else if (r == 0 && !quiet && left == IMAP_QUIET_MS) {
-			give_back_memory(s);
-			quiet = true;
-		}
+		if (r == 0)
+			use_silence(s, &silence, left);
 		if (r <= 0)
 			continue;
 		if (fds[1].revents != 0 && !hear_registry(s))

@@ -18,6 +18,7 @@
 #include "imap/command.h"
 #include "imap/reader.h"
 #include "session/authorize.h"
+#include "session/checking.h"
 #include "session/imap/output.h"
 #include "store/store_mailbox.h"
 #include "store/store_view.h"
@@ -60,6 +61,7 @@ struct imap_session {
 	uint64_t seen_annotations, own_annotation; /* MODSEQs: all told up to; our own change */
 	unsigned n_bad;
 	bool index_behind; /* the word index may have something to do (store/store_search.h) */
+	struct checking checking; /* of every byte of the account, while nobody waits */
 	uint64_t try_again_at_ms; /* IDLE leaves `changed` alone until then; 0: now */
 
 	struct store_view *view; /* the selected mailbox, NULL: none */
