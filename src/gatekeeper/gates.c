@@ -3,8 +3,8 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/num.h"
 
@@ -12,18 +12,17 @@ enum { MAPPED_PREFIX = 12, NETWORK_PREFIX = 8 };
 
 struct gates *gates_new(void)
 {
-	struct gates *gates = calloc(1, sizeof *gates);
-	assert(gates);
+	struct gates *gates = mmap(NULL, sizeof *gates, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert(gates != MAP_FAILED);
+	int r = madvise(gates, sizeof *gates, MADV_DONTFORK);
+	assert(r == 0);
 	return gates;
 }
 
 void gates_free(struct gates *gates)
 {
-	for (size_t i = 0; i < GATES_BUCKETS; i++) {
-		while (gates->by_pid[i])
-			gates_remove(gates, gates->by_pid[i]);
-	}
-	free(gates);
+	munmap(gates, sizeof *gates);
 }
 
 static const unsigned char mapped[MAPPED_PREFIX] = {[10] = 0xff, [11] = 0xff};
@@ -107,7 +106,7 @@ static bool take_allowance(struct gates *gates, const struct network *network, u
 
 enum gates_verdict gates_admit(struct gates *gates, const struct network *network, uint64_t now_ms)
 {
-	if (gates->n >= gates->max)
+	if (gates->n >= gates->max || gates->n >= GATES_MAX)
 		return GATES_FULL;
 	if (count_network(gates, network) >= gates->max_per_network)
 		return GATES_NETWORK_FULL;
@@ -116,11 +115,22 @@ enum gates_verdict gates_admit(struct gates *gates, const struct network *networ
 	return GATES_ADMIT;
 }
 
+static struct gate_record *take_record(struct gates *gates)
+{
+	struct gate_record *record = gates->free;
+	if (record)
+		gates->free = record->next_by_pid;
+	else
+		record = &gates->records[gates->n_used++];
+	assert(gates->n_used <= GATES_MAX);
+	memset(record, 0, sizeof *record);
+	return record;
+}
+
 struct gate_record *gates_add(
     struct gates *gates, pid_t pid, const struct network *network, const char *peer)
 {
-	struct gate_record *record = calloc(1, sizeof *record);
-	assert(record);
+	struct gate_record *record = take_record(gates);
 	struct gate_record **by_pid = bucket_of_pid(gates, pid);
 	struct gate_record **by_network = bucket_of_network(gates, network);
 	record->pid = pid;
@@ -153,7 +163,8 @@ void gates_remove(struct gates *gates, struct gate_record *record)
 	*at = record->next_by_network;
 	gates->budget -= record->budget;
 	gates->n--;
-	free(record);
+	record->next_by_pid = gates->free;
+	gates->free = record;
 }
 
 bool gates_grant(struct gates *gates, struct gate_record *record, uint64_t bytes)

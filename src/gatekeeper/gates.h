@@ -2,8 +2,9 @@
  * gatekeeper/gates.h: who is connected: one record for each living gate, found by process and by
  * network, and the limits over them.
  *
- * A network is an IPv4 address, or an IPv6 /64: what one subscriber is given. It makes no system
- * call and knows no sockets but their addresses.
+ * A network is an IPv4 address, or an IPv6 /64: what one subscriber is given. It knows no sockets
+ * but their addresses, and makes no system call but for its memory, which is taken once and left
+ * out of children: no gate learns who else is connected, and a fork copies nothing of it.
  */
 #ifndef GATEKEEPER_GATES_H
 #define GATEKEEPER_GATES_H
@@ -19,6 +20,7 @@
 
 enum {
 	GATES_BUCKETS = 1024, /* a power of two */
+	GATES_MAX = 65536,    /* records at once, whatever `max` says */
 	/* New connections of one network: so many at once, then so many a second. Not counted for
 	 * the loopback, whose programs are no strangers. */
 	GATES_BURST = 200,
@@ -35,7 +37,7 @@ struct gatekeeper;
 struct loop_entry;
 
 struct gate_record {
-	struct gate_record *next_by_pid;
+	struct gate_record *next_by_pid; /* of one that is free: the next free one */
 	struct gate_record *next_by_network;
 	pid_t pid;
 	uint64_t connection;
@@ -63,6 +65,9 @@ struct gates {
 	struct gate_record *by_pid[GATES_BUCKETS];
 	struct gate_record *by_network[GATES_BUCKETS];
 	struct gate_rate rates[GATES_RATES];
+	struct gate_record *free;
+	size_t n_used; /* of `records`: the others were never touched */
+	struct gate_record records[GATES_MAX];
 };
 
 enum gates_verdict { GATES_ADMIT, GATES_FULL, GATES_NETWORK_FULL, GATES_TOO_FAST };

@@ -5,9 +5,13 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "gatekeeper/gates.h"
 
@@ -133,6 +137,30 @@ static void budget(void **state)
 	gates_free(gates);
 }
 
+/* Records are used again, clean; and a child has none of them. */
+static void memory(void **state)
+{
+	(void)state;
+	char peer[GATE_PEER_MAX];
+	struct gates *gates = new_gates(10, 10, 1000);
+	struct network a = network_of("192.0.2.1", peer);
+	struct gate_record *x = gates_add(gates, 1, &a, peer);
+	x->knows_keyholder = true;
+	gates_remove(gates, x);
+	struct gate_record *y = gates_add(gates, 2, &a, peer);
+	assert_ptr_equal(x, y);
+	assert_false(y->knows_keyholder);
+	assert_ptr_equal(gates_find(gates, 2), y);
+	assert_ptr_not_equal(gates_add(gates, 3, &a, peer), y);
+	int status;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(msync(gates, 1, MS_ASYNC) < 0 && errno == ENOMEM ? 0 : 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	gates_free(gates);
+}
+
 static struct gate_record *overdue[4];
 static size_t n_overdue;
 
@@ -171,6 +199,7 @@ int main(void)
 	    cmocka_unit_test(limits_of_connections),
 	    cmocka_unit_test(limit_of_rate),
 	    cmocka_unit_test(budget),
+	    cmocka_unit_test(memory),
 	    cmocka_unit_test(gates_that_do_not_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
