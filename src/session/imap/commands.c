@@ -36,6 +36,7 @@ static const struct imap_handler handlers[N_IMAP_COMMANDS] = {
     [IMAP_GETACL] = {imap_cmd_getacl, ANY, false},
     [IMAP_LISTRIGHTS] = {imap_cmd_listrights, ANY, false},
     [IMAP_MYRIGHTS] = {imap_cmd_myrights, ANY, false},
+    [IMAP_ESEARCH] = {imap_cmd_esearch, ANY, true},
     [IMAP_SORT] = {imap_cmd_sort, IMAP_SELECTED, true},
     [IMAP_THREAD] = {imap_cmd_thread, IMAP_SELECTED, true},
     [IMAP_GETQUOTA] = {imap_cmd_getquota, ANY, false},

@@ -26,6 +26,7 @@ IMAP_CMD(close); /* and UNSELECT */
 IMAP_CMD(expunge);
 IMAP_CMD(search);
 IMAP_CMD(sort);
+IMAP_CMD(esearch);
 IMAP_CMD(thread);
 IMAP_CMD(fetch);
 IMAP_CMD(store);

@@ -169,7 +169,8 @@ void search_answer_write(const struct search_answer *a, struct str word)
 	if ((options & RETURN_SAVE) != 0)
 		save(a);
 	if (a->search->extended) {
-		if ((options & ~(unsigned)RETURN_SAVE) != 0)
+		bool told = a->mailbox == NULL || a->n > 0; /* RFC 7377 §2.1 */
+		if (told && (options & ~(unsigned)RETURN_SAVE) != 0)
 			search_answer_extended(a, options);
 	} else if (a->s->rev2 && str_eq(word, STR("SEARCH"))) {
 		search_answer_extended(a, RETURN_ALL);

@@ -16,7 +16,8 @@ struct search_answer {
 	size_t n;
 	bool modseq;             /* MODSEQ was asked for (RFC 7162 §3.1.5) … */
 	uint64_t highest_modseq; /* … and that is the highest of all */
-	/* The MAILBOX and UIDVALIDITY correlators of RFC 7377 §2.1; NULL: none. */
+	/* The MAILBOX and UIDVALIDITY correlators of RFC 7377 §2.1, by which nothing is told of a
+	 * mailbox where nothing was found; NULL: none. */
 	const struct store_mailbox *mailbox;
 };
 
