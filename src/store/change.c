@@ -56,6 +56,7 @@ static uint64_t new_flags(uint64_t old, const struct store_flag_change *change)
 struct flagging {
 	struct store_view *view;
 	struct store_box box;
+	bool alone;      /* the view was up to date */
 	uint64_t modseq; /* 0: nothing changed yet */
 	uint32_t *uids;
 	uint64_t *flags;
@@ -96,6 +97,7 @@ static int flag_all(
 {
 	struct store *s = f->view->store;
 	int error = store_box_load(s, f->view->mailbox, &f->box);
+	f->alone = !error && f->box.highest_modseq <= f->view->seen_modseq;
 	for (size_t i = 0; !error && i < uids.n; i++)
 		error = flag_one(f, uids.v[i], change);
 	if (error || f->n == 0)
@@ -105,18 +107,35 @@ static int flag_all(
 }
 
 /*
- * The view's entries become what was committed; their positions replace the UIDs. What it has no
- * room for shows with the next refresh, or ends it.
+ * An entry becomes what was committed. What others changed in it shows with the next refresh, as
+ * does what it has no room for. False: there is no such entry.
  */
-static size_t show_flags(struct flagging *f)
+static bool show_flags(struct store_view *v, size_t at, uint64_t flags, uint64_t modseq,
+    const struct store_flag_change *change)
 {
+	uint64_t expected = new_flags(store_view_entry(v, at).flags & STORE_FLAGS_MASK, change);
+	if (view_entries_set(&v->entries, at, flags, modseq) < 0)
+		return false;
+	if (flags != expected)
+		view_mark_changed(v, at);
+	return true;
+}
+
+/* What was committed shows; positions replace the UIDs. How many there are. */
+static size_t show_all(struct flagging *f, const struct store_flag_change *change)
+{
+	struct store_view *v = f->view;
 	size_t n = 0;
 	for (size_t i = 0; i < f->n; i++) {
-		size_t at = store_view_at(f->view, f->uids[i]);
-		if (at == f->view->n || store_view_entry(f->view, at).uid != f->uids[i])
-			continue;
-		if (view_entries_set(&f->view->entries, at, f->flags[i], f->modseq) == 0)
+		size_t at = store_view_at(v, f->uids[i]);
+		if (at < v->n && store_view_entry(v, at).uid == f->uids[i] &&
+		    show_flags(v, at, f->flags[i], f->modseq, change))
 			f->uids[n++] = (uint32_t)at;
+	}
+	/* When nobody else changed anything, a refresh would only find this again. */
+	if (f->alone && n == f->n && n > 0) {
+		v->seen_modseq = f->modseq;
+		v->highest_modseq = v->n_gone > 0 ? v->highest_modseq : f->modseq;
 	}
 	return n;
 }
@@ -136,8 +155,9 @@ int store_flags(struct store_view *v, struct store_uids uids,
 		error = db_end(db, flag_all(&f, uids, change));
 	if (error)
 		return store_note_error(v->store, error);
-	*ret_result = (struct store_flag_result){
-	    .changed = f.uids, .n_changed = show_flags(&f), .modified = {f.modified, f.n_modified}};
+	*ret_result = (struct store_flag_result){.changed = f.uids,
+	    .n_changed = show_all(&f, change),
+	    .modified = {f.modified, f.n_modified}};
 	return 0;
 }
 

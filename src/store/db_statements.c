@@ -122,8 +122,12 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_ENTRY_OF_MESSAGE] = "SELECT 1 FROM entries WHERE message = ?1 LIMIT 1",
     [DB_ENTRIES] = "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND uid < "
                    "?2 ORDER BY uid",
-    [DB_ENTRIES_SINCE] = "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND "
-                         "modseq > ?2 ORDER BY uid",
+    [DB_ENTRIES_CHANGED] =
+        "SELECT uid, message, flags, modseq FROM entries INDEXED BY entries_modseq WHERE mailbox = "
+        "?1 AND modseq > ?2",
+    [DB_ENTRIES_FROM] =
+        "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND uid >= ?2 ORDER BY "
+        "uid",
     [DB_ENTRIES_FROM_COUNT] = "SELECT count(*) FROM entries WHERE mailbox = ?1 AND uid >= ?2",
     [DB_ENTRIES_RENUMBER] = "UPDATE entries SET mailbox = ?2, modseq = ?3 WHERE mailbox = ?1",
     [DB_EXPUNGED_ADD] =

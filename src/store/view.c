@@ -118,6 +118,13 @@ static int list_entry(struct store_view *v, struct store_entry entry)
 	return 0;
 }
 
+void view_mark_changed(struct store_view *v, size_t at)
+{
+	struct view_entry *e = &v->entries.v[at];
+	v->n_changed += !e->changed && at < v->n;
+	e->changed |= at < v->n;
+}
+
 /* Those expunged since, up to the next one that is there; `*uid` is then a later one. */
 static int list_gone_below(struct store_view *v, sqlite3_stmt *stmt, uint32_t end, uint32_t *uid)
 {
@@ -306,37 +313,54 @@ static int mark_gone(struct store_view *v, const struct store_box *box)
 	return row;
 }
 
-/* New ones are \Recent from `recent_from` on. */
-static int take_in(struct store_view *v, struct store_entry entry, uint32_t recent_from)
+static int take_in_changed(struct store_view *v, const struct store_entry *entry)
 {
-	size_t at = view_entries_at(&v->entries, entry.uid);
-	if (at == v->entries.n) {
-		entry.flags |= entry.uid >= recent_from ? STORE_RECENT : 0;
-		return view_entries_add(&v->entries, &entry);
-	}
+	size_t at = view_entries_at(&v->entries, entry->uid);
+	if (at == v->entries.n)
+		return 0; /* a new one */
 	struct view_entry *old = &v->entries.v[at];
-	if (old->uid != entry.uid || old->modseq == entry.modseq)
+	if (old->uid != entry->uid || old->modseq == entry->modseq)
 		return 0;
-	int error = view_entries_set(&v->entries, at, entry.flags, entry.modseq);
-	if (error || at >= v->n)
-		return error;
-	v->n_changed += !old->changed;
-	old->changed = true;
-	return 0;
+	int error = view_entries_set(&v->entries, at, entry->flags, entry->modseq);
+	if (!error)
+		view_mark_changed(v, at);
+	return error;
 }
 
-/* What the table has of the mailbox since the last refresh, changed and new, by UID. */
-static int take_in_news(struct store_view *v, uint32_t recent_from)
+/* In the order of MODSEQs: the index says which they are, so that few cost little. */
+static int take_in_changes(struct store_view *v)
 {
 	struct db *db = &v->store->db;
 	sqlite3_stmt *stmt;
-	int error = db_get(db, DB_ENTRIES_SINCE, &stmt);
+	int error = db_get(db, DB_ENTRIES_CHANGED, &stmt);
 	if (error)
 		return error;
 	db_bind(stmt, (int64_t)v->mailbox, (int64_t)v->seen_modseq);
 	int row = 0;
-	while (!error && (row = db_step(db, stmt)) > 0)
-		error = take_in(v, read_entry(stmt), recent_from);
+	while (!error && (row = db_step(db, stmt)) > 0) {
+		struct store_entry entry = read_entry(stmt);
+		error = take_in_changed(v, &entry);
+	}
+	sqlite3_reset(stmt);
+	return error ? error : row;
+}
+
+/* New ones are \Recent from `recent_from` on. */
+static int take_in_new(struct store_view *v, uint32_t recent_from)
+{
+	struct db *db = &v->store->db;
+	size_t n = v->entries.n;
+	sqlite3_stmt *stmt;
+	int error = db_get(db, DB_ENTRIES_FROM, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, (int64_t)v->mailbox, n > 0 ? (int64_t)v->entries.v[n - 1].uid + 1 : 1);
+	int row = 0;
+	while (!error && (row = db_step(db, stmt)) > 0) {
+		struct store_entry entry = read_entry(stmt);
+		entry.flags |= entry.uid >= recent_from ? STORE_RECENT : 0;
+		error = view_entries_add(&v->entries, &entry);
+	}
 	sqlite3_reset(stmt);
 	return error ? error : row;
 }
@@ -400,7 +424,9 @@ static int mark_news(struct store_view *v, const struct store_box *box)
 	int error = v->loaded ? 0 : list(v, box);
 	if (!error)
 		error = mark_gone(v, box);
-	return error ? error : take_in_news(v, box->first_recent);
+	if (!error)
+		error = take_in_changes(v);
+	return error ? error : take_in_new(v, box->first_recent);
 }
 
 static bool make_room(struct arena *a, size_t n, struct numbers *list)

@@ -21,6 +21,8 @@ void view_entries_reserve(struct view_entries *e, size_t n);
 MUST_USE int view_entries_add(struct view_entries *e, const struct store_entry *entry);
 /* Gives an entry other flags (STORE_RECENT, STORE_GONE are left as they are) and MODSEQ. -E2BIG. */
 MUST_USE int view_entries_set(struct view_entries *e, size_t at, uint64_t flags, uint64_t modseq);
+/* The next refresh tells that an entry changed; nothing for one that the client does not know. */
+void view_mark_changed(struct store_view *v, size_t at);
 /* Position of the entry with this UID, or with the next higher one; n when there is none. */
 size_t view_entries_at(const struct view_entries *e, uint32_t uid);
 
