@@ -56,6 +56,8 @@ static void an_operator_manages(void **state UNUSED)
 	assert_true(authorize(operator, RIGHT_MANAGE, object_of(OBJECT_SERVER, 0)));
 	assert_true(authorize(operator, RIGHT_LIST, object_of(OBJECT_SERVER, 0)));
 	assert_true(authorize(operator, RIGHT_REMOVE, object_of(OBJECT_ACCOUNT, MINE)));
+	assert_true(authorize(operator, RIGHT_VERIFY, object_of(OBJECT_ACCOUNT, MINE)));
+	assert_false(authorize(operator, RIGHT_VERIFY, object_of(OBJECT_MAILBOX, MINE)));
 	assert_false(authorize(operator, RIGHT_OPEN, object_of(OBJECT_MAILBOX, MINE)));
 }
 

@@ -17,6 +17,7 @@
 #include "directory/state.h"
 #include "directory/test_folder.h"
 #include "mail/charset.h"
+#include "seal/vfs.h"
 #include "seal/keys.h"
 #include "seal/recovery.h"
 
@@ -566,6 +567,74 @@ static void says_what_is_wrong_with_a_request(void **state)
 	}
 }
 
+/* --- verifying --- */
+
+static void flip(const char *name, off_t at)
+{
+	uint8_t byte;
+	int fd CLEANUP(fd_close) = open(name, O_RDWR | O_CLOEXEC);
+	assert_int_equal(fd_pread_all(fd, &byte, 1, at), 0);
+	byte ^= 1;
+	assert_int_equal(fd_pwrite_all(fd, str_of(&byte, 1), at), 0);
+}
+
+static void looks_at_its_own_files(void **state)
+{
+	struct fixture *f = *state;
+	const struct ipc_control request = {.verb = CONTROL_VERIFY};
+	ask(f, &request);
+	await_done(f, 0, 0, "");
+	flip(DATABASE_KEY, 3);
+	flip(DATABASE_FILE, 5 * VFS_PAGE_LEN + 1);
+	ask(f, &request);
+	await_done(f, 2, 0, "");
+	flip(DATABASE_KEY, 3);
+	flip(DATABASE_FILE, 5 * VFS_PAGE_LEN + 1);
+	ask(f, &request);
+	await_done(f, 0, 0, "");
+}
+
+static void ask_verify(struct fixture *f, struct str name, struct str password, int channel)
+{
+	const struct ipc_control_verify request = {name, password, channel};
+	assert_int_equal(ipc_send(f->control, IPC_CONTROL_VERIFY, &request), 0);
+}
+
+/* The registry hears of a session without a protocol, with the key or with an empty file. */
+static void answer_verify(struct fixture *f, bool with_key)
+{
+	struct ipc_received m;
+	size_t len = 1;
+	await_type(f, f->registry, IPC_OPEN, &m);
+	struct ipc_open *open_it = m.msg;
+	assert_int_equal(open_it->protocol, SESSION_VERIFY);
+	assert_int_equal(open_it->account, f->account);
+	assert_int_equal(fd_check_sealed(open_it->master_key, &len), 0);
+	assert_int_equal(len, with_key ? SECRET_LEN : 0);
+	struct ipc_registry_done done = {open_it->request, 0};
+	assert_int_equal(ipc_send(f->registry, IPC_REGISTRY_DONE, &done), 0);
+	ipc_received_done(&m);
+}
+
+static void has_an_account_verified(void **state)
+{
+	struct fixture *f = *state;
+	int ends[2];
+	assert_int_equal(ipc_pair(ends), 0);
+	int ours CLEANUP(fd_close) = ends[0], theirs CLEANUP(fd_close) = ends[1];
+	(void)ours;
+	ask_verify(f, STR("anna@example.test"), STR(""), theirs);
+	answer_verify(f, false);
+	await_done(f, 0, 0, "");
+	ask_verify(f, STR("anna@example.test"), STR(PASSWORD), theirs);
+	answer_verify(f, true);
+	await_done(f, 0, 0, "");
+	ask_verify(f, STR("anna@example.test"), STR("another password"), theirs);
+	await_done(f, 0, EACCES, "not the account's password");
+	ask_verify(f, STR("nobody@example.test"), STR(""), theirs);
+	await_done(f, 0, ENOENT, "account list");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -583,6 +652,8 @@ int main(void)
 	    TEST(a_changed_password_ends_sessions),
 	    TEST(a_password_changed_while_it_is_checked_is_wrong),
 	    TEST(says_what_is_wrong_with_a_request),
+	    TEST(looks_at_its_own_files),
+	    TEST(has_an_account_verified),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

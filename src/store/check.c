@@ -239,8 +239,7 @@ static int judge_blob(struct store_check *c, int error)
 	if (!gone && error != -EBADMSG && error != -EPROTONOSUPPORT && error != -ELOOP)
 		return error;
 	if (!gone || is_known(c->s, name))
-		store_report(c->s, c->blob_path, 0,
-		    gone ? "is missing" : "is damaged");
+		store_report(c->s, c->blob_path, 0, gone ? "is missing" : "is damaged");
 	return 0;
 }
 

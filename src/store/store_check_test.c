@@ -183,7 +183,7 @@ static void test_blobs(void **state UNUSED)
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "blobs/%.40s", entry->d_name);
-		flip_file(path, 1);
+		flip_file(path, n == 0 ? 1 : 16);
 		n++;
 	}
 	closedir(dir);

@@ -21,7 +21,7 @@ SECRETS = {
     "folder": "ClandestineFolder", "search word": "searchedgiraffe", "keyword": "PrivateKeyword", "alias": "covertalias",
     "large body": "enormousokapi", "attachment name": "confidentialgnu", "display name": "Incognitoibex",
 }
-FLIPS_PER_FILE = 2
+FLIPS_PER_FILE = 1
 READY_FLIPPED_SECONDS = 5
 TMPFS_BYTES = 6 << 20
 
