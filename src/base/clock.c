@@ -31,6 +31,11 @@ uint64_t clock_wall(void)
 	return clock_wall_ms() / 1000;
 }
 
+uint64_t clock_cpu_ms(void)
+{
+	return read_ms(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 void clock_simulate(uint64_t ms)
 {
 	simulated_ms = ms;

@@ -15,7 +15,10 @@ uint64_t clock_ms(void);
 uint64_t clock_wall_ms(void);
 uint64_t clock_wall(void);
 
-/* From now on both clocks stand still at `ms`; 0 lets them run again. For tests. */
+/* Milliseconds of CPU that this process has used. */
+uint64_t clock_cpu_ms(void);
+
+/* From now on all clocks stand still at `ms`; 0 lets them run again. For tests. */
 void clock_simulate(uint64_t ms);
 
 #endif

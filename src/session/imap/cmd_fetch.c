@@ -214,6 +214,8 @@ static int fetch_entries(struct fetching *f, size_t first, size_t end)
 	for (size_t at = first; at < end; at++) {
 		struct store_entry e = store_view_entry(f->s->view, at);
 		int r = write_message(f, at, &e, NULL);
+		if (r == 0)
+			r = imap_effort_step(f->s, f->reads ? EFFORT_MESSAGE : EFFORT_ENTRY);
 		if (r < 0)
 			return r;
 	}
@@ -237,6 +239,8 @@ static int fetch_rows(struct fetching *f, size_t first, size_t end)
 		n++;
 		struct store_entry e = store_view_entry(f->s->view, row.at);
 		int written = write_message(f, row.at, &e, &row);
+		if (written == 0)
+			written = imap_effort_step(f->s, f->reads ? EFFORT_MESSAGE : EFFORT_ROW);
 		if (written < 0)
 			return written;
 	}
@@ -295,6 +299,7 @@ static int fetch_all(struct fetching *f, const struct imap_positions *positions)
 {
 	bool marks = f->marks && (f->s->rights & STORE_RIGHT_SEEN) != 0;
 	int r = marks ? mark_seen(f, positions) : 0;
+	imap_effort_goal(f->s, positions->count);
 
 	for (size_t i = 0; r == 0 && i < positions->n; i++) {
 		const struct imap_position_range *range = &positions->v[i];

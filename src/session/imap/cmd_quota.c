@@ -48,6 +48,8 @@ struct imap_result imap_cmd_getquota(struct imap_session *s, const struct imap_c
 {
 	if (c->name.len > 0)
 		return IMAP_RESULT_NO("NONEXISTENT", "There is no such quota root");
+	if (!s->subject.is_owner) /* it counts what lies in all mailboxes */
+		return IMAP_RESULT_NO("NOPERM", "That is not yours to see");
 	int r = write_quota(s);
 	return r < 0 ? imap_store_error(s, r) : IMAP_RESULT_OK("GETQUOTA done");
 }

@@ -26,6 +26,8 @@ static int add_messages(
 		r = store_order_open(s->view, fields, &order);
 	for (size_t i = 0; r >= 0 && i < found->n; i++) {
 		r = store_order_read(order, found->positions[i], &row);
+		if (r >= 0)
+			r = imap_effort_step(s, EFFORT_ROW);
 		if (r < 0)
 			break;
 		const struct thread_message message = {.sent_at = row.sent_at,

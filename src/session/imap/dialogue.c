@@ -318,6 +318,7 @@ static void run_command(struct imap_session *s)
 	s->arena.max = IMAP_SESSION_ARENA_MAX;
 	memcpy(tag, c.tag.p, c.tag.len);
 	c.tag.p = tag;
+	imap_effort_begin(s, c.tag);
 	if (good) {
 		result = handle(s, &c);
 	} else {

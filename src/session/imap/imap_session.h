@@ -19,6 +19,7 @@
 #include "imap/reader.h"
 #include "session/authorize.h"
 #include "session/checking.h"
+#include "session/imap/effort.h"
 #include "session/imap/output.h"
 #include "store/store_mailbox.h"
 #include "store/store_view.h"
@@ -48,6 +49,7 @@ struct imap_session {
 	size_t input_start, input_end;
 	struct imap_output out;
 	struct arena arena; /* of the command under way */
+	struct imap_effort effort;
 
 	bool rev2;      /* ENABLE IMAP4rev2: UTF-8 names, ESEARCH, no RECENT */
 	bool utf8;      /* names are UTF-8, by IMAP4rev2 or UTF8=ACCEPT */

@@ -30,6 +30,8 @@ struct imap_result imap_store_error(struct imap_session *s, int error)
 		return IMAP_RESULT_NO("CANNOT", "That name cannot be used");
 	case -EPERM:
 		return IMAP_RESULT_NO("CANNOT", "INBOX cannot be removed");
+	case -ETIME:
+		return IMAP_RESULT_NO("LIMIT", "That takes too long; ask for less at once");
 	case -EBUSY:
 		return IMAP_RESULT_NO("INUSE", "The mailbox is busy, try again");
 	case -EBADMSG:

@@ -21,6 +21,7 @@ struct record {
 };
 
 struct sorting {
+	struct imap_session *s;
 	struct store_view *view;
 	const uint32_t *positions;
 	uint32_t *ranks;
@@ -137,6 +138,8 @@ static int read_records(
 		if ((g->ranks[i] & SETTLED) != 0)
 			continue;
 		int r = store_order_read(order, g->positions[i], &row);
+		if (r >= 0)
+			r = imap_effort_step(g->s, EFFORT_ROW);
 		if (r < 0)
 			return r;
 		struct record *record = &g->records[g->n_records];
@@ -274,7 +277,7 @@ int order_sort(struct imap_session *s, const struct imap_sort_key *keys, size_t 
     uint32_t *positions, size_t n)
 {
 	struct sorting g CLEANUP(sorting_done) = {
-	    .view = s->view, .positions = positions, .n = n, .n_open = n};
+	    .s = s, .view = s->view, .positions = positions, .n = n, .n_open = n};
 	int r = 0;
 
 	if (n > ORDER_MESSAGES_MAX)

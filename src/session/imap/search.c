@@ -241,7 +241,7 @@ struct outcomes {
 	size_t n_damaged;
 };
 
-static void look_at_entries(
+static int look_at_entries(
     struct searching *g, const struct imap_search_key *key, struct outcomes *o)
 {
 	g->level = BY_ENTRY;
@@ -250,7 +250,11 @@ static void look_at_entries(
 		bool gone = (g->e.flags & STORE_GONE) != 0;
 		o->v[g->at] = (uint8_t)(gone ? NO : ask(g, key));
 		o->n_unknown += o->v[g->at] == UNKNOWN;
+		int r = imap_effort_step(g->s, EFFORT_ENTRY);
+		if (r < 0)
+			return r;
 	}
+	return 0;
 }
 
 /* One whose outcome is not known by what costs little. 0, or an error that ends the search. */
@@ -273,7 +277,9 @@ static int look_closer(
 	o->v[at] = (uint8_t)(error < 0 ? NO : outcome);
 	if (error == -EBADMSG)
 		o->n_damaged++;
-	return error == -EBADMSG || error == -ENOENT ? 0 : error;
+	if (error < 0 && error != -EBADMSG && error != -ENOENT)
+		return error;
+	return imap_effort_step(g->s, EFFORT_MESSAGE);
 }
 
 static void close_scan(struct store_scan **scan)
@@ -349,8 +355,9 @@ int search_run(struct imap_session *s, struct imap_search_key *key, struct searc
 	if (r < 0)
 		return r;
 	search_message_init(&g.message, s->store);
-	look_at_entries(&g, key, &outcomes);
-	if (outcomes.n_unknown > 0)
+	r = look_at_entries(&g, key, &outcomes);
+	imap_effort_goal(s, outcomes.n_unknown);
+	if (r == 0 && outcomes.n_unknown > 0)
 		r = look_at_unknown(&g, key, &outcomes);
 	search_message_done(&g.message);
 	if (r < 0)
