@@ -5,6 +5,7 @@
 #include <unicode/ucnv_cb.h>
 #include <unicode/uidna.h>
 #include <unicode/unorm2.h>
+#include <unicode/utf16.h>
 
 #include "base/num.h"
 #include "base/utf8.h"
@@ -300,7 +301,34 @@ static size_t take_run(const UNormalizer2 *folding, struct str *rest, UChar unit
 	return n;
 }
 
-bool charset_fold(struct str text, struct buf *out)
+/* Hangul syllables are letters of their own: they have no decomposition in UnicodeData.txt. */
+static bool is_hangul_syllable(UChar32 c)
+{
+	return c >= 0xac00 && c <= 0xd7a3;
+}
+
+static bool add_apart(const UChar *units, int32_t n, struct buf *out)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	const UNormalizer2 *composing = unorm2_getNFCInstance(&status);
+	unsigned high = 0;
+
+	for (int32_t i = 0; i < n;) {
+		UChar apart[FOLD_GROWTH];
+		UChar32 c;
+		U16_NEXT(units, i, n, c);
+		int32_t n_apart = is_hangul_syllable(c) ? -1
+		                                        : unorm2_getDecomposition(composing, c,
+		                                              apart, FOLD_GROWTH, &status);
+		assert(U_SUCCESS(status));
+		if (n_apart < 0 ? !add_code_point(out, (unsigned)c)
+		                : !add_utf16(apart, (size_t)n_apart, &high, out))
+			return false;
+	}
+	return true;
+}
+
+static bool fold(struct str text, bool apart, struct buf *out)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	const UNormalizer2 *folding = unorm2_getNFKCCasefoldInstance(&status);
@@ -322,8 +350,19 @@ bool charset_fold(struct str text, struct buf *out)
 		    folding, units, (int32_t)n_units, folded, FOLD_UNITS * FOLD_GROWTH, &status);
 		assert(U_SUCCESS(status));
 		unsigned high = 0;
-		if (!add_utf16(folded, (size_t)n_folded, &high, out))
+		if (apart ? !add_apart(folded, n_folded, out)
+		          : !add_utf16(folded, (size_t)n_folded, &high, out))
 			return false;
 	}
 	return true;
+}
+
+bool charset_fold(struct str text, struct buf *out)
+{
+	return fold(text, false, out);
+}
+
+bool charset_search_key(struct str text, struct buf *out)
+{
+	return fold(text, true, out);
 }

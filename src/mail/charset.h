@@ -37,11 +37,18 @@ bool charset_to_utf8(struct str charset, struct str bytes, struct buf *out);
 bool charset_repair_utf8(struct str text, struct buf *out);
 
 /*
- * Appends the key of UTF-8 text for searching: equal keys for texts that differ only in case or in
- * the way accents are composed (Unicode NFKC_Casefold; as i;unicode-casemap, RFC 5051, but for
- * the wider folding). A text holds a word when its key holds the word's key. False when it does not
- * fit: then what fits is there.
+ * Appends the key of UTF-8 text by which names are compared: equal keys for texts that differ only
+ * in case or in the way accents are composed (Unicode NFKC_Casefold; as i;unicode-casemap, RFC
+ * 5051, but for the wider folding). A text holds a word when its key holds the word's key. False
+ * when it does not fit: then what fits is there.
  */
 bool charset_fold(struct str text, struct buf *out);
+
+/*
+ * The same with each letter taken apart from its accents (canonical decomposition, but of Hangul
+ * syllables): so what i;unicode-casemap finds in a text is found in its key too (RFC 5255 §4.2):
+ * "e" in "\u00e9".
+ */
+bool charset_search_key(struct str text, struct buf *out);
 
 #endif

@@ -29,5 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	assert(utf8_is_valid(buf_str(&folded)));
 	assert(charset_fold(buf_str(&folded), &again));
 	assert(utf8_is_valid(buf_str(&again)));
+	buf_clear(&again);
+	assert(charset_search_key(buf_str(&text), &again) && utf8_is_valid(buf_str(&again)));
 	return 0;
 }

@@ -135,6 +135,28 @@ static void charset_folds_case(void **state)
 	expect_fold(STR("\xff"), "\ufffd");
 }
 
+static void expect_search_key(struct str text, const char *want)
+{
+	struct buf out CLEANUP(buf_done) = BUF_MAX(1000);
+
+	assert_true(charset_search_key(text, &out));
+	expect_buf(out, want);
+}
+
+/* RFC 5255 §4.2: a letter is found where it has an accent. */
+static void charset_search_keys(void **state)
+{
+	(void)state;
+	expect_search_key(STR("Hello 1"), "hello 1");
+	expect_search_key(STR("Gr\u00dc\u00dfe"), "gru\u0308sse");
+	expect_search_key(STR("U\u0308"), "u\u0308");
+	expect_search_key(STR("\u304c"), "\u304b\u3099");
+	expect_search_key(STR("\uac01"), "\uac01");
+	expect_search_key(STR("\u1100\u1161"), "\uac00");
+	expect_search_key(STR("\U0001d15e"), "\U0001d157\U0001d165");
+	expect_search_key(STR("x\xff"), "x\ufffd");
+}
+
 static void charset_folds_long_text(void **state)
 {
 	(void)state;
@@ -178,6 +200,7 @@ int main(void)
 	    cmocka_unit_test(charset_stops_at_the_ceiling),
 	    cmocka_unit_test(charset_knows_names),
 	    cmocka_unit_test(charset_folds_case),
+	    cmocka_unit_test(charset_search_keys),
 	    cmocka_unit_test(charset_folds_long_text),
 	    cmocka_unit_test(charset_fold_stops_at_the_ceiling),
 	};

@@ -56,11 +56,11 @@ static struct search_text join(struct search_texts *t, struct str name, struct s
 	struct search_text text = {0};
 
 	buf_clear(&t->folded);
-	charset_fold(name, &t->folded);
+	charset_search_key(name, &t->folded);
 	size_t name_len = t->folded.len;
 	buf_add(&t->folded, STR(": "));
 	size_t value_at = t->folded.len;
-	charset_fold(value, &t->folded);
+	charset_search_key(value, &t->folded);
 	text.joined = buf_str(&t->folded);
 	text.name = str_first(text.joined, name_len);
 	text.text = str_from(text.joined, value_at);
@@ -72,7 +72,7 @@ static bool give_plain(struct search_texts *t, enum search_class class, struct s
 	if (plain.len == 0)
 		return true;
 	buf_clear(&t->folded);
-	charset_fold(plain, &t->folded);
+	charset_search_key(plain, &t->folded);
 	struct search_text text = {.class = class};
 	text.text = text.joined = buf_str(&t->folded);
 	return t->fn(t->ctx, &text);

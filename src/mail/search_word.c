@@ -42,7 +42,10 @@ static enum kind kind_of_wide(UChar32 c)
 	if ((U_GET_GC_MASK(c) & letters) == 0)
 		return BETWEEN;
 	UScriptCode script = c < 0x2e80 ? USCRIPT_COMMON : uscript_getScript(c, &status);
-	return script == USCRIPT_HAN || script == USCRIPT_HIRAGANA ? PAIRED : LETTER;
+	/* The voice marks of kana are characters of their own in a key. */
+	bool is_voice_mark = c == 0x3099 || c == 0x309a;
+	return script == USCRIPT_HAN || script == USCRIPT_HIRAGANA || is_voice_mark ? PAIRED
+	                                                                            : LETTER;
 }
 
 /* The kind of the character at the front, and its length. */

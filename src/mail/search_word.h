@@ -16,7 +16,7 @@
  * If it holds any other needle, then each piece is in one of its words; the reverse need not be
  * true. No word has a line feed in it.
  *
- * It does not fold; texts and needles are keys of charset_fold.
+ * It does not fold; texts and needles are keys of charset_search_key.
  */
 #ifndef MAIL_SEARCH_WORD_H
 #define MAIL_SEARCH_WORD_H

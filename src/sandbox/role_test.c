@@ -71,9 +71,8 @@ static void parents_allow_what_their_children_need(void **state UNUSED)
 
 static void what_strangers_reach_holds_no_file(void **state UNUSED)
 {
-	static const enum role fronts[] = {
-	    ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP, ROLE_GATEKEEPER_POP3, ROLE_GATE_SMTP,
-	    ROLE_GATE_IMAP, ROLE_GATE_POP3};
+	static const enum role fronts[] = {ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP,
+	    ROLE_GATEKEEPER_POP3, ROLE_GATE_SMTP, ROLE_GATE_IMAP, ROLE_GATE_POP3};
 
 	for (size_t i = 0; i < ARRAY_LEN(fronts); i++) {
 		assert_int_equal(role_files_in_force(fronts[i]), 0);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "store/changed.h"
 #include "store/expunged.h"
 #include "store/ingest.h"
 #include "store/io.h"
@@ -152,7 +153,7 @@ void store_sweep(struct store *s)
 	if (db_begin(&s->db) < 0)
 		return;
 	s->db.state.swept_at = now;
-	if (db_end(&s->db, 0) < 0 || expunged_trim_all(s) < 0)
+	if (db_end(&s->db, 0) < 0 || expunged_trim_all(s) < 0 || changed_trim_all(s) < 0)
 		return;
 	sweep_blobs(s, now);
 }

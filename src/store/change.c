@@ -1,4 +1,4 @@
-/* store_change.h: flags, copies, moves, removal. */
+/* store_change.h: copies, moves, removal. */
 #include "store/store_change.h"
 
 #include <assert.h>
@@ -6,7 +6,6 @@
 
 #include "store/expunged.h"
 #include "store/store_private.h"
-#include "store/view_entries.h"
 
 /* A row of `entries`. */
 struct row {
@@ -36,129 +35,6 @@ static int get_row(struct store *s, uint64_t mailbox, uint32_t uid, struct row *
 	    .modseq = db_column_u64(stmt, 2)};
 	sqlite3_reset(stmt);
 	return 1;
-}
-
-static uint64_t new_flags(uint64_t old, const struct store_flag_change *change)
-{
-	uint64_t flags = change->flags & STORE_FLAGS_MASK & ~change->kept;
-	switch (change->mode) {
-	case STORE_FLAGS_SET:
-		return (old & change->kept) | flags;
-	case STORE_FLAGS_ADD:
-		return old | flags;
-	case STORE_FLAGS_REMOVE:
-		return old & ~flags;
-	}
-	return old;
-}
-
-/* What a change of flags has gathered; the view follows once it is committed. */
-struct flagging {
-	struct store_view *view;
-	struct store_box box;
-	bool alone;      /* the view was up to date */
-	uint64_t modseq; /* 0: nothing changed yet */
-	uint32_t *uids;
-	uint64_t *flags;
-	size_t n;
-	uint32_t *modified;
-	size_t n_modified;
-};
-
-static int flag_one(struct flagging *f, uint32_t uid, const struct store_flag_change *change)
-{
-	struct store *s = f->view->store;
-	struct row row;
-	int found = get_row(s, f->view->mailbox, uid, &row);
-	if (found <= 0)
-		return found;
-	if (change->conditional && row.modseq > change->unchanged_since) {
-		f->modified[f->n_modified++] = uid;
-		return 0;
-	}
-	uint64_t flags = new_flags(row.placement.flags, change);
-	if (flags == row.placement.flags)
-		return 0;
-	if (f->modseq == 0)
-		f->modseq = store_next_modseq(s);
-	int error = db_run(&s->db, DB_ENTRY_FLAGS, (int64_t)f->view->mailbox, uid, (int64_t)flags,
-	    (int64_t)f->modseq);
-	if (error)
-		return error;
-	store_box_count_flags(&f->box, row.placement.flags, -1);
-	store_box_count_flags(&f->box, flags, 1);
-	f->uids[f->n] = uid;
-	f->flags[f->n++] = flags;
-	return 0;
-}
-
-static int flag_all(
-    struct flagging *f, struct store_uids uids, const struct store_flag_change *change)
-{
-	struct store *s = f->view->store;
-	int error = store_box_load(s, f->view->mailbox, &f->box);
-	f->alone = !error && f->box.highest_modseq <= f->view->seen_modseq;
-	for (size_t i = 0; !error && i < uids.n; i++)
-		error = flag_one(f, uids.v[i], change);
-	if (error || f->n == 0)
-		return error;
-	f->box.highest_modseq = f->modseq;
-	return store_box_save(s, &f->box);
-}
-
-/*
- * An entry becomes what was committed. What others changed in it shows with the next refresh, as
- * does what it has no room for. False: there is no such entry.
- */
-static bool show_flags(struct store_view *v, size_t at, uint64_t flags, uint64_t modseq,
-    const struct store_flag_change *change)
-{
-	uint64_t expected = new_flags(store_view_entry(v, at).flags & STORE_FLAGS_MASK, change);
-	if (view_entries_set(&v->entries, at, flags, modseq) < 0)
-		return false;
-	if (flags != expected)
-		view_mark_changed(v, at);
-	return true;
-}
-
-/* What was committed shows; positions replace the UIDs. How many there are. */
-static size_t show_all(struct flagging *f, const struct store_flag_change *change)
-{
-	struct store_view *v = f->view;
-	size_t n = 0;
-	for (size_t i = 0; i < f->n; i++) {
-		size_t at = store_view_at(v, f->uids[i]);
-		if (at < v->n && store_view_entry(v, at).uid == f->uids[i] &&
-		    show_flags(v, at, f->flags[i], f->modseq, change))
-			f->uids[n++] = (uint32_t)at;
-	}
-	/* When nobody else changed anything, a refresh would only find this again. */
-	if (f->alone && n == f->n && n > 0) {
-		v->seen_modseq = f->modseq;
-		v->highest_modseq = v->n_gone > 0 ? v->highest_modseq : f->modseq;
-	}
-	return n;
-}
-
-int store_flags(struct store_view *v, struct store_uids uids,
-    const struct store_flag_change *change, struct arena *a, struct store_flag_result *ret_result)
-{
-	struct flagging f = {.view = v,
-	    .uids = ARENA_NEW_ARRAY(a, uint32_t, uids.n),
-	    .flags = ARENA_NEW_ARRAY(a, uint64_t, uids.n),
-	    .modified = ARENA_NEW_ARRAY(a, uint32_t, uids.n)};
-	if (!f.uids || !f.flags || !f.modified)
-		return -E2BIG;
-	struct db *db = &v->store->db;
-	int error = db_begin(db);
-	if (!error)
-		error = db_end(db, flag_all(&f, uids, change));
-	if (error)
-		return store_note_error(v->store, error);
-	*ret_result = (struct store_flag_result){.changed = f.uids,
-	    .n_changed = show_all(&f, change),
-	    .modified = {f.modified, f.n_modified}};
-	return 0;
 }
 
 struct copying {

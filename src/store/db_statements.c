@@ -113,7 +113,9 @@ const char *const db_statements[DB_N_STATEMENTS] = {
                      "internal_at, internal_zone) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [DB_ENTRY_GET] = "SELECT message, flags, modseq, size, internal_at, internal_zone FROM entries "
                      "WHERE mailbox = ?1 AND uid = ?2",
-    [DB_ENTRY_FLAGS] = "UPDATE entries SET flags = ?3, modseq = ?4 WHERE mailbox = ?1 AND uid = ?2",
+    [DB_ENTRIES_FLAGS] =
+        "UPDATE entries SET flags = (flags & ?4) | ?5, modseq = ?6 WHERE mailbox = ?1 AND uid "
+        "BETWEEN ?2 AND ?3 AND flags <> ((flags & ?4) | ?5)",
     [DB_ENTRY_REMOVE] = "DELETE FROM entries WHERE mailbox = ?1 AND uid = ?2",
     [DB_ENTRY_DELETED] =
         "SELECT uid FROM entries WHERE mailbox = ?1 AND (flags & 8) <> 0 ORDER BY uid",
@@ -122,9 +124,8 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_ENTRY_OF_MESSAGE] = "SELECT 1 FROM entries WHERE message = ?1 LIMIT 1",
     [DB_ENTRIES] = "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND uid < "
                    "?2 ORDER BY uid",
-    [DB_ENTRIES_CHANGED] =
-        "SELECT uid, message, flags, modseq FROM entries INDEXED BY entries_modseq WHERE mailbox = "
-        "?1 AND modseq > ?2",
+    [DB_ENTRIES_CHANGED] = "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND "
+                           "uid BETWEEN ?2 AND ?3 AND modseq > ?4",
     [DB_ENTRIES_FROM] =
         "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND uid >= ?2 ORDER BY "
         "uid",
@@ -152,6 +153,14 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_RIGHTS_FORGET_ALL] = "DELETE FROM rights WHERE mailbox = ?1",
     [DB_RIGHTS_INHERIT] = "INSERT OR REPLACE INTO rights (mailbox, identifier, rights) SELECT ?2, "
                           "identifier, rights FROM rights WHERE mailbox = ?1",
+    [DB_CHANGES_ADD] =
+        "INSERT OR REPLACE INTO changes (mailbox, modseq, first, last) VALUES (?1, ?2, ?3, ?4)",
+    [DB_CHANGES_SINCE] =
+        "SELECT first, last FROM changes WHERE mailbox = ?1 AND modseq > ?2 ORDER BY modseq, first",
+    [DB_CHANGES_CUT] = "SELECT modseq FROM changes WHERE mailbox = ?1 ORDER BY modseq DESC, first "
+                       "DESC LIMIT 1 OFFSET ?2",
+    [DB_CHANGES_FULL] = "SELECT mailbox FROM changes GROUP BY mailbox HAVING count(*) > ?1 LIMIT 1",
+    [DB_CHANGES_TRIM] = "DELETE FROM changes WHERE mailbox = ?1 AND modseq <= ?2",
     [DB_DEAD_ADD] = "INSERT OR REPLACE INTO dead (segment, offset, length, blob) SELECT segment, "
                     "offset, length, blob FROM messages WHERE id = ?1",
     [DB_DEAD_LIST] = "SELECT segment, offset, length, blob FROM dead ORDER BY segment, offset "

@@ -225,6 +225,8 @@ static int add_derived(
 	    .message_id = summary->message_id,
 	    .references = buf_str(&references)};
 	int error = object_add(&s->db, id, &source);
+	if (!error)
+		error = store_note_line_ends(s, id, buf_str(&s->bytes));
 	return error ? error : add_preview(s, summary, id);
 }
 
@@ -266,8 +268,6 @@ static int place_message(
 		error = insert_message(in, record, o, &summary, p.message);
 	if (!error)
 		error = insert_order(s, &summary, &p);
-	if (!error)
-		error = store_note_line_ends(s, p.message, buf_str(&s->bytes));
 	if (!error)
 		error = add_derived(s, o, &summary, p.message);
 	uint32_t uid = 0;

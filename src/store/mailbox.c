@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "base/utf8.h"
+#include "store/changed.h"
 #include "store/expunged.h"
 #include "store/store_private.h"
 
@@ -362,6 +363,8 @@ static int rename_inbox(struct store *s, struct str to)
 		error = expunged_trim(s, &from, target.n_messages);
 	if (!error)
 		error = db_run(&s->db, DB_ENTRIES_RENUMBER, INBOX_ID, (int64_t)id, (int64_t)modseq);
+	if (!error)
+		error = changed_note_all(s, id, modseq);
 	if (!error)
 		error = store_box_save(s, &from);
 	if (!error)

@@ -35,6 +35,7 @@ struct store {
 	uint64_t keyword_bits;
 	uint64_t keyword_generation;
 
+	size_t n_changes;  /* noted since their record was looked at (changed.h) */
 	size_t n_expunged; /* since the record of what was expunged was looked at (expunged.h) */
 
 	struct buf record;   /* sealed bytes of the record at hand */

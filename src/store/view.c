@@ -11,7 +11,7 @@
 
 enum { LIST_MIN = 64 };
 
-static struct store_entry read_entry(sqlite3_stmt *stmt)
+struct store_entry view_read_entry(sqlite3_stmt *stmt)
 {
 	return (struct store_entry){.uid = db_column_u32(stmt, 0),
 	    .message = db_column_u32(stmt, 1),
@@ -19,7 +19,7 @@ static struct store_entry read_entry(sqlite3_stmt *stmt)
 	    .modseq = db_column_u64(stmt, 3)};
 }
 
-static void adopt_box(struct store_view *v, const struct store_box *box)
+void view_adopt_box(struct store_view *v, const struct store_box *box)
 {
 	v->uidvalidity = box->uidvalidity;
 	v->uidnext = box->uidnext;
@@ -54,7 +54,7 @@ static int look(struct store_view *v)
 		error = store_keywords_refresh(s);
 	if (error)
 		return error;
-	adopt_box(v, &box);
+	view_adopt_box(v, &box);
 	v->n = box.n_messages;
 	v->seen_keywords = s->keyword_bits;
 	v->recent_from = box.first_recent;
@@ -149,7 +149,7 @@ static int list_both(struct store_view *v, sqlite3_stmt *entries, sqlite3_stmt *
 	uint32_t gone_uid = 0;
 	int row = 0, error = 0;
 	while (!error && (row = db_step(db, entries)) > 0) {
-		struct store_entry entry = read_entry(entries);
+		struct store_entry entry = view_read_entry(entries);
 		if (gone_uid < entry.uid)
 			error = list_gone_below(v, gone, entry.uid, &gone_uid);
 		if (!error)
@@ -160,8 +160,7 @@ static int list_both(struct store_view *v, sqlite3_stmt *entries, sqlite3_stmt *
 	return error ? error : row;
 }
 
-/* Within a transaction, whose snapshot may be later than that of selecting. */
-static int list(struct store_view *v, const struct store_box *box)
+int view_list(struct store_view *v, const struct store_box *box)
 {
 	struct db *db = &v->store->db;
 	sqlite3_stmt *entries, *gone;
@@ -202,7 +201,7 @@ int store_view_load(struct store_view *v)
 		return store_note_error(v->store, error);
 	error = store_box_load(v->store, v->mailbox, &box);
 	if (!error)
-		error = list(v, &box);
+		error = view_list(v, &box);
 	db_end_read(db);
 	return error ? store_note_error(v->store, error) : 0;
 }
@@ -254,237 +253,6 @@ static int push(struct arena *a, struct numbers *list, uint32_t number)
 		list->cap = cap;
 	}
 	list->v[list->n++] = number;
-	return 0;
-}
-
-/*
- * Refreshing. First everything that can fail, and it only marks entries and adds new ones behind
- * those that the client knows of: a refresh that fails has told nothing, so no number may have
- * moved, and the marks stay for the next one.
- */
-
-static void mark_gone_at(struct store_view *v, size_t at)
-{
-	struct view_entry *e = &v->entries.v[at];
-	v->n_gone += !e->gone && at < v->n;
-	e->gone = true;
-}
-
-/* When the record of what was expunged does not reach back to the last refresh. */
-static int mark_missing(struct store_view *v)
-{
-	struct db *db = &v->store->db;
-	sqlite3_stmt *stmt;
-	int error = db_get(db, DB_ENTRIES, &stmt);
-	if (error)
-		return error;
-	db_bind(stmt, (int64_t)v->mailbox, UINT32_MAX);
-	size_t at = 0;
-	int row;
-	while ((row = db_step(db, stmt)) > 0) {
-		uint32_t uid = db_column_u32(stmt, 0);
-		for (; at < v->entries.n && v->entries.v[at].uid < uid; at++)
-			mark_gone_at(v, at);
-		at += at < v->entries.n && v->entries.v[at].uid == uid;
-	}
-	for (; row == 0 && at < v->entries.n; at++)
-		mark_gone_at(v, at);
-	return row;
-}
-
-/* Marks what others expunged since the last refresh. */
-static int mark_gone(struct store_view *v, const struct store_box *box)
-{
-	struct db *db = &v->store->db;
-	sqlite3_stmt *stmt;
-	if (box->expunged_since > v->seen_modseq)
-		return mark_missing(v);
-	int error = db_get(db, DB_EXPUNGED_SINCE, &stmt);
-	if (error)
-		return error;
-	db_bind(stmt, (int64_t)v->mailbox, (int64_t)v->seen_modseq);
-	int row;
-	while ((row = db_step(db, stmt)) > 0) {
-		uint32_t uid = db_column_u32(stmt, 0);
-		size_t at = view_entries_at(&v->entries, uid);
-		if (at < v->entries.n && v->entries.v[at].uid == uid)
-			mark_gone_at(v, at);
-	}
-	return row;
-}
-
-static int take_in_changed(struct store_view *v, const struct store_entry *entry)
-{
-	size_t at = view_entries_at(&v->entries, entry->uid);
-	if (at == v->entries.n)
-		return 0; /* a new one */
-	struct view_entry *old = &v->entries.v[at];
-	if (old->uid != entry->uid || old->modseq == entry->modseq)
-		return 0;
-	int error = view_entries_set(&v->entries, at, entry->flags, entry->modseq);
-	if (!error)
-		view_mark_changed(v, at);
-	return error;
-}
-
-/* In the order of MODSEQs: the index says which they are, so that few cost little. */
-static int take_in_changes(struct store_view *v)
-{
-	struct db *db = &v->store->db;
-	sqlite3_stmt *stmt;
-	int error = db_get(db, DB_ENTRIES_CHANGED, &stmt);
-	if (error)
-		return error;
-	db_bind(stmt, (int64_t)v->mailbox, (int64_t)v->seen_modseq);
-	int row = 0;
-	while (!error && (row = db_step(db, stmt)) > 0) {
-		struct store_entry entry = read_entry(stmt);
-		error = take_in_changed(v, &entry);
-	}
-	sqlite3_reset(stmt);
-	return error ? error : row;
-}
-
-/* New ones are \Recent from `recent_from` on. */
-static int take_in_new(struct store_view *v, uint32_t recent_from)
-{
-	struct db *db = &v->store->db;
-	size_t n = v->entries.n;
-	sqlite3_stmt *stmt;
-	int error = db_get(db, DB_ENTRIES_FROM, &stmt);
-	if (error)
-		return error;
-	db_bind(stmt, (int64_t)v->mailbox, n > 0 ? (int64_t)v->entries.v[n - 1].uid + 1 : 1);
-	int row = 0;
-	while (!error && (row = db_step(db, stmt)) > 0) {
-		struct store_entry entry = read_entry(stmt);
-		entry.flags |= entry.uid >= recent_from ? STORE_RECENT : 0;
-		error = view_entries_add(&v->entries, &entry);
-	}
-	sqlite3_reset(stmt);
-	return error ? error : row;
-}
-
-/* Where the marked entries stand. */
-static void list_gone(const struct store_view *v, struct numbers *positions, struct numbers *uids)
-{
-	for (size_t i = 0; i < v->n && positions->n < v->n_gone; i++) {
-		if (!v->entries.v[i].gone)
-			continue;
-		positions->v[positions->n++] = (uint32_t)i;
-		uids->v[uids->n++] = v->entries.v[i].uid;
-	}
-}
-
-static void take_out_gone(struct store_view *v)
-{
-	struct view_entry *entries = v->entries.v;
-	size_t kept = 0, n_told = v->n;
-	for (size_t i = 0; i < v->entries.n; i++) {
-		if (entries[i].gone && i < n_told) {
-			v->n--;
-			v->n_recent -= entries[i].recent;
-			v->n_changed -= entries[i].changed;
-		}
-		if (!entries[i].gone)
-			entries[kept++] = entries[i];
-	}
-	v->entries.n = kept;
-	v->n_gone = 0;
-}
-
-/* Where the changed entries stand; they are told with this. */
-static void list_changed(struct store_view *v, struct numbers *positions)
-{
-	size_t left = v->n_changed;
-	for (size_t i = 0; left > 0; i++) {
-		struct view_entry *e = &v->entries.v[i];
-		if (!e->changed)
-			continue;
-		e->changed = false;
-		left--;
-		if (!e->gone)
-			positions->v[positions->n++] = (uint32_t)i;
-	}
-	v->n_changed = 0;
-}
-
-static size_t show_new(struct store_view *v)
-{
-	size_t n_before = v->n;
-	for (; v->n < v->entries.n; v->n++) {
-		v->n_recent += v->entries.v[v->n].recent;
-		v->n_gone += v->entries.v[v->n].gone;
-	}
-	return v->n - n_before;
-}
-
-static int mark_news(struct store_view *v, const struct store_box *box)
-{
-	int error = v->loaded ? 0 : list(v, box);
-	if (!error)
-		error = mark_gone(v, box);
-	if (!error)
-		error = take_in_changes(v);
-	return error ? error : take_in_new(v, box->first_recent);
-}
-
-static bool make_room(struct arena *a, size_t n, struct numbers *list)
-{
-	list->v = n > 0 ? ARENA_NEW_ARRAY(a, uint32_t, n) : NULL;
-	return n == 0 || list->v != NULL;
-}
-
-static int refresh(struct store_view *v, bool keep_gone, struct arena *a, struct store_changes *c)
-{
-	struct store *s = v->store;
-	struct numbers gone = {0}, gone_uids = {0}, changed = {0};
-	struct store_box box;
-	int error = store_box_load(s, v->mailbox, &box);
-	if (!error)
-		error = store_keywords_refresh(s);
-	if (!error && box.highest_modseq > v->seen_modseq)
-		error = mark_news(v, &box);
-	size_t n_gone = keep_gone ? 0 : v->n_gone;
-	if (!error && (!make_room(a, n_gone, &gone) || !make_room(a, n_gone, &gone_uids) ||
-	                  !make_room(a, v->n_changed, &changed)))
-		error = -E2BIG;
-	if (error)
-		return error;
-	if (n_gone > 0) {
-		list_gone(v, &gone, &gone_uids);
-		take_out_gone(v);
-	}
-	list_changed(v, &changed);
-	c->n_new = v->loaded ? show_new(v) : 0;
-	uint64_t told_modseq = v->highest_modseq;
-	adopt_box(v, &box);
-	if (v->n_gone > 0)
-		v->highest_modseq = told_modseq;
-	c->gone = gone.v;
-	c->gone_uids = gone_uids.v;
-	c->n_gone = gone.n;
-	c->changed = changed.v;
-	c->n_changed = changed.n;
-	c->keywords = v->seen_keywords != s->keyword_bits;
-	v->seen_keywords = s->keyword_bits;
-	return 0;
-}
-
-int store_view_refresh(
-    struct store_view *v, bool keep_gone, struct arena *a, struct store_changes *ret_changes)
-{
-	struct store_changes changes = {0};
-	int error = store_check_mark(v->store);
-	if (!error)
-		error = db_begin_read(&v->store->db);
-	if (error)
-		return store_note_error(v->store, error);
-	error = refresh(v, keep_gone, a, &changes);
-	db_end_read(&v->store->db);
-	if (error)
-		return store_note_error(v->store, error);
-	*ret_changes = changes;
 	return 0;
 }
 

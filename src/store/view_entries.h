@@ -9,6 +9,7 @@
 #ifndef STORE_VIEW_ENTRIES_H
 #define STORE_VIEW_ENTRIES_H
 
+#include "store/store_private.h"
 #include "store/store_view.h"
 
 enum { VIEW_MODSEQ_BITS = 40 };
@@ -21,6 +22,21 @@ void view_entries_reserve(struct view_entries *e, size_t n);
 MUST_USE int view_entries_add(struct view_entries *e, const struct store_entry *entry);
 /* Gives an entry other flags (STORE_RECENT, STORE_GONE are left as they are) and MODSEQ. -E2BIG. */
 MUST_USE int view_entries_set(struct view_entries *e, size_t at, uint64_t flags, uint64_t modseq);
+/* A row of DB_ENTRIES and the like. */
+struct store_entry view_read_entry(sqlite3_stmt *stmt);
+/* The view is as of this transaction. */
+void view_adopt_box(struct store_view *v, const struct store_box *box);
+/*
+ * Lists the messages of a view that is not loaded, within a transaction, whose snapshot may be
+ * later than that of selecting. -ESTALE.
+ */
+MUST_USE int view_list(struct store_view *v, const struct store_box *box);
+/*
+ * Within a transaction: marks and adds what happened meanwhile, for the next refresh to tell; the
+ * entries that the client knows are then as the table has them. What fails is done again by the
+ * next call.
+ */
+MUST_USE int view_catch_up(struct store_view *v, const struct store_box *box);
 /* The next refresh tells that an entry changed; nothing for one that the client does not know. */
 void view_mark_changed(struct store_view *v, size_t at);
 /* Position of the entry with this UID, or with the next higher one; n when there is none. */

@@ -99,6 +99,6 @@ bool search_message_holds(struct search_message *m, struct str text, struct str 
 
 	folded->max = SEARCH_TEXT_FOLDED_MAX;
 	buf_clear(folded);
-	charset_fold(text, folded);
+	charset_search_key(text, folded);
 	return holds(buf_str(folded), folded_word);
 }

@@ -74,7 +74,8 @@ static bool fold_text(struct preparing *p, struct str *text)
 	struct buf utf8 CLEANUP(buf_done) = BUF_MAX(STRING_MAX);
 	struct buf folded CLEANUP(buf_done) = BUF_MAX(STRING_MAX);
 
-	if (charset_to_utf8(p->charset, *text, &utf8) && charset_fold(buf_str(&utf8), &folded) &&
+	if (charset_to_utf8(p->charset, *text, &utf8) &&
+	    charset_search_key(buf_str(&utf8), &folded) &&
 	    arena_dup(&p->s->arena, buf_str(&folded), text))
 		return true;
 	p->result = imap_too_much();
@@ -248,7 +249,7 @@ static int ask_index(struct imap_session *s, struct imap_search_key *key)
 
 	if (classes != 0 && key->op == SEARCH_HEADER && text.len == 0) {
 		classes = STORE_SEARCH_BIT(SEARCH_CLASS_NAME);
-		charset_fold(key->field, &name);
+		charset_search_key(key->field, &name);
 		text = buf_str(&name);
 	}
 	if (classes == 0 || text.len == 0 || key->answer != NULL)
