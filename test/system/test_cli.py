@@ -14,7 +14,7 @@ import wire
 from harness import expect, expect_equal, run_tests, test, wait_until
 from instance import BINARY, ROOT, Instance
 
-COMMANDS = ["init", "serve", "roles", "domain", "account", "alias", "version", "help"]
+COMMANDS = ["init", "serve", "roles", "domain", "account", "alias", "verify", "version", "help"]
 ACTIONS = ["domain add", "domain list", "domain remove", "account add", "account list", "account show", "account password", "account remove",
            "alias add", "alias list", "alias remove"]
 
@@ -67,7 +67,7 @@ def documents_mention_every_command_and_option(_server):
 @test
 def wrong_usage_is_status_2(_server):
     for wrong in ([], ["nonsense"], ["account"], ["account", "nonsense"], ["account", "add"], ["init", "--nonsense"], ["version", "extra"],
-                  ["domain", "add"], ["alias", "add", "x@example.test"], ["serve", "--nonsense"], ["account", "list", "--nonsense"]):
+                  ["domain", "add"], ["alias", "add", "x@example.test"], ["serve", "--nonsense"], ["account", "list", "--nonsense"], ["verify", "--password-stdin"]):
         done = gatepost(*wrong)
         expect_equal(done.returncode, 2, f"gatepost {wrong}")
         expect(done.stderr and not done.stdout, wrong, done.stdout)
