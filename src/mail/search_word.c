@@ -65,6 +65,13 @@ static enum kind kind_at(enum search_class class, struct str rest, size_t *ret_l
 	return code_point == UTF8_INVALID ? BETWEEN : kind_of_wide(code_point);
 }
 
+/* The sound marks of Kana belong to the character that they stand behind, whichever writing it is.
+ */
+static bool is_sound_mark(struct str rest)
+{
+	return str_starts(rest, STR("\u3099")) || str_starts(rest, STR("\u309a"));
+}
+
 /* Steps over what is between, and cuts the next run of one kind off; empty at the end. */
 static struct str next_run(enum search_class class, struct str *rest, enum kind *ret_kind)
 {
@@ -73,6 +80,8 @@ static struct str next_run(enum search_class class, struct str *rest, enum kind 
 
 	while (at < rest->len) {
 		enum kind here = kind_at(class, str_from(*rest, at), &len);
+		if (kind != BETWEEN && here != BETWEEN && is_sound_mark(str_from(*rest, at)))
+			here = kind;
 		if (kind != BETWEEN && here != kind)
 			break;
 		at += len;
@@ -157,12 +166,17 @@ void search_needle_of(enum search_class class, struct str needle, struct search_
 	struct str rest = needle;
 	enum kind kind;
 
-	*ret_needle = (struct search_needle){.exact = true};
+	*ret_needle = (struct search_needle){0};
+	/* What they stand behind in the text, and so in which word, is not known. */
+	while (!is_of_phrases(class) && is_sound_mark(rest))
+		rest = str_from(rest, STR("\u3099").len);
+	const char *start = rest.p;
+	ret_needle->exact = rest.len == needle.len;
 	for (;;) {
 		struct str run = next_run(class, &rest, &kind);
 		if (run.len == 0)
 			break;
-		bool at_start = run.p == needle.p;
+		bool at_start = run.p == start;
 		bool at_end = run.p + run.len == needle.p + needle.len;
 		ret_needle->exact = ret_needle->exact && at_start && at_end;
 		add_run(ret_needle, run, kind, !at_start, !at_end);
