@@ -65,6 +65,12 @@ static inline void test_client_start(
 		    .timeout_s = t->timeout_s};
 		close(stream[0]);
 		close(registry[0]);
+		/* Or the others would not be seen to hang up. */
+		for (size_t i = 0; i < TEST_CLIENTS; i++)
+			if (t->clients[i].pid != 0 && &t->clients[i] != c) {
+				close(t->clients[i].stream);
+				close(t->clients[i].registry);
+			}
 		_exit(session_run(&start) < 0 ? 1 : 0);
 	}
 	close(stream[1]);
