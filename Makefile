@@ -41,7 +41,7 @@ DEPS_supervisor := $(ROLE_DEPS)
 DEPS_cli        := supervisor gatekeeper gate delivery registry session directory keyholder ledger \
                    pop3 imap smtp store tls seal mail $(ROLE_DEPS)
 
-PACKAGES := openssl libsodium sqlite3 libzstd icu-uc icu-i18n libseccomp inih jansson
+PACKAGES := openssl libsodium sqlite3 libzstd zlib icu-uc icu-i18n libseccomp inih jansson
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
 

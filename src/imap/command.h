@@ -65,6 +65,7 @@ enum imap_command_id {
 	IMAP_STORE,
 	IMAP_COPY,
 	IMAP_MOVE,
+	IMAP_COMPRESS,
 	IMAP_GETQUOTA,
 	IMAP_GETQUOTAROOT,
 	IMAP_SETQUOTA,
@@ -222,7 +223,7 @@ struct imap_command {
 	bool uid;                      /* UID FETCH, … */
 	struct str name, name2;        /* mailbox; RENAME: from, to; LOGIN: user, password */
 	struct str identifier, rights; /* SETACL, DELETEACL, LISTRIGHTS */
-	struct str mechanism;          /* AUTHENTICATE */
+	struct str mechanism;          /* AUTHENTICATE, COMPRESS */
 	bool has_initial;
 	struct str initial;         /* its initial response, still base64, "=" for an empty one */
 	bool condstore;             /* SELECT … (CONDSTORE) */

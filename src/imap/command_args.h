@@ -29,6 +29,7 @@ MUST_USE bool imap_parse_thread(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_esearch(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_fetch(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_store(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_compress(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_setquota(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_getmetadata(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_setmetadata(struct imap_parser *p, struct imap_command *c);

@@ -173,7 +173,7 @@ def rule_libraries_do_not_log(tree):
 
 def rule_headers_stand_alone(tree):
     flags = subprocess.run(
-        ["pkg-config", "--cflags", "openssl", "libsodium", "sqlite3", "libzstd", "icu-uc", "libseccomp", "jansson"],
+        ["pkg-config", "--cflags", "openssl", "libsodium", "sqlite3", "libzstd", "zlib", "icu-uc", "libseccomp", "jansson"],
         capture_output=True, check=True, timeout=60, text=True,
     ).stdout.split()
 
@@ -193,7 +193,7 @@ def rule_headers_stand_alone(tree):
 def rule_clang_takes_it(tree):
     """The build is gcc's; clang's own warnings must be silent too, with the same -Wall -Wextra -Werror."""
     flags = subprocess.run(
-        ["pkg-config", "--cflags", "openssl", "libsodium", "sqlite3", "libzstd", "icu-uc", "libseccomp", "jansson"],
+        ["pkg-config", "--cflags", "openssl", "libsodium", "sqlite3", "libzstd", "zlib", "icu-uc", "libseccomp", "jansson"],
         capture_output=True, check=True, timeout=60, text=True,
     ).stdout.split()
 

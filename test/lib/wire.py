@@ -4,6 +4,7 @@ import base64
 import re
 import socket
 import ssl
+import zlib
 
 TIMEOUT = 20
 
@@ -24,6 +25,7 @@ class Wire:
         self.socket = socket.create_connection((host, port), timeout, source_address=source)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b""
+        self.deflate = self.inflate = None
         if tls:
             self.start_tls()
 
@@ -42,7 +44,15 @@ class Wire:
     def start_tls(self):
         self.socket = tls_context().wrap_socket(self.socket, server_hostname="localhost")
 
+    def start_compression(self):
+        """From here on both ways are raw deflate (RFC 4978)."""
+        self.deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
+        self.inflate = zlib.decompressobj(-15)
+        self.pending = self.inflate.decompress(self.pending)
+
     def send(self, data):
+        if self.inflate:
+            data = self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH)
         try:
             self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError, ssl.SSLError) as e:
@@ -55,7 +65,7 @@ class Wire:
             raise Ended(str(e)) from e
         if not got:
             raise Ended("end of stream")
-        self.pending += got
+        self.pending += self.inflate.decompress(got) if self.inflate else got
 
     def line(self):
         """The next line with its line end."""

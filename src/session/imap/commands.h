@@ -35,6 +35,7 @@ IMAP_CMD(setacl); /* and DELETEACL */
 IMAP_CMD(getacl);
 IMAP_CMD(listrights);
 IMAP_CMD(myrights);
+IMAP_CMD(compress);
 IMAP_CMD(getquota);
 IMAP_CMD(getquotaroot);
 IMAP_CMD(setquota);

@@ -40,6 +40,7 @@ void imap_session_done(struct imap_session *s)
 	imap_reader_free(s->reader);
 	imap_output_done(&s->out);
 	arena_done(&s->arena);
+	imap_compression_free(s->compression);
 	free(s->input);
 	free(s->saved);
 }
@@ -146,6 +147,16 @@ static int wait_for_any(struct imap_session *s, uint64_t until_ms, uint64_t tell
 	}
 }
 
+static int read_plain(int fd, char *to, size_t room, size_t *ret_len)
+{
+	ssize_t n = read(fd, to, room);
+
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	*ret_len = (size_t)n;
+	return n == 0 ? -ENODATA : 0;
+}
+
 /* Reads what is there: a large literal goes straight to its place. 0 or -errno; -EAGAIN nothing. */
 static int read_some(struct imap_session *s)
 {
@@ -159,16 +170,17 @@ static int read_some(struct imap_session *s)
 		to = s->input;
 		room = IMAP_INPUT_LEN;
 	}
-	ssize_t n = read(s->stream, to, room);
-	if (n < 0)
-		return errno == EINTR ? -EAGAIN : -errno;
-	if (n == 0)
-		return -ENODATA;
+	size_t n = 0;
+	int r = s->compression != NULL
+	            ? imap_compression_read(s->compression, s->stream, to, room, &n)
+	            : read_plain(s->stream, to, room, &n);
+	if (r < 0)
+		return r;
 	if (direct) {
-		imap_reader_filled(s->reader, (size_t)n);
+		imap_reader_filled(s->reader, n);
 	} else {
 		s->input_start = 0;
-		s->input_end = (size_t)n;
+		s->input_end = n;
 	}
 	return 0;
 }
@@ -250,7 +262,7 @@ enum imap_wait imap_wait(struct imap_session *s, bool for_changes)
 		if (r == 0)
 			continue;
 		if (r != -EAGAIN)
-			return end(s, NULL);
+			return end(s, r == -EPROTO ? "That is not deflate" : NULL);
 		if (s->draining && (for_changes || imap_reader_idle(s->reader)))
 			return end(s, "The server is restarting");
 		if (clock_ms() >= tell_at(s, for_changes))
@@ -336,12 +348,29 @@ static void run_command(struct imap_session *s)
 		end(s, "The mailbox index is damaged and will be rebuilt; sign in again");
 }
 
+/* RFC 4978 §3: from the end of the tagged OK on. What the client sent behind COMPRESS is compressed
+ * already. */
+static void begin_compression(struct imap_session *s)
+{
+	_Static_assert(
+	    (int)IMAP_INPUT_LEN <= (int)COMPRESSION_INPUT_LEN, "what was read can be handed over");
+	s->compress = false;
+	if (imap_output_flush(&s->out) < 0)
+		return;
+	s->compression =
+	    imap_compression_new(str_of(s->input + s->input_start, s->input_end - s->input_start));
+	s->out.compression = s->compression;
+	s->input_start = s->input_end = 0;
+}
+
 int imap_session_run(struct imap_session *s)
 {
 	while (!s->ending && s->out.error == 0) {
 		if (imap_wait(s, false) != IMAP_WAIT_LINE)
 			break;
 		run_command(s);
+		if (s->compress)
+			begin_compression(s);
 		imap_reader_reset(s->reader);
 		arena_clear(&s->arena);
 	}

@@ -61,6 +61,8 @@ struct imap_session {
 	bool ending;    /* after this response the connection ends */
 	bool metadata;  /* ENABLE METADATA: changes of annotations are told (RFC 5464 §4.4.2) */
 	uint64_t seen_annotations, own_annotation; /* MODSEQs: all told up to; our own change */
+	struct imap_compression *compression;      /* NULL: none */
+	bool compress;                             /* it begins after this response */
 	unsigned n_bad;
 	bool index_behind; /* the word index may have something to do (store/store_search.h) */
 	struct checking checking; /* of every byte of the account, while nobody waits */

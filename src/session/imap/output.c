@@ -20,6 +20,8 @@ void imap_output_release(struct imap_output *o)
 {
 	if (o->buf.len == 0)
 		buf_done(&o->buf);
+	if (o->compression != NULL)
+		imap_compression_release(o->compression);
 }
 
 static int wait_for_room(int fd, uint64_t until_ms)
@@ -57,12 +59,19 @@ static int write_all(int fd, struct str s)
 	return 0;
 }
 
+static int send(struct imap_output *o, struct str s)
+{
+	if (o->compression == NULL)
+		return write_all(o->fd, s);
+	return imap_compression_write(o->compression, o->fd, s, write_all);
+}
+
 int imap_output_flush(struct imap_output *o)
 {
 	if (o->error == 0 && buf_failed(&o->buf))
 		o->error = -ENOBUFS;
 	if (o->error == 0 && o->buf.len > 0)
-		o->error = write_all(o->fd, buf_str(&o->buf));
+		o->error = send(o, buf_str(&o->buf));
 	o->sent += o->buf.len;
 	if (o->buf.cap > 4 * IMAP_OUTPUT_LEN)
 		buf_done(&o->buf);

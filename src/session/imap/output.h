@@ -15,6 +15,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "session/imap/compression.h"
 
 enum {
 	IMAP_OUTPUT_LEN = 64 * 1024,
@@ -25,8 +26,9 @@ enum {
 struct imap_output {
 	struct buf buf;
 	int fd;
-	int error;     /* -errno of the first failure */
-	uint64_t sent; /* bytes so far */
+	int error;                            /* -errno of the first failure */
+	uint64_t sent;                        /* bytes so far, before they are compressed */
+	struct imap_compression *compression; /* borrowed; NULL: none */
 };
 
 void imap_output_init(struct imap_output *o, int fd);

@@ -1,0 +1,171 @@
+#include "session/imap/compression.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+
+enum { LARGE = 3 << 20 };
+
+static struct buf wire = {.max = 64 << 20};
+
+static int to_wire(int fd, struct str piece)
+{
+	(void)fd;
+	return buf_add(&wire, piece) ? 0 : -ENOSPC;
+}
+
+/* Unpacks what is on the wire, put into the pipe little by little, and compares. */
+static void expect_unpacked(struct imap_compression *c, struct str expected, size_t len)
+{
+	struct buf got CLEANUP(buf_done) = BUF_MAX(64 << 20);
+	struct str rest = buf_str(&wire);
+	char *to = malloc(len);
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	assert_non_null(to);
+	for (;;) {
+		size_t n = 0;
+		int r = imap_compression_read(c, pair[1], to, len, &n);
+		if (r == 0) {
+			assert_true(n > 0 && n <= len);
+			buf_add(&got, str_of(to, n));
+			continue;
+		}
+		assert_int_equal(r, -EAGAIN);
+		if (rest.len == 0)
+			break;
+		struct str part = str_first(rest, 1000);
+		assert_int_equal(fd_write_all(pair[0], part), 0);
+		rest = str_from(rest, part.len);
+	}
+	close(pair[0]);
+	assert_int_equal(imap_compression_read(c, pair[1], to, len, &(size_t){0}), -ENODATA);
+	close(pair[1]);
+	free(to);
+	assert_int_equal(got.len, expected.len);
+	assert_memory_equal(got.p, expected.p, expected.len);
+	buf_clear(&wire);
+}
+
+static void make_text(struct buf *text, size_t len)
+{
+	for (unsigned i = 0; text->len < len; i++)
+		buf_printf(text, "* %u FETCH (UID %u FLAGS (\\Seen))\r\n", i, i * 7919 % 100003);
+}
+
+static void test_both_ways(void **state)
+{
+	struct buf text CLEANUP(buf_done) = BUF_MAX(2 * (size_t)LARGE);
+	struct imap_compression *c = imap_compression_new(STR(""));
+
+	(void)state;
+	assert_int_equal(imap_compression_write(c, -1, STR("a1 OK\r\n"), to_wire), 0);
+	expect_unpacked(c, STR("a1 OK\r\n"), 100);
+	make_text(&text, LARGE);
+	assert_int_equal(imap_compression_write(c, -1, buf_str(&text), to_wire), 0);
+	assert_true(wire.len < text.len / 3);
+	expect_unpacked(c, buf_str(&text), 8192);
+	imap_compression_free(c);
+	imap_compression_free(NULL);
+}
+
+/* What was given back is made anew, and the receiver sees one stream. */
+static void test_release(void **state)
+{
+	struct imap_compression *c = imap_compression_new(STR(""));
+
+	(void)state;
+	imap_compression_release(c);
+	assert_int_equal(imap_compression_write(c, -1, STR("hello hello "), to_wire), 0);
+	imap_compression_release(c);
+	imap_compression_release(c);
+	assert_int_equal(imap_compression_write(c, -1, STR("hello hello"), to_wire), 0);
+	expect_unpacked(c, STR("hello hello hello hello"), 5);
+	imap_compression_free(c);
+}
+
+/* A megabyte out of a kilobyte comes in pieces of the reader's size. */
+static void test_bomb(void **state)
+{
+	static char zeros[LARGE];
+	struct imap_compression *c = imap_compression_new(STR(""));
+
+	(void)state;
+	assert_int_equal(imap_compression_write(c, -1, str_of(zeros, sizeof(zeros)), to_wire), 0);
+	assert_true(wire.len < sizeof(zeros) / 100);
+	expect_unpacked(c, str_of(zeros, sizeof(zeros)), 512);
+	imap_compression_free(c);
+}
+
+/* What the client had sent behind COMPRESS before it was answered. */
+static void test_pending(void **state)
+{
+	struct imap_compression *c = imap_compression_new(STR(""));
+
+	(void)state;
+	assert_int_equal(imap_compression_write(c, -1, STR("a2 NOOP\r\n"), to_wire), 0);
+	struct imap_compression *later = imap_compression_new(buf_str(&wire));
+	buf_clear(&wire);
+	expect_unpacked(later, STR("a2 NOOP\r\n"), 3);
+	imap_compression_free(later);
+	imap_compression_free(c);
+}
+
+static void test_nonsense(void **state)
+{
+	struct imap_compression *c = imap_compression_new(STR("\x07nonsense"));
+	char to[16];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(imap_compression_read(c, -1, to, sizeof(to), &n), -EPROTO);
+	imap_compression_free(c);
+	/* A last block, and something behind it. */
+	c = imap_compression_new(STR("\x03\x00more"));
+	assert_int_equal(imap_compression_read(c, -1, to, sizeof(to), &n), -EPROTO);
+	imap_compression_free(c);
+}
+
+static int refuse(int fd, struct str piece)
+{
+	(void)fd;
+	(void)piece;
+	return -EPIPE;
+}
+
+static void test_write_fails(void **state)
+{
+	struct imap_compression *c = imap_compression_new(STR(""));
+
+	(void)state;
+	assert_int_equal(imap_compression_write(c, -1, STR("x"), refuse), -EPIPE);
+	assert_int_equal(imap_compression_write(c, -1, STR(""), refuse), 0);
+	imap_compression_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_both_ways),
+	    cmocka_unit_test(test_release),
+	    cmocka_unit_test(test_bomb),
+	    cmocka_unit_test(test_pending),
+	    cmocka_unit_test(test_nonsense),
+	    cmocka_unit_test(test_write_fails),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	buf_done(&wire);
+	return failed;
+}
