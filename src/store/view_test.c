@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "store/changed.h"
 #include "store/expunged.h"
 #include "store/store_change.h"
 #include "store/store_ingest.h"
@@ -198,6 +199,99 @@ static void test_highest_modseq(void **state UNUSED)
 	store_view_close(other);
 }
 
+static size_t count_changes(void)
+{
+	sqlite3_stmt *stmt;
+	assert_int_equal(sqlite3_prepare_v2(s->db.handle,
+	                     "SELECT count(*) FROM changes WHERE mailbox = 1", -1, &stmt, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	size_t n = (size_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return n;
+}
+
+/* What changed is noted as runs; where the record was cut, all is looked at. */
+static void test_changes(void **state UNUSED)
+{
+	deliver(0, 9);
+	struct store_view *v = view(), *other = view(), *late = view();
+	const uint32_t some[] = {2, 3, 4, 7, 9}, seventh = 7;
+	size_t before = count_changes();
+	flag(v, some, ARRAY_LEN(some), STORE_SEEN);
+	assert_int_equal(count_changes(), before + 3);
+	struct store_changes c = refresh(other);
+	assert_true(c.n_changed == 5 && c.changed[0] == 1 && c.changed[4] == 8);
+	assert_int_equal(refresh(other).n_changed, 0);
+	assert_int_equal(refresh(v).n_changed, 0);
+	flag(v, &seventh, 1, STORE_FLAGGED);
+	assert_int_equal(db_begin(&s->db), 0);
+	for (uint32_t i = 0; i < CHANGED_MAX + 2 * CHANGED_LOOK_AFTER; i++)
+		assert_int_equal(changed_note(s, INBOX, store_next_modseq(s), 100, 100), 0);
+	assert_int_equal(db_end(&s->db, 0), 0);
+	assert_in_range(count_changes(), CHANGED_KEPT, CHANGED_KEPT + 3 * CHANGED_LOOK_AFTER);
+	c = refresh(late);
+	assert_true(c.n_changed == 5 && c.changed[3] == 6);
+	assert_int_equal(
+	    store_view_entry(late, 6).flags & STORE_SYSTEM_FLAGS, STORE_SEEN | STORE_FLAGGED);
+	c = refresh(other);
+	assert_true(c.n_changed == 1 && c.changed[0] == 6);
+	store_view_close(v);
+	store_view_close(other);
+	store_view_close(late);
+}
+
+/* Many runs in one change are noted as one at the end. */
+static void test_many_runs(void **state UNUSED)
+{
+	enum { MANY = 2400 };
+	deliver(0, MANY);
+	struct store_view *v = view(), *other = view();
+	uint32_t odd[MANY / 2];
+	size_t before = count_changes();
+	for (uint32_t i = 0; i < MANY / 2; i++)
+		odd[i] = 2 * i + 1;
+	flag(v, odd, ARRAY_LEN(odd), STORE_ANSWERED);
+	assert_int_equal(count_changes(), before + 1000);
+	struct store_changes c = refresh(other);
+	assert_int_equal(c.n_changed, MANY / 2);
+	for (uint32_t i = 0; i < MANY / 2; i++)
+		assert_int_equal(c.changed[i], 2 * i);
+	store_view_close(v);
+	store_view_close(other);
+}
+
+/* A change meets what others did meanwhile: it changes what is there, and that is told after it. */
+static void test_flags_behind(void **state UNUSED)
+{
+	deliver(0, 4);
+	struct store_view *v = view(), *other = view();
+	const uint32_t first = 1, second = 2, third = 3, all[] = {1, 2, 3, 4, 5};
+	flag(other, &second, 1, STORE_DRAFT);
+	expunge(other, &third, 1);
+	deliver(4, 5);
+	struct store_flag_change change = {STORE_FLAGS_ADD, STORE_SEEN, false, 0, 0};
+	struct store_flag_result result;
+	assert_int_equal(store_flags(v, (struct store_uids){all, 5}, &change, &arena, &result), 0);
+	assert_true(result.n_changed == 3 && result.changed[1] == 1 && result.changed[2] == 3);
+	assert_int_equal(v->n, 4);
+	assert_int_equal(
+	    store_view_entry(v, 1).flags & STORE_SYSTEM_FLAGS, STORE_SEEN | STORE_DRAFT);
+	struct store_changes c = refresh(v);
+	assert_true(c.n_gone == 1 && c.gone_uids[0] == 3 && c.n_new == 1);
+	assert_true(c.n_changed == 1 && c.changed[0] == 1);
+	assert_int_equal(store_view_entry(v, 3).uid, 5);
+	assert_int_equal(refresh(v).n_changed, 0);
+	c = refresh(other);
+	assert_true(c.n_changed == 3 && c.n_new == 1);
+	change = (struct store_flag_change){STORE_FLAGS_REMOVE, STORE_SEEN, false, 0, STORE_SEEN};
+	assert_int_equal(
+	    store_flags(v, (struct store_uids){&first, 1}, &change, &arena, &result), 0);
+	assert_int_equal(result.n_changed, 0);
+	store_view_close(v);
+	store_view_close(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -208,6 +302,9 @@ int main(void)
 	    TEST(test_trimmed),
 	    TEST(test_trimmed_daily),
 	    TEST(test_highest_modseq),
+	    TEST(test_changes),
+	    TEST(test_many_runs),
+	    TEST(test_flags_behind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
