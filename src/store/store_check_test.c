@@ -19,18 +19,27 @@
 #include "store/store_private.h"
 #include "store/test_account.h"
 
-enum { LARGE_LEN = BLOB_FILE_MIN + 20000, N_SMALL = 8, SAMPLES = 60, STEP_LEN = 64 << 10 };
+enum {
+	LARGE_LEN = BLOB_FILE_MIN + 20000,
+	SMALL_BLOB_LEN = 8000,
+	LARGE_STEP = 97,
+	N_SMALL = 8,
+	SAMPLES = 60,
+	STEP_LEN = 64 << 10
+};
 
 static struct test_account t;
 static struct arena arena = ARENA_MAX(64 << 20);
 static bool full;
 
-static void deliver_large(void)
+/* Of which `n_random` bytes do not compress: a blob of one chunk, or of several. */
+static void deliver_large(size_t n_random)
 {
 	char *bytes = malloc(LARGE_LEN);
 	assert_non_null(bytes);
-	cipher_random(bytes, LARGE_LEN);
-	for (size_t i = 0; i < LARGE_LEN; i++)
+	memset(bytes, 'a', LARGE_LEN);
+	cipher_random(bytes, n_random);
+	for (size_t i = 0; i < n_random; i++)
 		bytes[i] = (char)('a' + (bytes[i] & 15));
 	memcpy(bytes, "Subject: large\r\n\r\n", 18);
 	test_deliver(&t, str_of(bytes, LARGE_LEN));
@@ -80,12 +89,12 @@ static int setup(void **state UNUSED)
 	struct store *s = test_open(&t);
 	for (unsigned i = 0; i < 2 * N_SMALL; i++)
 		test_deliver_number(&t, i);
-	deliver_large();
+	deliver_large(SMALL_BLOB_LEN);
 	take_in(s);
 	expunge(s, 3, 5);
 	store_close(s);
 	test_deliver_number(&t, 99);
-	deliver_large();
+	deliver_large(LARGE_LEN);
 	return 0;
 }
 
@@ -165,7 +174,7 @@ static void test_segment(void **state UNUSED)
 
 static void test_database(void **state UNUSED)
 {
-	flip_file(STORE_DB_NAME, 1);
+	flip_file(STORE_DB_NAME, 3); /* which is every place of a page, in one page or another */
 	/* All of a page's trailer, wherever it lies. */
 	for (uint64_t at = VFS_PAGE_LEN - VFS_RESERVE_LEN; at < VFS_PAGE_LEN; at++)
 		check_flip(STORE_DB_NAME, at + VFS_PAGE_LEN);
@@ -183,7 +192,9 @@ static void test_blobs(void **state UNUSED)
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "blobs/%.40s", entry->d_name);
-		flip_file(path, n == 0 ? 1 : 16);
+		struct stat st;
+		assert_int_equal(stat(path, &st), 0);
+		flip_file(path, st.st_size < 2 * SMALL_BLOB_LEN ? 1 : LARGE_STEP);
 		n++;
 	}
 	closedir(dir);
@@ -275,11 +286,11 @@ int main(void)
 	    cmocka_unit_test(test_undamaged),
 	    cmocka_unit_test(test_keys),
 	    cmocka_unit_test(test_segment),
-	    cmocka_unit_test(test_database),
 	    cmocka_unit_test(test_blobs),
 	    cmocka_unit_test(test_missing_blob),
 	    cmocka_unit_test(test_unopenable),
 	    cmocka_unit_test(test_claim),
+	    cmocka_unit_test(test_database),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
