@@ -62,7 +62,8 @@ class Figures:
         rows = [{"row": r.name, "unit": r.unit, "more_is_better": r.more_is_better, "ratio": self.ratio(r),
                  "medians": {s: r.median(s) for s in self.servers}, "values": r.values} for r in self.rows.values()]
         with open(self.json_file, "w") as f:
-            json.dump({"rows": rows, "found": {k: v[1] for k, v in self.found.items()}, "warnings": self.warnings}, f, indent=1)
+            json.dump({"rows": rows, "found": {k: v[1] for k, v in self.found.items()}, "warnings": self.warnings}, f,
+                      indent=1)
 
     def show_warnings(self):
         for text in self.warnings:
