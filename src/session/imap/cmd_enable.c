@@ -10,6 +10,7 @@ static bool enable(struct imap_session *s, struct str word, struct str *ret_name
 	    {STR_INIT("IMAP4rev2"), &s->rev2},
 	    {STR_INIT("CONDSTORE"), &s->condstore},
 	    {STR_INIT("QRESYNC"), &s->qresync},
+	    {STR_INIT("UIDONLY"), &s->uidonly},
 	    {STR_INIT("UTF8=ACCEPT"), &s->utf8_only},
 	    {STR_INIT("METADATA"), &s->metadata},
 	};

@@ -35,7 +35,7 @@ void imap_unselect(struct imap_session *s, bool say)
  */
 static void send_unseen(struct imap_session *s)
 {
-	if (s->view->n > UNSEEN_MESSAGES_MAX || store_view_load(s->view) < 0)
+	if (s->uidonly || s->view->n > UNSEEN_MESSAGES_MAX || store_view_load(s->view) < 0)
 		return;
 	for (size_t i = 0; i < s->view->n; i++) {
 		if ((store_view_entry(s->view, i).flags & STORE_SEEN) != 0)
@@ -139,6 +139,8 @@ struct imap_result imap_cmd_select(struct imap_session *s, const struct imap_com
 
 	if (c->resync != NULL && !s->qresync)
 		return IMAP_RESULT_BAD("QRESYNC needs ENABLE QRESYNC");
+	if (s->uidonly && c->resync != NULL && c->resync->match_numbers.n > 0)
+		return imap_uid_required();
 	if (c->resync != NULL && !vanished_is_sample(c->resync))
 		return IMAP_RESULT_BAD("Numbers and UIDs do not go together");
 	imap_unselect(s, true);

@@ -300,6 +300,12 @@ static void update(
 	(void)imap_send_updates(s, h->keeps_numbers && !c->uid, c->uid);
 }
 
+/* Commands that name messages, or answer with them, by their numbers. */
+static bool uses_numbers(const struct imap_handler *h, const struct imap_command *c)
+{
+	return h->states == IMAP_SELECTED && !h->without_view && !c->uid && c->id != IMAP_EXPUNGE;
+}
+
 static struct imap_result handle(struct imap_session *s, const struct imap_command *c)
 {
 	const struct imap_handler *h = imap_handler_of(c->id);
@@ -309,6 +315,8 @@ static struct imap_result handle(struct imap_session *s, const struct imap_comma
 		return IMAP_RESULT_BAD("Already signed in");
 	if ((h->states & state) == 0)
 		return IMAP_RESULT_BAD("No mailbox is selected");
+	if (s->uidonly && uses_numbers(h, c))
+		return imap_uid_required();
 	struct imap_result result;
 	if (h->without_view || imap_load_view(s, &result))
 		result = h->run(s, c);

@@ -55,6 +55,7 @@ struct imap_session {
 	bool utf8;      /* names are UTF-8, by IMAP4rev2 or UTF8=ACCEPT */
 	bool utf8_only; /* ENABLE UTF8=ACCEPT: SEARCH without CHARSET (RFC 6855 §3) */
 	bool condstore; /* MODSEQ in every FETCH response (RFC 7162 §3.1) */
+	bool uidonly;   /* no message numbers, either way (RFC 9586) */
 	bool qresync;   /* VANISHED instead of EXPUNGE (RFC 7162 §3.2.3) */
 	bool changed;   /* the registry said that something changed, or what did is not told yet */
 	bool draining;  /* the server stops */
@@ -91,6 +92,8 @@ struct imap_result {
 
 /* The result of a store function's error, with RFC 5530's code. */
 struct imap_result imap_store_error(struct imap_session *s, int error);
+/* BAD [UIDREQUIRED]: message numbers after ENABLE UIDONLY (RFC 9586 §3.2). */
+struct imap_result imap_uid_required(void);
 /* For a ceiling of the session's own arena. */
 struct imap_result imap_too_much(void);
 
@@ -137,7 +140,10 @@ void imap_take_in(struct imap_session *s);
 /* Sends what is new in the selected mailbox, if any; EXPUNGE only without `keep_numbers`. False:
  * BYE, the connection is to end. */
 bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid);
-/* "* 7 FETCH (" of the message at that position, and "UID 19 " where asked. */
+/*
+ * "* 7 FETCH (" of the message at that position, and "UID 19 " where asked; with UIDONLY
+ * "* 19 UIDFETCH (" (RFC 9586 §3.3).
+ */
 void imap_fetch_open(struct imap_session *s, size_t at, bool with_uid);
 /* What a message has now: "* 7 FETCH (UID 19 FLAGS () MODSEQ (5))"; UID and FLAGS where asked. */
 void imap_send_entry(struct imap_session *s, size_t at, bool with_uid, bool with_flags);

@@ -10,6 +10,14 @@ struct imap_result imap_too_much(void)
 	return IMAP_RESULT_NO("LIMIT", "That is too much for one command");
 }
 
+struct imap_result imap_uid_required(void)
+{
+	struct imap_result result = IMAP_RESULT_BAD("Messages have no numbers here, only UIDs");
+
+	result.code = STR("UIDREQUIRED");
+	return result;
+}
+
 struct imap_result imap_store_error(struct imap_session *s, int error)
 {
 	(void)s;

@@ -147,13 +147,14 @@ void imap_take_in(struct imap_session *s)
 void imap_fetch_open(struct imap_session *s, size_t at, bool with_uid)
 {
 	struct buf *out = &s->out.buf;
+	uint32_t uid = store_view_entry(s->view, at).uid;
 
 	buf_add(out, STR("* "));
-	buf_add_u64(out, at + 1);
-	buf_add(out, STR(" FETCH ("));
-	if (with_uid) {
+	buf_add_u64(out, s->uidonly ? uid : at + 1);
+	buf_add(out, s->uidonly ? STR(" UIDFETCH (") : STR(" FETCH ("));
+	if (with_uid && !s->uidonly) {
 		buf_add(out, STR("UID "));
-		buf_add_u64(out, store_view_entry(s->view, at).uid);
+		buf_add_u64(out, uid);
 		buf_add_c(out, ' ');
 	}
 }
@@ -182,7 +183,7 @@ void imap_send_entry(struct imap_session *s, size_t at, bool with_uid, bool with
 
 static void send_expunged(struct imap_session *s, const struct store_changes *changes)
 {
-	if (s->qresync) {
+	if (s->qresync || s->uidonly) {
 		vanished_send(s, changes->gone_uids, changes->n_gone);
 		return;
 	}
