@@ -29,8 +29,9 @@ static void write_unique_id(struct pop3_session *s, size_t at)
 {
 	struct buf *out = &s->out.buf;
 
-	buf_add_u64(out, at + 1);
-	buf_printf(out, " %u.%u", s->view->uidvalidity, store_view_entry(s->view, at).uid);
+	write_pair(out, at, s->view->uidvalidity);
+	buf_add_c(out, '.');
+	buf_add_u64(out, store_view_entry(s->view, at).uid);
 }
 
 /* RFC 1939 §5: "+OK", the number of messages and their size. */
