@@ -13,6 +13,7 @@ static bool parse_return_option(struct imap_parser *p, struct imap_search *searc
 	    {STR_INIT("ALL"), RETURN_ALL},
 	    {STR_INIT("COUNT"), RETURN_COUNT},
 	    {STR_INIT("SAVE"), RETURN_SAVE},
+	    {STR_INIT("RELEVANCY"), RETURN_RELEVANCY},
 	};
 
 	/* RFC 9394 §3.1: one PARTIAL or one ALL. */
@@ -29,7 +30,7 @@ static bool parse_return_option(struct imap_parser *p, struct imap_search *searc
 		search->return_options |= options[i].option;
 		return true;
 	}
-	return imap_fail(p, "MIN, MAX, COUNT, SAVE, and one of ALL and PARTIAL");
+	return imap_fail(p, "MIN, MAX, COUNT, SAVE, RELEVANCY, and one of ALL and PARTIAL");
 }
 
 /* search-return-opts = "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")" */
@@ -49,6 +50,19 @@ bool imap_parse_search_return(struct imap_parser *p, struct imap_search *search)
 	return imap_parse_char(p, ')');
 }
 
+/* RFC 6203 §4, §6: neither RETURN (RELEVANCY) nor SORT (RELEVANCY) without FUZZY. */
+static bool check_relevancy(
+    struct imap_parser *p, const struct imap_search *search, const struct imap_order *order)
+{
+	bool asked = (search->return_options & RETURN_RELEVANCY) != 0;
+
+	for (size_t i = 0; order != NULL && i < order->n_keys; i++)
+		asked |= order->keys[i].by == SORT_RELEVANCY;
+	if (asked && !imap_search_is_fuzzy(search->key))
+		return imap_fail(p, "FUZZY with RELEVANCY");
+	return true;
+}
+
 /* search-program = ["CHARSET" SP charset SP] search-key *(SP search-key) */
 bool imap_parse_search_program(struct imap_parser *p, struct imap_search *search)
 {
@@ -57,7 +71,7 @@ bool imap_parse_search_program(struct imap_parser *p, struct imap_search *search
 		    !imap_parse_space(p))
 			return false;
 	}
-	return imap_parse_search_keys(p, &search->key);
+	return imap_parse_search_keys(p, &search->key) && check_relevancy(p, search, NULL);
 }
 
 /* search-criteria = charset 1*(SP search-key) (RFC 5256 §5) */
@@ -70,7 +84,7 @@ static bool parse_criteria(struct imap_parser *p, struct imap_search *search)
 /*
  * sort-criterion = ["REVERSE" SP] sort-key
  * sort-key = "ARRIVAL" / "CC" / "DATE" / "FROM" / "SIZE" / "SUBJECT" / "TO" /
- *            "DISPLAYFROM" / "DISPLAYTO" (RFC 5957 §5)
+ *            "DISPLAYFROM" / "DISPLAYTO" (RFC 5957 §5) / "RELEVANCY" (RFC 6203 §7)
  */
 static bool parse_criterion(struct imap_parser *p, struct imap_sort_key *ret_key)
 {
@@ -84,6 +98,7 @@ static bool parse_criterion(struct imap_parser *p, struct imap_sort_key *ret_key
 	    [SORT_TO] = STR_INIT("TO"),
 	    [SORT_DISPLAY_FROM] = STR_INIT("DISPLAYFROM"),
 	    [SORT_DISPLAY_TO] = STR_INIT("DISPLAYTO"),
+	    [SORT_RELEVANCY] = STR_INIT("RELEVANCY"),
 	};
 	struct imap_sort_key key = {.reverse = imap_skip_word(p, STR("REVERSE"))};
 	size_t by = 0;
@@ -93,8 +108,8 @@ static bool parse_criterion(struct imap_parser *p, struct imap_sort_key *ret_key
 	while (by < ARRAY_LEN(words) && !imap_skip_word(p, words[by]))
 		by++;
 	if (by == ARRAY_LEN(words))
-		return imap_fail(p, "ARRIVAL, CC, DATE, FROM, SIZE, SUBJECT, TO, DISPLAYFROM or "
-		                    "DISPLAYTO");
+		return imap_fail(p, "ARRIVAL, CC, DATE, FROM, SIZE, SUBJECT, TO, DISPLAYFROM, "
+		                    "DISPLAYTO or RELEVANCY");
 	key.by = (enum imap_sort_by)by;
 	*ret_key = key;
 	return true;
@@ -127,7 +142,7 @@ bool imap_parse_sort(struct imap_parser *p, struct imap_command *c)
 	    (!imap_parse_search_return(p, &c->search) || !imap_parse_space(p)))
 		return false;
 	return parse_sort_criteria(p, c->order) && imap_parse_space(p) &&
-	       parse_criteria(p, &c->search);
+	       parse_criteria(p, &c->search) && check_relevancy(p, &c->search, c->order);
 }
 
 /* thread = "THREAD" SP ("ORDEREDSUBJECT" / "REFERENCES") SP search-criteria */

@@ -116,7 +116,8 @@ enum imap_search_return {
 	RETURN_ALL = 4,
 	RETURN_COUNT = 8,
 	RETURN_SAVE = 16,
-	RETURN_PARTIAL = 32, /* excludes ALL */
+	RETURN_PARTIAL = 32,   /* excludes ALL */
+	RETURN_RELEVANCY = 64, /* RFC 6203 */
 };
 
 enum imap_sort_by {
@@ -129,6 +130,7 @@ enum imap_sort_by {
 	SORT_TO,
 	SORT_DISPLAY_FROM,
 	SORT_DISPLAY_TO,
+	SORT_RELEVANCY, /* RFC 6203; the most relevant first */
 };
 
 enum imap_store_mode { STORE_REPLACE, STORE_ADD, STORE_REMOVE };

@@ -17,6 +17,7 @@ enum argument {
 	SET,
 	FIELD_AND_STRING,
 	ONE_KEY,
+	FUZZY_KEY,
 	TWO_KEYS,
 	VALUE
 };
@@ -43,6 +44,7 @@ static const struct key_word key_words[] = {
     {STR_INIT("EMAILID"), SEARCH_OBJECT, OBJECT_ID, 'M', {0}},
     {STR_INIT("FLAGGED"), SEARCH_FLAG, NONE, IMAP_FLAGGED, {0}},
     {STR_INIT("FROM"), SEARCH_HEADER, STRING, 0, STR_INIT("From")},
+    {STR_INIT("FUZZY"), SEARCH_AND, FUZZY_KEY, 0, {0}},
     {STR_INIT("HEADER"), SEARCH_HEADER, FIELD_AND_STRING, 0, {0}},
     {STR_INIT("KEYWORD"), SEARCH_KEYWORD, KEYWORD, 0, {0}},
     {STR_INIT("LARGER"), SEARCH_LARGER, NUMBER, 0, {0}},
@@ -82,6 +84,7 @@ struct key_reader {
 	struct imap_parser *p;
 	unsigned depth;
 	unsigned n_keys;
+	unsigned n_fuzzy; /* FUZZY words around this */
 };
 
 static bool parse_key(struct key_reader *r, struct imap_search_key **ret_key);
@@ -141,6 +144,16 @@ static bool parse_two_keys(struct key_reader *r, struct imap_search_key *key)
 	       parse_key(r, &key->child->next);
 }
 
+/* "FUZZY" SP search-key (RFC 6203 §7) */
+static bool parse_fuzzy(struct key_reader *r, struct imap_search_key *key)
+{
+	key->fuzzy = true;
+	r->n_fuzzy++;
+	bool good = parse_key(r, &key->child);
+	r->n_fuzzy--;
+	return good;
+}
+
 static bool parse_argument(
     struct key_reader *r, enum argument argument, struct imap_search_key *key)
 {
@@ -170,6 +183,8 @@ static bool parse_argument(
 		       imap_parse_astring(p, &key->text);
 	case ONE_KEY:
 		return parse_key(r, &key->child);
+	case FUZZY_KEY:
+		return parse_fuzzy(r, key);
 	case TWO_KEYS:
 		return parse_two_keys(r, key);
 	default:
@@ -198,6 +213,7 @@ static bool parse_word_key(struct key_reader *r, struct imap_search_key *key)
 		key->op = word->op;
 		key->number = word->flag;
 		key->field = word->field;
+		key->fuzzy = r->n_fuzzy > 0;
 		return parse_argument(r, word->argument, key);
 	}
 	return imap_fail(r->p, "a search key");
@@ -246,4 +262,12 @@ bool imap_parse_search_keys(struct imap_parser *p, struct imap_search_key **ret_
 		return false;
 	*ret_key = key;
 	return true;
+}
+
+bool imap_search_is_fuzzy(const struct imap_search_key *key)
+{
+	for (; key != NULL; key = key->next)
+		if (key->fuzzy || imap_search_is_fuzzy(key->child))
+			return true;
+	return false;
 }

@@ -62,7 +62,12 @@ struct imap_search_key {
 	/* The session's own: the database's row can answer it; what the word index says. */
 	bool by_row;
 	struct store_search_answer *answer;
+	bool fuzzy;                    /* under FUZZY (RFC 6203) */
+	struct imap_search_key *whole; /* the session's own: what its relevancy asks */
 };
+
+/* True when FUZZY stands somewhere. */
+bool imap_search_is_fuzzy(const struct imap_search_key *key);
 
 /* search-key *(SP search-key) to the end of the command; a SEARCH_AND above them. */
 MUST_USE bool imap_parse_search_keys(struct imap_parser *p, struct imap_search_key **ret_key);

@@ -52,6 +52,7 @@ static void tell(const struct searching *g, const struct imap_search *search,
 	    .search = search,
 	    .positions = found->positions,
 	    .n = found->n,
+	    .scores = found->scores,
 	    .modseq = g->modseq,
 	    .highest_modseq = found->highest_modseq,
 	    .mailbox = mailbox};

@@ -14,6 +14,7 @@ struct imap_result imap_cmd_search(struct imap_session *s, const struct imap_com
 	    .search = &c->search,
 	    .positions = found.positions,
 	    .n = found.n,
+	    .scores = found.scores,
 	    .modseq = search_asks_modseq(c->search.key),
 	    .highest_modseq = found.highest_modseq};
 	search_answer_write(&answer, STR("SEARCH"));

@@ -9,7 +9,8 @@ struct imap_result imap_cmd_sort(struct imap_session *s, const struct imap_comma
 
 	if (!search_find(s, &c->search, &found, &result))
 		return result;
-	int r = order_sort(s, c->order->keys, c->order->n_keys, found.positions, found.n);
+	int r =
+	    order_sort(s, c->order->keys, c->order->n_keys, found.scores, found.positions, found.n);
 	if (r < 0)
 		return imap_store_error(s, r);
 	const struct search_answer answer = {.s = s,
@@ -18,6 +19,7 @@ struct imap_result imap_cmd_sort(struct imap_session *s, const struct imap_comma
 	    .search = &c->search,
 	    .positions = found.positions,
 	    .n = found.n,
+	    .scores = found.scores,
 	    .modseq = search_asks_modseq(c->search.key),
 	    .highest_modseq = found.highest_modseq};
 	search_answer_write(&answer, STR("SORT"));

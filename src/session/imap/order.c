@@ -24,6 +24,7 @@ struct sorting {
 	struct imap_session *s;
 	struct store_view *view;
 	const uint32_t *positions;
+	const uint8_t *scores;
 	uint32_t *ranks;
 	size_t n, n_open;
 	struct record *records; /* of those open, in mailbox order */
@@ -102,7 +103,7 @@ static int text_key_of(enum imap_sort_by by)
 
 static unsigned fields_of(enum imap_sort_by by)
 {
-	if (by == SORT_ARRIVAL || by == SORT_SIZE)
+	if (by == SORT_ARRIVAL || by == SORT_SIZE || by == SORT_RELEVANCY)
 		return STORE_ORDER_PLACE;
 	return by == SORT_DATE ? STORE_ORDER_SENT : 1U << text_key_of(by);
 }
@@ -144,7 +145,9 @@ static int read_records(
 			return r;
 		struct record *record = &g->records[g->n_records];
 		*record = (struct record){.index = (uint32_t)i, .tail = NO_TAIL};
-		if (text_key < 0)
+		if (by == SORT_RELEVANCY)
+			record->prefix = UINT8_MAX - g->scores[g->positions[i]];
+		else if (text_key < 0)
 			record->prefix = number_of(by, &row);
 		else
 			set_text(g, record, str_from(row.keys[text_key], offset));
@@ -274,10 +277,10 @@ static void put_in_order(struct sorting *g, uint32_t *positions)
 }
 
 int order_sort(struct imap_session *s, const struct imap_sort_key *keys, size_t n_keys,
-    uint32_t *positions, size_t n)
+    const uint8_t *scores, uint32_t *positions, size_t n)
 {
 	struct sorting g CLEANUP(sorting_done) = {
-	    .s = s, .view = s->view, .positions = positions, .n = n, .n_open = n};
+	    .s = s, .view = s->view, .positions = positions, .scores = scores, .n = n, .n_open = n};
 	int r = 0;
 
 	if (n > ORDER_MESSAGES_MAX)

@@ -18,9 +18,10 @@ enum { ORDER_POOL_LEN = 8 << 20, ORDER_TAIL_MAX = 240, ORDER_MESSAGES_MAX = INT3
 
 /*
  * Puts `positions` (of the view, ascending, each once) into the order of `keys`. 0; -E2BIG beyond
- * ORDER_MESSAGES_MAX; or the store's error, with the positions as they were.
+ * ORDER_MESSAGES_MAX; `scores` (by position) are what SORT_RELEVANCY sorts by, else NULL; or the
+ * store's error, with the positions as they were.
  */
 MUST_USE int order_sort(struct imap_session *s, const struct imap_sort_key *keys, size_t n_keys,
-    uint32_t *positions, size_t n);
+    const uint8_t *scores, uint32_t *positions, size_t n);
 
 #endif

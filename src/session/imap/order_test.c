@@ -112,7 +112,8 @@ static void check(bool date_down)
 	qsort(expected, N_MESSAGES, sizeof(expected[0]), compare_expected);
 	for (uint32_t i = 0; i < N_MESSAGES; i++)
 		positions[i] = i;
-	assert_int_equal(order_sort(&session, keys, ARRAY_LEN(keys), positions, N_MESSAGES), 0);
+	assert_int_equal(
+	    order_sort(&session, keys, ARRAY_LEN(keys), NULL, positions, N_MESSAGES), 0);
 	for (size_t i = 0; i < N_MESSAGES; i++)
 		assert_int_equal(positions[i], expected[i].position);
 }
@@ -129,9 +130,9 @@ static void test_some(void **state UNUSED)
 	const struct imap_sort_key key = {SORT_ARRIVAL, true};
 	uint32_t positions[] = {3, 77, 600};
 
-	assert_int_equal(order_sort(&session, &key, 1, positions, 3), 0);
+	assert_int_equal(order_sort(&session, &key, 1, NULL, positions, 3), 0);
 	assert_true(positions[0] + positions[1] + positions[2] == 680);
-	assert_int_equal(order_sort(&session, &key, 1, positions, 0), 0);
+	assert_int_equal(order_sort(&session, &key, 1, NULL, positions, 0), 0);
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "mail/date.h"
 #include "mail/summary.h"
+#include "session/imap/search_fuzzy.h"
 #include "session/imap/search_message.h"
 #include "store/store_message.h"
 #include "store/store_search.h"
@@ -363,6 +364,8 @@ int search_run(struct imap_session *s, struct imap_search_key *key, struct searc
 	if (r < 0)
 		return r;
 	collect(s->view, &outcomes, &found);
-	*ret_found = found;
-	return 0;
+	r = search_fuzzy_score(s, key, &found);
+	if (r == 0)
+		*ret_found = found;
+	return r;
 }

@@ -25,6 +25,7 @@ struct search_found {
 	uint32_t *positions; /* ascending, in the session's arena */
 	size_t n;
 	uint64_t highest_modseq; /* of those found */
+	uint8_t *scores;         /* by position, 1 to 100 (RFC 6203); NULL without FUZZY */
 	size_t n_damaged;        /* messages that could not be read */
 };
 

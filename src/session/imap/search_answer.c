@@ -71,6 +71,24 @@ static void write_partial(const struct search_answer *a)
 	buf_add_c(out, ')');
 }
 
+/* "RELEVANCY" SP score-list (RFC 6203 §7), of those that are told. */
+static void write_relevancy(const struct search_answer *a, unsigned options)
+{
+	struct imap_output *out = &a->s->out;
+	size_t first = 0, end = a->n;
+
+	if ((options & RETURN_PARTIAL) != 0)
+		imap_partial_bounds(&a->search->partial, a->n, &first, &end);
+	buf_add(&out->buf, STR(" RELEVANCY ("));
+	for (size_t i = first; i < end; i++) {
+		if (i > first)
+			buf_add_c(&out->buf, ' ');
+		buf_add_u64(&out->buf, a->scores[a->positions[i]]);
+		imap_output_room(out);
+	}
+	buf_add_c(&out->buf, ')');
+}
+
 /* RFC 7162 §3.1.10: of MIN and MAX alone it is that of those messages. */
 static uint64_t extended_modseq(const struct search_answer *a, unsigned options)
 {
@@ -119,6 +137,8 @@ void search_answer_extended(const struct search_answer *a, unsigned options)
 	}
 	if ((options & RETURN_PARTIAL) != 0)
 		write_partial(a);
+	if ((options & RETURN_RELEVANCY) != 0 && a->n > 0 && a->scores != NULL)
+		write_relevancy(a, options);
 	if ((options & RETURN_COUNT) != 0)
 		buf_printf(out, " COUNT %zu", a->n);
 	if (a->modseq && a->n > 0)

@@ -14,6 +14,7 @@ struct search_answer {
 	const struct imap_search *search;
 	const uint32_t *positions; /* in the order in which they are told */
 	size_t n;
+	const uint8_t *scores;   /* search_found.scores */
 	bool modseq;             /* MODSEQ was asked for (RFC 7162 §3.1.5) … */
 	uint64_t highest_modseq; /* … and that is the highest of all */
 	/* The MAILBOX and UIDVALIDITY correlators of RFC 7377 §2.1, by which nothing is told of a

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "mail/charset.h"
-#include "session/imap/search.h"
+#include "session/imap/search_fuzzy.h"
 #include "store/store_object.h"
 #include "store/store_search.h"
 
@@ -82,6 +82,16 @@ static bool fold_text(struct preparing *p, struct str *text)
 	return false;
 }
 
+static bool prepare_text(struct preparing *p, struct imap_search_key *key)
+{
+	if (!fold_text(p, &key->text))
+		return false;
+	if (search_fuzzy_expand(p->s, key) == 0)
+		return true;
+	p->result = imap_too_much();
+	return false;
+}
+
 /* Sets become sorted UIDs or message numbers. */
 static bool resolve_set(struct preparing *p, struct imap_search_key *key)
 {
@@ -95,6 +105,10 @@ static bool resolve_set(struct preparing *p, struct imap_search_key *key)
 	if (key->op == SEARCH_UID) {
 		imap_set_resolve(&key->set, v->n > 0 ? store_view_entry(v, v->n - 1).uid : 0);
 		return true;
+	}
+	if (p->s->uidonly) {
+		p->result = imap_uid_required();
+		return false;
 	}
 	/* A number beyond the mailbox is no error here: it names nothing that could be found. */
 	imap_set_resolve(&key->set, (uint32_t)v->n);
@@ -170,10 +184,10 @@ static bool prepare_key(struct preparing *p, struct imap_search_key *key)
 	case SEARCH_HEADER:
 		/* The empty string asks whether the field is there, which the row does not say. */
 		key->by_row = str_eq_nocase(key->field, STR("Subject")) && key->text.len > 0;
-		return fold_text(p, &key->text);
+		return prepare_text(p, key);
 	case SEARCH_BODY:
 	case SEARCH_TEXT:
-		return fold_text(p, &key->text);
+		return prepare_text(p, key);
 	default:
 		return true;
 	}
@@ -274,6 +288,8 @@ int search_ask_index(struct imap_session *s, struct imap_search_key *key)
 		r = ask_index(s, key);
 		if (r == 0)
 			r = search_ask_index(s, key->child);
+		if (r == 0)
+			r = search_ask_index(s, key->whole);
 	}
 	return r;
 }
