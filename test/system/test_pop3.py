@@ -3,11 +3,13 @@
 
 import os
 import poplib
+import random
 import re
 import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import prelude  # noqa: F401
@@ -238,6 +240,102 @@ def many_messages_in_little_memory(server):
     client = pop(server, address)
     expect_equal(client.stat()[0], MANY + 1 - MANY // 2)
     client.quit()
+
+
+class Model:
+    """What one connection must answer, from what was there at its sign-in and what is removed since."""
+
+    def __init__(self, there, removed):
+        self.there, self.removed, self.marked = list(there), removed, set()
+
+    def counted(self):
+        return [m for m in range(len(self.there)) if m not in self.marked]
+
+    def answer(self, command, number):
+        """The answer's first word, and its lines where it has some."""
+        at = number - 1
+        good = at < len(self.there) and at not in self.marked
+        name, message = self.there[at] if at < len(self.there) else (None, b"")
+        if command == "STAT":
+            counted = self.counted()
+            return b"+OK %d %d" % (len(counted), sum(len(self.there[m][1]) for m in counted)), None
+        if command in ("LIST", "UIDL"):
+            value = lambda m: b"%d" % len(self.there[m][1]) if command == "LIST" else self.there[m][0]  # noqa: E731
+            if number == 0:
+                return b"+OK", [b"%d %s" % (m + 1, value(m)) for m in self.counted()]
+            return (b"+OK %d %s" % (number, value(at)), None) if good else (b"-ERR", None)
+        if command == "RSET":
+            self.marked.clear()
+            return b"+OK", None
+        if command == "DELE":
+            if good:
+                self.marked.add(at)
+            return (b"+OK" if good else b"-ERR"), None
+        if command in ("RETR", "TOP") and good and name not in self.removed:
+            header, _, body = message.partition(b"\r\n\r\n")
+            lines = body.split(b"\r\n")[:-1]
+            shown = header.split(b"\r\n") + [b""] + (lines if command == "RETR" else lines[:2])
+            return b"+OK", shown
+        return (b"+OK" if command == "NOOP" else b"-ERR"), None
+
+
+def answer_of(w, multiline):
+    first = w.line().rstrip(b"\r\n")
+    if not multiline or not first.startswith(b"+OK"):
+        return first, None
+    lines = []
+    while (line := w.line()[:-2]) != b".":
+        lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
+    return first, lines
+
+
+@test(seconds=300)
+def commands_in_any_order(server):
+    """Random commands on two connections at once, whole and broken, against a model of what each must answer."""
+    address, rng, n_commands = account(server, "bob"), random.Random("pop3"), 0
+    for _ in range(60 if full else 12):
+        fill(server, address, rng.randint(1, 6), rng.randint(10, 99))
+        with closing(pop(server, address)) as reader:
+            names = [line.split()[1] for line in reader.uidl()[1]]
+            there = [(name, joined(reader.retr(i + 1)[1])) for i, name in enumerate(names)]
+        removed, open_ones = set(), []
+        for _ in range(2):
+            w = wire.Wire(server.pop3s, tls=True)
+            w.send(b"USER %s\r\nPASS %s\r\n" % (address.encode(), server.passwords[address].encode()))
+            expect_equal([w.line()[:3] for _ in range(3)], [b"+OK"] * 3)
+            open_ones.append((w, Model(there, removed)))
+        # sizes are learnt before anything is removed
+        for w, model in open_ones:
+            w.send(b"STAT\r\n")
+            expect_equal(w.line().strip(), model.answer("STAT", 0)[0])
+        while open_ones:
+            w, model = rng.choice(open_ones)
+            if rng.random() < 0.03:
+                w.send(b"QUIT\r\n")
+                expect(w.line().startswith(b"+OK"))
+                removed |= {model.there[m][0] for m in model.marked}
+                open_ones.remove((w, model))
+                w.close()
+                continue
+            command = rng.choice(["STAT", "LIST", "UIDL", "RETR", "TOP", "DELE", "RSET", "NOOP", "LIST 0", "FOO"])
+            number = rng.randint(0, len(there) + 1)
+            if command in ("RETR", "TOP", "DELE"):
+                number = max(number, 1)
+            words = command.split()
+            if len(words) == 1 and number and command not in ("STAT", "RSET", "NOOP", "FOO"):
+                words.append(str(number))
+            if command == "TOP":
+                words.append("2")
+            w.send(" ".join(words).encode() + rng.choice([b"\r\n", b"\n", b" \r\n"]))
+            want = (b"-ERR", None) if command in ("LIST 0", "FOO") else model.answer(command, number)
+            got = answer_of(w, want[1] is not None)
+            expect(got[0].startswith(want[0]), words, "was answered", got[0], "not", want[0])
+            expect_equal(got[1], want[1], words)
+            n_commands += 1
+        with closing(pop(server, address)) as reader:
+            left = [line.split()[1] for line in reader.uidl()[1]]
+            expect_equal(left, [name for name in names if name not in removed])
+    return f"{n_commands} commands"
 
 
 # --- other people's programs ----------------------------------------------------------------------------------------
