@@ -154,6 +154,20 @@ static bool parse_fuzzy(struct key_reader *r, struct imap_search_key *key)
 	return good;
 }
 
+/* Keys that are arguments of a key. */
+static bool parse_inner_keys(
+    struct key_reader *r, enum argument argument, struct imap_search_key *key)
+{
+	switch (argument) {
+	case ONE_KEY:
+		return parse_key(r, &key->child);
+	case FUZZY_KEY:
+		return parse_fuzzy(r, key);
+	default:
+		return parse_two_keys(r, key);
+	}
+}
+
 static bool parse_argument(
     struct key_reader *r, enum argument argument, struct imap_search_key *key)
 {
@@ -181,14 +195,10 @@ static bool parse_argument(
 	case FIELD_AND_STRING:
 		return imap_parse_astring(p, &key->field) && imap_parse_space(p) &&
 		       imap_parse_astring(p, &key->text);
-	case ONE_KEY:
-		return parse_key(r, &key->child);
-	case FUZZY_KEY:
-		return parse_fuzzy(r, key);
-	case TWO_KEYS:
-		return parse_two_keys(r, key);
-	default:
+	case VALUE:
 		return parse_modseq(p, &key->number);
+	default:
+		return parse_inner_keys(r, argument, key);
 	}
 }
 

@@ -49,8 +49,6 @@ static void add_words(struct buf *out, unsigned n)
 /* A message of many kinds of text. */
 static void make_message(struct buf *m)
 {
-	struct buf subject CLEANUP(buf_done) = BUF_MAX(4096);
-
 	buf_clear(m);
 	buf_printf(m, "From: \"%s, %s\" <%ld@example.test>\r\n", word(), word(), random() % 50);
 	buf_printf(
