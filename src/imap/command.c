@@ -39,6 +39,7 @@ static const struct syntax syntaxes[N_IMAP_COMMANDS] = {
     [IMAP_STORE] = {STR_INIT("STORE"), true, imap_parse_store},
     [IMAP_COPY] = {STR_INIT("COPY"), true, imap_parse_set_and_name},
     [IMAP_MOVE] = {STR_INIT("MOVE"), true, imap_parse_set_and_name},
+    [IMAP_NOTIFY] = {STR_INIT("NOTIFY"), false, imap_parse_notify},
     [IMAP_COMPRESS] = {STR_INIT("COMPRESS"), false, imap_parse_compress},
     [IMAP_GETQUOTA] = {STR_INIT("GETQUOTA"), false, imap_parse_name},
     [IMAP_GETQUOTAROOT] = {STR_INIT("GETQUOTAROOT"), false, imap_parse_name},

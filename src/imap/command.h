@@ -66,6 +66,7 @@ enum imap_command_id {
 	IMAP_COPY,
 	IMAP_MOVE,
 	IMAP_COMPRESS,
+	IMAP_NOTIFY,
 	IMAP_GETQUOTA,
 	IMAP_GETQUOTAROOT,
 	IMAP_SETQUOTA,
@@ -95,6 +96,18 @@ enum imap_status_item {
 	STATUS_MAILBOXID = 512,        /* RFC 8474 */
 	STATUS_DELETED_STORAGE = 1024, /* RFC 9208 */
 	STATUS_LAST = STATUS_DELETED_STORAGE,
+};
+
+/* RFC 5465 §5; AnnotationChange is not there, since annotations of messages are not. */
+enum imap_event {
+	EVENT_MESSAGE_NEW = 1,
+	EVENT_MESSAGE_EXPUNGE = 2,
+	EVENT_FLAG_CHANGE = 4,
+	EVENT_MAILBOX_NAME = 8,
+	EVENT_SUBSCRIPTION = 16,
+	EVENT_MAILBOX_METADATA = 32,
+	EVENT_SERVER_METADATA = 64,
+	EVENT_UNKNOWN = 128,
 };
 
 enum imap_list_option {
@@ -191,6 +204,19 @@ struct imap_order {
 	bool by_references; /* THREAD REFERENCES, else ORDEREDSUBJECT */
 };
 
+/* NOTIFY */
+struct imap_event_group {
+	struct imap_event_group *next;
+	struct imap_mailbox_filter *filter;
+	unsigned events;               /* enum imap_event; 0: NONE */
+	struct imap_fetch_items items; /* of new messages in the selected mailbox */
+};
+
+struct imap_notify {
+	bool status;
+	struct imap_event_group *groups; /* NULL: NOTIFY NONE */
+};
+
 struct imap_fetch {
 	struct imap_set set;
 	struct imap_fetch_items items;
@@ -236,6 +262,7 @@ struct imap_command {
 	struct imap_set set; /* COPY, MOVE, UID EXPUNGE */
 	struct imap_list list;
 	struct imap_append_message *messages;
+	struct imap_notify *notify;
 	struct imap_search search;
 	struct imap_order *order;
 	struct imap_fetch fetch;
@@ -253,6 +280,8 @@ MUST_USE bool imap_command_parse(struct imap_parser *p, struct imap_command *ret
 void imap_error_write(const struct imap_parser *p, struct buf *out);
 
 struct str imap_command_name(enum imap_command_id id);
+/* "MessageNew"; empty for EVENT_UNKNOWN. */
+struct str imap_event_name(enum imap_event event);
 struct str imap_status_item_name(enum imap_status_item item);
 
 #endif

@@ -17,6 +17,7 @@ MUST_USE bool imap_parse_two_names(struct imap_parser *p, struct imap_command *c
 MUST_USE bool imap_parse_list(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_lsub(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_name_and_identifier(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_notify(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_set_acl(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_status(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_append(struct imap_parser *p, struct imap_command *c);

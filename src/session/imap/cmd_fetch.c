@@ -326,3 +326,21 @@ struct imap_result imap_cmd_fetch(struct imap_session *s, const struct imap_comm
 	arena_done(&f.message_arena);
 	return r < 0 ? imap_store_error(s, r) : result_of(&f);
 }
+
+int imap_fetch_new(struct imap_session *s, const struct imap_fetch_items *items, size_t first)
+{
+	const struct imap_command c = {.id = IMAP_FETCH, .uid = true};
+	struct imap_position_range range = {first, s->view->n};
+	const struct imap_positions positions = {&range, 1, s->view->n - first};
+	struct fetching f = {
+	    .s = s, .c = &c, .items = items, .message_arena = ARENA_MAX(MIME_ARENA_MAX)};
+
+	f.message.store = s->store;
+	f.message.arena = &f.message_arena;
+	plan(&f);
+	f.marks = false; /* nobody has read them */
+	int r = fetch_all(&f, &positions);
+	fetch_message_done(&f.message);
+	arena_done(&f.message_arena);
+	return r;
+}

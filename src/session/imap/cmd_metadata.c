@@ -4,6 +4,7 @@
 #include "imap/mailbox_name.h"
 #include "mail/imap_string.h"
 #include "session/imap/commands.h"
+#include "session/imap/notify.h"
 #include "session/imap/rights.h"
 #include "store/store_annotation.h"
 
@@ -250,18 +251,24 @@ void imap_send_metadata_changes(struct imap_session *s)
 	struct buf *out = &s->out.buf;
 	size_t n;
 
-	if (!s->metadata || !s->subject.is_owner ||
+	if ((!s->metadata && s->notify == NULL) || !s->subject.is_owner ||
 	    store_annotations_changed(
 	        s->store, &s->seen_annotations, s->own_annotation, &s->arena, &list, &n) < 0)
 		return;
-	for (size_t i = 0; i < n; i++) {
-		if (i == 0 || !str_eq(list[i].mailbox, list[i - 1].mailbox)) {
-			buf_add(out, i > 0 ? STR("\r\n* METADATA ") : STR("* METADATA "));
-			imap_mailbox_name_write(list[i].mailbox, s->utf8, out);
+	for (size_t i = 0; i < n;) {
+		struct str mailbox = list[i].mailbox;
+		bool told = s->metadata || imap_notify_metadata(s, mailbox);
+		if (told) {
+			buf_add(out, STR("* METADATA "));
+			imap_mailbox_name_write(mailbox, s->utf8, out);
 		}
-		buf_add_c(out, ' ');
-		buf_add(out, list[i].entry);
+		for (; i < n && str_eq(list[i].mailbox, mailbox); i++) {
+			if (!told)
+				continue;
+			buf_add_c(out, ' ');
+			buf_add(out, list[i].entry);
+		}
+		if (told)
+			buf_add(out, STR("\r\n"));
 	}
-	if (n > 0)
-		buf_add(out, STR("\r\n"));
 }

@@ -21,5 +21,6 @@ struct imap_result imap_cmd_subscribe(struct imap_session *s, const struct imap_
 	int r = store_mailbox_subscribe(s->store, name, on);
 	if (r < 0)
 		return imap_store_error(s, r);
+	imap_tell_others(s); /* those that watch it (RFC 5465 §5.5) */
 	return IMAP_RESULT_OK(on ? "SUBSCRIBE done" : "UNSUBSCRIBE done");
 }

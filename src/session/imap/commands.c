@@ -39,6 +39,7 @@ static const struct imap_handler handlers[N_IMAP_COMMANDS] = {
     [IMAP_ESEARCH] = {imap_cmd_esearch, ANY, true},
     [IMAP_SORT] = {imap_cmd_sort, IMAP_SELECTED, true},
     [IMAP_THREAD] = {imap_cmd_thread, IMAP_SELECTED, true},
+    [IMAP_NOTIFY] = {imap_cmd_notify, ANY, false},
     [IMAP_COMPRESS] = {imap_cmd_compress, ANY, false},
     [IMAP_GETQUOTA] = {imap_cmd_getquota, ANY, false},
     [IMAP_GETQUOTAROOT] = {imap_cmd_getquotaroot, ANY, false},

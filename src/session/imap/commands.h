@@ -31,6 +31,7 @@ IMAP_CMD(thread);
 IMAP_CMD(fetch);
 IMAP_CMD(store);
 IMAP_CMD(copy);   /* and MOVE */
+IMAP_CMD(notify);
 IMAP_CMD(setacl); /* and DELETEACL */
 IMAP_CMD(getacl);
 IMAP_CMD(listrights);
@@ -52,6 +53,9 @@ MUST_USE int imap_metadata_write(struct imap_session *s, const struct store_mail
 void imap_mailbox_id_write(const struct store_mailbox *mailbox, struct buf *out);
 /* "\Sent", … of a special use; empty for none. */
 struct str imap_special_use_name(enum store_special_use use);
+/* cmd_fetch.c, for NOTIFY: these items and the UIDs of the messages from position `first` on. */
+MUST_USE int imap_fetch_new(
+    struct imap_session *s, const struct imap_fetch_items *items, size_t first);
 /* cmd_expunge.c, for CLOSE */
 MUST_USE int imap_expunge_all(struct imap_session *s);
 

@@ -1,4 +1,5 @@
 #include "session/imap/imap_session.h"
+#include "session/imap/notify.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -43,6 +44,7 @@ void imap_session_done(struct imap_session *s)
 	imap_compression_free(s->compression);
 	free(s->input);
 	free(s->saved);
+	imap_notify_free(s->notify);
 }
 
 /* What the registry says: changes, or that the server stops. False at the end of the channel. */
@@ -56,7 +58,7 @@ static bool hear_registry(struct imap_session *s)
 		if (r < 0)
 			return false;
 		if (m.type == IPC_CHANGED)
-			s->changed = true;
+			s->changed = s->notify_due = true;
 		else if (m.type == IPC_DRAIN)
 			s->draining = true;
 		ipc_received_done(&m);
@@ -371,10 +373,23 @@ static void begin_compression(struct imap_session *s)
 	s->input_start = s->input_end = 0;
 }
 
+/* What NOTIFY asked for, between commands. */
+static void tell_unasked(struct imap_session *s)
+{
+	imap_take_in(s);
+	(void)imap_send_updates(s, imap_notify_selected(s) == NOTIFY_DELAYED, true);
+	arena_clear(&s->arena);
+}
+
 int imap_session_run(struct imap_session *s)
 {
 	while (!s->ending && s->out.error == 0) {
-		if (imap_wait(s, false) != IMAP_WAIT_LINE)
+		enum imap_wait heard = imap_wait(s, imap_notify_listens(s));
+		if (heard == IMAP_WAIT_CHANGED) {
+			tell_unasked(s);
+			continue;
+		}
+		if (heard != IMAP_WAIT_LINE)
 			break;
 		run_command(s);
 		if (s->compress)

@@ -60,6 +60,8 @@ struct imap_session {
 	bool changed;   /* the registry said that something changed, or what did is not told yet */
 	bool draining;  /* the server stops */
 	bool ending;    /* after this response the connection ends */
+	struct imap_notify_watch *notify; /* NULL: no NOTIFY yet */
+	bool notify_due;                  /* something changed that it may be about */
 	bool metadata;  /* ENABLE METADATA: changes of annotations are told (RFC 5464 §4.4.2) */
 	uint64_t seen_annotations, own_annotation; /* MODSEQs: all told up to; our own change */
 	struct imap_compression *compression;      /* NULL: none */

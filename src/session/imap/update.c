@@ -1,5 +1,7 @@
 /* What changed in the account while the client was not looking, told where the protocol allows. */
 #include "session/imap/rights.h"
+#include "session/imap/commands.h"
+#include "session/imap/notify.h"
 #include "session/imap/vanished.h"
 
 #include <errno.h>
@@ -112,6 +114,8 @@ void imap_tell_others(struct imap_session *s)
 {
 	const struct ipc_changed nothing_named = {{NULL, 0}};
 
+	s->notify_due = true;
+
 	/* A full channel: the registry has not read yet that something changed, which says it all.
 	 */
 	if (s->registry >= 0 && ipc_send(s->registry, IPC_CHANGED, &nothing_named) == -EPIPE)
@@ -222,7 +226,11 @@ static int use_recent(struct imap_session *s)
 
 static int send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 {
+	const struct imap_fetch_items *items = imap_notify_items(s);
 	struct store_changes changes;
+
+	if (imap_notify_selected(s) == NOTIFY_NOTHING)
+		return 0;
 	int r = store_view_refresh(s->view, keep_numbers, &s->arena, &changes);
 
 	if (r < 0)
@@ -235,8 +243,12 @@ static int send_updates(struct imap_session *s, bool keep_numbers, bool with_uid
 		buf_printf(&s->out.buf, "* %zu EXISTS\r\n", s->view->n);
 	if (!s->rev2 && changes.n_new > 0)
 		buf_printf(&s->out.buf, "* %u RECENT\r\n", s->view->n_recent);
-	for (size_t i = 0; i < changes.n_changed; i++)
-		imap_send_entry(s, changes.changed[i], with_uid, true);
+	if (items != NULL && changes.n_new > 0)
+		r = imap_fetch_new(s, items, s->view->n - changes.n_new);
+	for (size_t i = 0; imap_notify_flags(s) && i < changes.n_changed; i++)
+		imap_send_entry(s, changes.changed[i], with_uid || s->notify != NULL, true);
+	if (r < 0)
+		return r;
 	return changes.n_new > 0 ? use_recent(s) : 0;
 }
 
@@ -262,6 +274,7 @@ bool imap_load_view(struct imap_session *s, struct imap_result *ret_result)
 bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 {
 	imap_send_metadata_changes(s);
+	imap_notify_tell(s);
 	int r = s->view != NULL ? send_updates(s, keep_numbers, with_uid) : 0;
 
 	if (r == -ENOENT)
