@@ -39,7 +39,8 @@ static void add(struct threads *t, const struct written *w)
 }
 
 /* The threads of messages 1, 2, …, as THREAD tells them. */
-static void check_at(const struct written *w, size_t n, bool references, const char *want, int line)
+static void expect_threads_at(
+    const struct written *w, size_t n, bool references, const char *want, int line)
 {
 	struct threads *t = threads_new();
 	uint32_t numbers[64];
@@ -63,8 +64,8 @@ static void check_at(const struct written *w, size_t n, bool references, const c
 	threads_free(t);
 }
 
-#define check(messages, references, want)                                                          \
-	check_at((messages), ARRAY_LEN(messages), (references), (want), __LINE__)
+#define expect_threads(messages, references, want)                                                 \
+	expect_threads_at((messages), ARRAY_LEN(messages), (references), (want), __LINE__)
 
 static void test_chain(void **state)
 {
@@ -76,10 +77,10 @@ static void test_chain(void **state)
 	    {6, {1, 2}, 4, "a", true}};
 
 	(void)state;
-	check_at(one, 0, true, "", __LINE__);
-	check(one, true, "(1)");
-	check(chain, true, "(1 2 3 4)");
-	check(tree, true, "(1 (3)(2 (6)(4 5)))");
+	expect_threads_at(one, 0, true, "", __LINE__);
+	expect_threads(one, true, "(1)");
+	expect_threads(chain, true, "(1 2 3 4)");
+	expect_threads(tree, true, "(1 (3)(2 (6)(4 5)))");
 }
 
 /* Step 1: what is missing, doubled, or contradicts. */
@@ -97,13 +98,13 @@ static void test_links(void **state)
 	    {1, {0}, 1, "a", false}, {9, {1, 2}, 5, "b", false}, {2, {0}, 2, "c", false}};
 
 	(void)state;
-	check(missing, true, "((2)(1))(3)");
-	check(late, true, "(3 (2)(1))");
-	check(doubled, true, "(1 (3)(4))(2)");
+	expect_threads(missing, true, "((2)(1))(3)");
+	expect_threads(late, true, "(3 (2)(1))");
+	expect_threads(doubled, true, "(1 (3)(4))(2)");
 	/* 3's parent is 1 until 3 itself says that it is 2. */
-	check(cut_references, true, "(1 4 3 2)");
+	expect_threads(cut_references, true, "(1 4 3 2)");
 	/* A message without references has no parent, whatever others said. */
-	check(moved, true, "(1)(3 2)");
+	expect_threads(moved, true, "(1)(3 2)");
 }
 
 static void test_loops(void **state)
@@ -116,10 +117,10 @@ static void test_loops(void **state)
 	    {1, {2, 3, 2, 1}, 1, "a", false}, {3, {2, 3}, 2, "b", false}};
 
 	(void)state;
-	check(self, true, "(1)");
-	check(two, true, "(2 1)");
-	check(three, true, "(3 2 1)");
-	check(twisted, true, "(1)(2)");
+	expect_threads(self, true, "(1)");
+	expect_threads(two, true, "(2 1)");
+	expect_threads(three, true, "(3 2 1)");
+	expect_threads(twisted, true, "(1)(2)");
 }
 
 /* Step 3: the dummies go, and one on top stays with its children where there are several. */
@@ -132,9 +133,9 @@ static void test_prune(void **state)
 	    {6, {1, 2}, 2, "c", true}, {7, {1}, 4, "d", true}};
 
 	(void)state;
-	check(deep, true, "((1)(2))");
-	check(single, true, "(1)");
-	check(inner, true, "(1 (3)(2)(4))");
+	expect_threads(deep, true, "((1)(2))");
+	expect_threads(single, true, "(1)");
+	expect_threads(inner, true, "(1 (3)(2)(4))");
 }
 
 /* Step 5: threads of one subject. */
@@ -155,14 +156,14 @@ static void test_subjects(void **state)
 	    {3, {0}, 3, "a", false}, {4, {0}, 4, "a", true}};
 
 	(void)state;
-	check(reply, true, "(2 1)");
-	check(both, true, "((2)(1))");
-	check(replies, true, "((1)(2)(3))");
-	check(original_later, true, "(3 (1)(2))");
-	check(empty, true, "(1)(2)");
-	check(dummies, true, "((1)(2)(3)(4))");
-	check(dummy_and_one, true, "((2)(3)(1))");
-	check(three, true, "((1)(2)(3)(4))");
+	expect_threads(reply, true, "(2 1)");
+	expect_threads(both, true, "((2)(1))");
+	expect_threads(replies, true, "((1)(2)(3))");
+	expect_threads(original_later, true, "(3 (1)(2))");
+	expect_threads(empty, true, "(1)(2)");
+	expect_threads(dummies, true, "((1)(2)(3)(4))");
+	expect_threads(dummy_and_one, true, "((2)(3)(1))");
+	expect_threads(three, true, "((1)(2)(3)(4))");
 }
 
 /* Step 6 and §2.2: by date, equal ones in mailbox order; a dummy stands where its first child does.
@@ -173,7 +174,7 @@ static void test_dates(void **state)
 	    {3, {9}, 2, "c", true}, {4, {0}, 2, "d", false}, {5, {0}, -7, "e", false}};
 
 	(void)state;
-	check(tops, true, "(5)((3)(2))(4)(1)");
+	expect_threads(tops, true, "(5)((3)(2))(4)(1)");
 }
 
 static void test_ordered_subject(void **state)
@@ -183,7 +184,7 @@ static void test_ordered_subject(void **state)
 	    {6, {0}, 1, "", false}, {7, {0}, 2, "", false}};
 
 	(void)state;
-	check(some, false, "(6 7)(3 (1)(4))(2 5)");
+	expect_threads(some, false, "(6 7)(3 (1)(4))(2 5)");
 }
 
 static void add_ids(struct threads *t, const uint64_t *list, size_t n)
