@@ -84,7 +84,7 @@ EVENTS {{
 class Cyrus:
     name = "cyrus"
 
-    def __init__(self, root, accounts, password, port_base=14000):
+    def __init__(self, root, accounts, password, port_base):
         self.root, self.accounts, self.password = root, accounts, password
         self.imap, self.imaps, self.lmtp = port_base + 143, port_base + 993, port_base + 24
         self.bin = f"{root}/unpacked/usr/lib/cyrus/bin"

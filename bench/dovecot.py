@@ -81,7 +81,7 @@ LOGIN_MODES = {
 class Dovecot:
     name = "dovecot"
 
-    def __init__(self, root, accounts, password, port_base=12000, mode="shared"):
+    def __init__(self, root, accounts, password, port_base, mode="shared"):
         self.root, self.accounts, self.password, self.mode = root, accounts, password, mode
         self.imap, self.imaps, self.lmtp = port_base + 143, port_base + 993, port_base + 24
 

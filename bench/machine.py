@@ -22,6 +22,8 @@ def install(packages):
     subprocess.run(["bash", "-c", ". packaging/packages.sh && packages_install packaging/packages.build"], cwd=TOP,
                    check=True)
     missing = [p for p in packages if subprocess.run(["dpkg-query", "-W", p], capture_output=True).returncode]
+    if subprocess.run(["apt-cache", "show", *packages], capture_output=True).returncode:
+        subprocess.run(["apt-get", "-qq", "update"], check=True, stdout=subprocess.DEVNULL)  # never asked before
     if not missing:
         return
     with open("/usr/sbin/policy-rc.d", "x") as f:  # the packages must not start their daemons
