@@ -24,6 +24,42 @@ static bool parse_utf8_message(struct imap_parser *p, struct imap_append_message
 	return imap_parse_literal(p, &m->message, &m->binary) && imap_parse_char(p, ')');
 }
 
+static bool parse_cat_part(struct imap_parser *p, struct imap_cat_part *part)
+{
+	bool binary;
+
+	part->is_url = imap_skip_word(p, STR("URL"));
+	if (part->is_url)
+		return imap_parse_space(p) && imap_parse_astring(p, &part->text);
+	if (!imap_skip_word(p, STR("TEXT")))
+		return imap_fail(p, "TEXT or URL");
+	return imap_parse_space(p) && imap_parse_literal(p, &part->text, &binary);
+}
+
+/*
+ * append-data =/ "CATENATE" SP "(" cat-part *(SP cat-part) ")"
+ * cat-part = text-literal / url, text-literal = "TEXT" SP literal, url = "URL" SP astring
+ * (RFC 4469 §5)
+ */
+static bool parse_parts(struct imap_parser *p, struct imap_append_message *m)
+{
+	struct imap_cat_part *parts =
+	    ARENA_NEW_ARRAY(p->arena, struct imap_cat_part, IMAP_CAT_PARTS_MAX);
+
+	if (parts == NULL)
+		return imap_fail_size(p);
+	m->parts = parts;
+	if (!imap_parse_space(p) || !imap_parse_char(p, '('))
+		return false;
+	do {
+		if (m->n_parts == IMAP_CAT_PARTS_MAX)
+			return imap_fail(p, "fewer parts");
+		if (!parse_cat_part(p, &parts[m->n_parts++]))
+			return false;
+	} while (imap_skip(p, ' '));
+	return imap_parse_char(p, ')');
+}
+
 /* append-message = [SP flag-list] [SP date-time] SP append-data */
 static bool parse_append_message(struct imap_parser *p, struct imap_append_message **ret_message)
 {
@@ -43,6 +79,8 @@ static bool parse_append_message(struct imap_parser *p, struct imap_append_messa
 	*ret_message = m;
 	if (imap_skip_word(p, STR("UTF8")))
 		return parse_utf8_message(p, m);
+	if (imap_skip_word(p, STR("CATENATE")))
+		return parse_parts(p, m);
 	return imap_parse_literal(p, &m->message, &m->binary);
 }
 
@@ -59,4 +97,15 @@ bool imap_parse_append(struct imap_parser *p, struct imap_command *c)
 		to = &(*to)->next;
 	} while (imap_peek(p) == ' ');
 	return true;
+}
+
+/* replace = "REPLACE" SP seq-number SP mailbox append-message; UID REPLACE likewise (RFC 8508 §7)
+ */
+bool imap_parse_replace(struct imap_parser *p, struct imap_command *c)
+{
+	if (!imap_parse_space(p) || !imap_parse_set(p, &c->set))
+		return false;
+	if (c->set.saved || c->set.n != 1 || c->set.ranges[0].first != c->set.ranges[0].last)
+		return imap_fail(p, "one message before this");
+	return imap_parse_name(p, c) && parse_append_message(p, &c->messages);
 }

@@ -41,6 +41,7 @@ static const struct syntax syntaxes[N_IMAP_COMMANDS] = {
     [IMAP_MOVE] = {STR_INIT("MOVE"), true, imap_parse_set_and_name},
     [IMAP_NOTIFY] = {STR_INIT("NOTIFY"), false, imap_parse_notify},
     [IMAP_COMPRESS] = {STR_INIT("COMPRESS"), false, imap_parse_compress},
+    [IMAP_REPLACE] = {STR_INIT("REPLACE"), true, imap_parse_replace},
     [IMAP_GETQUOTA] = {STR_INIT("GETQUOTA"), false, imap_parse_name},
     [IMAP_GETQUOTAROOT] = {STR_INIT("GETQUOTAROOT"), false, imap_parse_name},
     [IMAP_SETQUOTA] = {STR_INIT("SETQUOTA"), false, imap_parse_setquota},

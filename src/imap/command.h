@@ -24,6 +24,7 @@ enum {
 	IMAP_PATTERNS_MAX = 100,
 	IMAP_ENABLE_MAX = 20,
 	IMAP_USES_MAX = 20,
+	IMAP_CAT_PARTS_MAX = 200,
 	IMAP_QUOTA_RESOURCES_MAX = 20,
 	IMAP_METADATA_ENTRIES_MAX = 100,
 	IMAP_METADATA_NAME_MAX = 255,
@@ -67,6 +68,7 @@ enum imap_command_id {
 	IMAP_MOVE,
 	IMAP_COMPRESS,
 	IMAP_NOTIFY,
+	IMAP_REPLACE,
 	IMAP_GETQUOTA,
 	IMAP_GETQUOTAROOT,
 	IMAP_SETQUOTA,
@@ -175,14 +177,21 @@ struct imap_list {
 	size_t n_patterns;
 };
 
+struct imap_cat_part {
+	bool is_url; /* TEXT or URL */
+	struct str text;
+};
+
 struct imap_append_message {
 	struct imap_append_message *next;
 	struct imap_flags flags;
 	bool has_date;
 	struct date date;
 	struct str message;
-	bool binary; /* literal8: may hold NUL */
-	bool utf8;   /* UTF8 (~{…}) (RFC 6855 §4) */
+	bool binary;                       /* literal8: may hold NUL */
+	bool utf8;                         /* UTF8 (~{…}) (RFC 6855 §4) */
+	const struct imap_cat_part *parts; /* CATENATE (…) (RFC 4469), instead of `message` */
+	size_t n_parts;                    /* 0: none */
 };
 
 struct imap_search {

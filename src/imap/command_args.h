@@ -21,6 +21,7 @@ MUST_USE bool imap_parse_notify(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_set_acl(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_status(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_append(struct imap_parser *p, struct imap_command *c);
+MUST_USE bool imap_parse_replace(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_expunge(struct imap_parser *p, struct imap_command *c);
 MUST_USE bool imap_parse_search(struct imap_parser *p, struct imap_command *c);
 /* "(CHANGEDSINCE 1 VANISHED)" behind the items */

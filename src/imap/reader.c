@@ -130,7 +130,10 @@ static void look_at_first_line(struct imap_reader *r)
 		memcpy(r->tag, tag.p, tag.len);
 		r->tag_len = tag.len;
 	}
-	r->append = str_eq_nocase(str_cut(&rest, ' '), STR("APPEND"));
+	struct str name = str_cut(&rest, ' ');
+	if (str_eq_nocase(name, STR("UID")))
+		name = str_cut(&rest, ' ');
+	r->append = str_eq_nocase(name, STR("APPEND")) || str_eq_nocase(name, STR("REPLACE"));
 }
 
 /* The command is over a limit; what comes of it from here on is only looked at for its end. */

@@ -34,8 +34,8 @@ enum {
 struct imap_limits {
 	size_t text_len;     /* of a command without its literals */
 	size_t literal_len;  /* of all literals of a command together */
-	size_t message_len;  /* of one literal of APPEND; 0: as other commands */
-	size_t messages_len; /* of all literals of one APPEND together */
+	size_t message_len;  /* of one literal of APPEND or REPLACE; 0: as other commands */
+	size_t messages_len; /* of all literals of one of these together */
 };
 
 /* What came of feeding. */

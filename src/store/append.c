@@ -26,6 +26,9 @@ struct pending {
 struct store_append {
 	struct store *store;
 	uint64_t mailbox;
+	uint64_t replaced_mailbox;
+	uint32_t replaced_uid; /* 0: none */
+	uint32_t replaced_validity;
 	uint64_t room; /* bytes left of the quota */
 	bool limited;
 	bool has_blobs;
@@ -56,6 +59,43 @@ int store_append_begin(struct store *s, uint64_t mailbox, struct store_append **
 	    .limited = limit > 0,
 	    .room = limit > used ? limit - used : 0};
 	*ret_append = a;
+	return 0;
+}
+
+/* The entry is there: its mailbox's UIDVALIDITY and its size. */
+static int find_replaced(struct store_append *a, uint32_t *ret_validity, uint64_t *ret_size)
+{
+	struct db *db = &a->store->db;
+	struct store_box box;
+	sqlite3_stmt *stmt;
+	int error = store_box_load(a->store, a->replaced_mailbox, &box);
+	if (!error)
+		error = db_get(db, DB_ENTRY_GET, &stmt);
+	if (error)
+		return error == -ENOENT ? -ESTALE : error;
+	db_bind(stmt, (int64_t)a->replaced_mailbox, a->replaced_uid);
+	int row = db_step(db, stmt);
+	if (row <= 0)
+		return row < 0 ? row : -ESTALE;
+	*ret_validity = box.uidvalidity;
+	*ret_size = db_column_u64(stmt, 3);
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+int store_append_replace(struct store_append *a, uint64_t mailbox, uint32_t uid)
+{
+	uint64_t size = 0;
+	a->replaced_mailbox = mailbox;
+	a->replaced_uid = uid;
+	int error = db_begin_read(&a->store->db);
+	if (error)
+		return store_note_error(a->store, error);
+	error = find_replaced(a, &a->replaced_validity, &size);
+	db_end_read(&a->store->db);
+	if (error)
+		return store_note_error(a->store, error);
+	a->room += a->limited ? size : 0;
 	return 0;
 }
 
@@ -153,7 +193,10 @@ static int write_record(struct store_append *a, size_t i, uint64_t group, struct
 	    .internal_zone = (int16_t)p->internal_zone,
 	    .group = group,
 	    .group_index = (uint16_t)i,
-	    .group_n = (uint16_t)a->n};
+	    .group_n = (uint16_t)a->n,
+	    .replaced_mailbox = a->replaced_uid > 0 ? a->replaced_mailbox : 0,
+	    .replaced_validity = a->replaced_validity,
+	    .replaced_uid = a->replaced_uid};
 	struct buf metadata CLEANUP(buf_done) = BUF_MAX(RECORD_METADATA_MAX);
 	if (!metadata_encode(&m, &metadata))
 		return -E2BIG;
@@ -195,6 +238,9 @@ static int store_group(struct store_append *a, uint32_t *uids, struct store_box 
 	struct ingest_own own = {.uids = uids, .n = a->n};
 	cipher_random(&own.group, sizeof(own.group));
 	int error = store_box_load(s, a->mailbox, ret_box);
+	uint64_t size;
+	if (!error && a->replaced_uid > 0)
+		error = find_replaced(a, &a->replaced_validity, &size);
 	if (!error)
 		error = write_records(a, own.group);
 	size_t n_taken;
@@ -234,7 +280,7 @@ static int commit(struct store_append *a, uint32_t *uids, struct store_box *ret_
 int store_append_commit(struct store_append *a, struct arena *arena, uint32_t *ret_uidvalidity,
     struct store_uids *ret_uids)
 {
-	if (a->n == 0)
+	if (a->n == 0 || (a->replaced_uid > 0 && a->n > 1))
 		return -EINVAL;
 	uint32_t *uids = ARENA_NEW_ARRAY(arena, uint32_t, a->n);
 	if (!uids)
@@ -248,6 +294,8 @@ int store_append_commit(struct store_append *a, struct arena *arena, uint32_t *r
 	if (error)
 		return store_note_error(a->store, error);
 	a->committed = true;
+	if (a->replaced_uid > 0)
+		store_bury_dead(a->store);
 	*ret_uidvalidity = box.uidvalidity;
 	*ret_uids = (struct store_uids){uids, a->n};
 	return 0;

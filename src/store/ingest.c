@@ -284,6 +284,25 @@ static int place_message(
 	return 0;
 }
 
+/*
+ * What the message replaces goes in the same transaction: also when this is the next session's,
+ * after a crash behind the letterbox's sync. UIDs of a database that was made anew are others.
+ */
+static int remove_replaced(
+    struct ingest *in, const struct metadata *m, struct letterbox_place place)
+{
+	const struct db_state *state = &in->store->db.state;
+	struct letterbox_place made = {state->rebuild_segment, state->rebuild_offset};
+	if (m->kind != METADATA_APPENDED || m->replaced_mailbox == 0 ||
+	    letterbox_place_cmp(place, made) < 0)
+		return 0;
+	int error = use_box(in, m->replaced_mailbox);
+	if (!error && in->box.uidvalidity == m->replaced_validity)
+		error =
+		    store_box_remove(in->store, &in->box, (uint32_t)m->replaced_uid, in->modseq);
+	return error == -ENOENT ? 0 : error;
+}
+
 enum group_state { GROUP_WHOLE, GROUP_BROKEN, GROUP_UNFINISHED };
 
 /* Whether all records of a group stand behind the first one, at whose end the reader is. */
@@ -361,6 +380,8 @@ static int take_record(struct ingest *in, const struct letterbox_record *record)
 		error = 0;
 	} else if (!error) {
 		error = place_message(in, record, &o);
+		if (!error)
+			error = remove_replaced(in, &o.metadata, record->place);
 	}
 	body_wipe(&o.body);
 	return error;

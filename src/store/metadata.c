@@ -31,9 +31,12 @@ static const struct field {
     {22, VALUE_U64, METADATA_APPENDED, offsetof(struct metadata, group), 0},
     {23, VALUE_U16, METADATA_APPENDED, offsetof(struct metadata, group_index), 0},
     {24, VALUE_U16, METADATA_APPENDED, offsetof(struct metadata, group_n), 0},
+    {25, VALUE_U64, METADATA_APPENDED, offsetof(struct metadata, replaced_mailbox), 0},
+    {26, VALUE_U64, METADATA_APPENDED, offsetof(struct metadata, replaced_validity), 0},
+    {27, VALUE_U64, METADATA_APPENDED, offsetof(struct metadata, replaced_uid), 0},
 };
 
-enum { TAG_KIND = 255, PREFIX_LEN = 3 };
+enum { TAG_KIND = 255, TAG_REPLACED_FIRST = 25, TAG_REPLACED_LAST = 27, PREFIX_LEN = 3 };
 
 static bool put(struct buf *out, uint8_t tag, struct str value)
 {
@@ -60,12 +63,18 @@ static bool put_field(struct buf *out, const struct field *f, const void *at)
 	return false;
 }
 
+/* What only some messages have takes no room in the others. */
+static bool is_left_out(const struct metadata *m, uint8_t tag)
+{
+	return tag >= TAG_REPLACED_FIRST && tag <= TAG_REPLACED_LAST && m->replaced_mailbox == 0;
+}
+
 bool metadata_encode(const struct metadata *m, struct buf *out)
 {
 	uint8_t kind = (uint8_t)m->kind;
 	bool ok = buf_add_c(out, METADATA_VERSION) && put(out, TAG_KIND, str_of(&kind, 1));
 	for (size_t i = 0; ok && i < ARRAY_LEN(fields); i++) {
-		if (fields[i].of == kind)
+		if (fields[i].of == kind && !is_left_out(m, fields[i].tag))
 			ok = put_field(out, &fields[i], (const char *)m + fields[i].offset);
 	}
 	return ok;

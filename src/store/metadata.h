@@ -47,6 +47,9 @@ struct metadata {
 	uint64_t group; /* of one MULTIAPPEND, random; its records stand together */
 	uint16_t group_index;
 	uint16_t group_n;
+	/* What goes when this comes (REPLACE); a mailbox of 0: nothing. */
+	uint64_t replaced_mailbox;
+	uint64_t replaced_validity, replaced_uid;
 };
 
 /* Appends it; false when it does not fit. */

@@ -19,7 +19,10 @@ static bool is_same_append(const struct metadata *a, const struct metadata *b)
 	       str_eq(a->mailbox, b->mailbox) && a->system_flags == b->system_flags &&
 	       str_eq(a->keywords, b->keywords) && a->internal_at == b->internal_at &&
 	       a->internal_zone == b->internal_zone && a->group == b->group &&
-	       a->group_index == b->group_index && a->group_n == b->group_n;
+	       a->group_index == b->group_index && a->group_n == b->group_n &&
+	       a->replaced_mailbox == b->replaced_mailbox &&
+	       (a->replaced_mailbox == 0 || (a->replaced_validity == b->replaced_validity &&
+	                                        a->replaced_uid == b->replaced_uid));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -38,10 +38,16 @@ MUST_USE int store_append_begin(
 MUST_USE int store_append_add(struct store_append *append, const struct store_append_message *m);
 
 /*
+ * The message `uid` of a mailbox goes when the one message that is appended comes, both durably or
+ * neither (REPLACE, RFC 8508). Before adding: its size counts as free. -ESTALE: it is not there.
+ */
+MUST_USE int store_append_replace(struct store_append *append, uint64_t mailbox, uint32_t uid);
+
+/*
  * Stores them (-EINVAL: there are none). Other new mail is taken in on the way. The UIDs, in the
  * arena, in the order of adding. -ENOENT: the mailbox was deleted meanwhile (nothing is stored).
- * -EINPROGRESS: they are stored durably, but the database could not be brought up to date now; they
- * will appear.
+ * -ESTALE: the one to be replaced was removed meanwhile (nothing is stored). -EINPROGRESS: they are
+ * stored durably, but the database could not be brought up to date now; they will appear.
  */
 MUST_USE int store_append_commit(struct store_append *append, struct arena *a,
     uint32_t *ret_uidvalidity, struct store_uids *ret_uids);

@@ -41,6 +41,7 @@ static const struct imap_handler handlers[N_IMAP_COMMANDS] = {
     [IMAP_THREAD] = {imap_cmd_thread, IMAP_SELECTED, true},
     [IMAP_NOTIFY] = {imap_cmd_notify, ANY, false},
     [IMAP_COMPRESS] = {imap_cmd_compress, ANY, false},
+    [IMAP_REPLACE] = {imap_cmd_replace, IMAP_SELECTED, false},
     [IMAP_GETQUOTA] = {imap_cmd_getquota, ANY, false},
     [IMAP_GETQUOTAROOT] = {imap_cmd_getquotaroot, ANY, false},
     [IMAP_SETQUOTA] = {imap_cmd_setquota, ANY, false},

@@ -30,13 +30,14 @@ IMAP_CMD(esearch);
 IMAP_CMD(thread);
 IMAP_CMD(fetch);
 IMAP_CMD(store);
-IMAP_CMD(copy);   /* and MOVE */
+IMAP_CMD(copy); /* and MOVE */
 IMAP_CMD(notify);
 IMAP_CMD(setacl); /* and DELETEACL */
 IMAP_CMD(getacl);
 IMAP_CMD(listrights);
 IMAP_CMD(myrights);
 IMAP_CMD(compress);
+IMAP_CMD(replace);
 IMAP_CMD(getquota);
 IMAP_CMD(getquotaroot);
 IMAP_CMD(setquota);

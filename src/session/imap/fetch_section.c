@@ -70,7 +70,7 @@ static void write_bytes(struct imap_output *out, struct str s, bool literal8)
 {
 	size_t at = out->buf.len;
 
-	if (!buf_add(&out->buf, s) || literal8)
+	if (!buf_add(&out->buf, s) || literal8 || out->fd < 0)
 		return;
 	char *p = out->buf.p + at, *end = p + s.len;
 	while (p < end && (p = memchr(p, '\0', (size_t)(end - p))) != NULL)

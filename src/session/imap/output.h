@@ -5,6 +5,9 @@
  * when it is more than IMAP_OUTPUT_LEN, and at the end of each command. A response that fails half
  * way can be taken back while none of it went out.
  *
+ * One whose `fd` is negative only gathers: what stands in `buf` is for somebody else, and NUL stays
+ * NUL in it.
+ *
  * Once writing failed, everything is dropped; the dialogue sees it and ends.
  */
 #ifndef SESSION_IMAP_OUTPUT_H
@@ -39,7 +42,7 @@ int imap_output_flush(struct imap_output *o);
 /* Sends when there is much. */
 static inline void imap_output_room(struct imap_output *o)
 {
-	if (o->buf.len >= IMAP_OUTPUT_LEN)
+	if (o->buf.len >= IMAP_OUTPUT_LEN && o->fd >= 0)
 		(void)imap_output_flush(o);
 }
 /* Gives the memory back; nothing may be waiting. */
