@@ -82,12 +82,21 @@ static int serve_imap(
 static const struct str pop3_unavailable =
     STR_INIT("-ERR [SYS/TEMP] The mailbox cannot be opened\r\n");
 
+static const struct str pop3_closed =
+    STR_INIT("-ERR [SYS/PERM] The rights to INBOX do not allow reading it\r\n");
+
 static int serve_pop3(
     const struct session_start *start, struct store *store, int stream, int registry)
 {
+	struct buf user CLEANUP(buf_done) = BUF_MAX(STORE_IDENTIFIER_LEN_MAX);
 	struct pop3_session s;
-	int r = pop3_session_open(&s, store, stream, registry);
 
+	if (start->user.len > 0 && !authorize_spell(start->user, &user))
+		return -EINVAL;
+	const struct subject subject = {.user = buf_str(&user), .is_owner = true};
+	int r = pop3_session_open(&s, store, &subject, stream, registry);
+	if (r == -EACCES)
+		return fd_write_all(stream, pop3_closed);
 	if (r < 0) {
 		int said = fd_write_all(stream, pop3_unavailable);
 		return said < 0 ? said : r;

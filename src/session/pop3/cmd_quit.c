@@ -42,7 +42,8 @@ void pop3_store_seen(struct pop3_session *s)
 	struct store_flag_result result;
 	struct store_uids uids;
 
-	if (marked(s, POP3_DELETED | POP3_RETRIEVED, POP3_RETRIEVED, &a, &uids) < 0 || uids.n == 0)
+	if (marked(s, POP3_DELETED | POP3_RETRIEVED, POP3_RETRIEVED, &a, &uids) < 0 ||
+	    uids.n == 0 || pop3_authorize(s, STORE_RIGHT_SEEN) < 0)
 		return;
 	if (store_flags(s->view, uids, &change, &a, &result) == 0 && result.n_changed > 0)
 		tell_others(s);
@@ -59,7 +60,9 @@ static int remove_deleted(struct pop3_session *s)
 
 	if (r < 0 || uids.n == 0)
 		return r;
-	r = store_remove(s->view, uids, &a, &removed);
+	r = pop3_authorize(s, POP3_RIGHTS_TO_REMOVE);
+	if (r == 0)
+		r = store_remove(s->view, uids, &a, &removed);
 	if (r == 0 && removed.n > 0)
 		tell_others(s);
 	return r;

@@ -48,10 +48,17 @@ void pop3_store_error(struct pop3_session *s, int error)
 		pop3_error(s, "Another device removed that message meanwhile");
 	else if (error == -EBADMSG)
 		pop3_error(s, "[SYS/PERM] Stored data is damaged; it was reported");
+	else if (error == -EACCES)
+		pop3_error(s, "[SYS/PERM] The rights to this mailbox do not allow that");
 	else if (error == -EBUSY)
 		pop3_error(s, "[SYS/TEMP] The mailbox is busy, try again");
 	else
 		pop3_error(s, "[SYS/TEMP] The store does not answer, try again");
+}
+
+int pop3_authorize(struct pop3_session *s, unsigned rights)
+{
+	return authorize_mailbox(s->store, &s->subject, rights, s->view->mailbox);
 }
 
 bool pop3_is_there(const struct pop3_session *s, size_t at)

@@ -31,15 +31,23 @@ static void take_in(struct pop3_session *s)
 		s->draining = true;
 }
 
-int pop3_session_open(struct pop3_session *s, struct store *store, int stream, int registry)
+int pop3_session_open(struct pop3_session *s, struct store *store, const struct subject *subject,
+    int stream, int registry)
 {
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(NAME_ARENA_MAX);
 	struct store_mailbox inbox;
 
-	*s = (struct pop3_session){
-	    .stream = stream, .registry = registry, .store = store, .timeout_ms = 10 * 60 * 1000};
+	*s = (struct pop3_session){.stream = stream,
+	    .registry = registry,
+	    .store = store,
+	    .subject = *subject,
+	    .timeout_ms = 10 * 60 * 1000};
 	take_in(s);
 	int r = store_mailbox_find(store, STR("INBOX"), &a, &inbox);
+	if (r == 0)
+		r = authorize_rights(store, subject, inbox.id, &s->rights);
+	if (r == 0 && (s->rights & STORE_RIGHT_READ) == 0)
+		r = -EACCES;
 	if (r == 0)
 		r = store_view_open(store, inbox.id, true, &s->view);
 	if (r < 0)

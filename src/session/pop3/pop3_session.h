@@ -22,6 +22,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "pop3/command.h"
+#include "session/authorize.h"
 #include "session/imap/output.h"
 #include "store/store_view.h"
 
@@ -33,12 +34,15 @@ enum {
 	POP3_UPDATE_ARENA_MAX = 64 << 20,
 };
 
+enum { POP3_RIGHTS_TO_REMOVE = STORE_RIGHT_DELETE | STORE_RIGHT_EXPUNGE };
+
 enum pop3_mark { POP3_DELETED = 1, POP3_RETRIEVED = 2 };
 
 struct pop3_session {
 	int stream;   /* non-blocking */
 	int registry; /* non-blocking; -1: alone (tests) */
 	struct store *store;
+	struct subject subject; /* who is signed in */
 	uint64_t timeout_ms;
 
 	char input[POP3_INPUT_LEN];
@@ -46,6 +50,7 @@ struct pop3_session {
 	struct imap_output out;
 
 	struct store_view *view;
+	unsigned rights; /* to INBOX, at sign-in; asked for anew before anything is changed */
 	uint8_t *marks;  /* enum pop3_mark, one for each entry */
 	uint32_t *sizes; /* in octets, or STORE_SIZE_GONE; NULL: not asked for yet */
 	unsigned n_errors;
@@ -53,9 +58,10 @@ struct pop3_session {
 	bool ending;   /* after this response the connection ends */
 };
 
-/* The maildrop of this session: 0 or -errno. Borrows the store and both descriptors. */
-MUST_USE int pop3_session_open(
-    struct pop3_session *s, struct store *store, int stream, int registry);
+/* The maildrop of this session: 0; -EACCES: INBOX is closed to the subject; -errno. Borrows the
+ * store, the subject's name and both descriptors. */
+MUST_USE int pop3_session_open(struct pop3_session *s, struct store *store,
+    const struct subject *subject, int stream, int registry);
 /* Marks what was retrieved, and frees. */
 void pop3_session_close(struct pop3_session *s);
 /* Serves the connection to its end: 0, or -errno where the stream broke. */
@@ -70,6 +76,9 @@ void pop3_run(struct pop3_session *s, const struct pop3_command *c);
 void pop3_error(struct pop3_session *s, const char *text);
 /* The same for a store function's error, with RFC 3206's code. */
 void pop3_store_error(struct pop3_session *s, int error);
+
+/* Whether the subject has all of these rights to INBOX now: 0, -EACCES, -errno. */
+MUST_USE int pop3_authorize(struct pop3_session *s, unsigned rights);
 
 /* The message with this number; false, and answered, where there is none, or DELE marked it. */
 MUST_USE bool pop3_find(struct pop3_session *s, uint32_t message, size_t *ret_at);
