@@ -215,7 +215,8 @@ static void test_salvaged(void **state UNUSED)
 	assert_int_equal(store_expunge(v, (struct store_uids){0}, true, &arena, &removed), 0);
 	store_view_close(v);
 	store_close(s);
-	int fd CLEANUP(fd_close) = open("mailbox.db.is-damaged", O_CREAT | O_WRONLY, 0600);
+	int fd = open("mailbox.db.is-damaged", O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0 && close(fd) == 0);
 	s = test_open(&t);
 	assert_int_equal(access("mailbox.db.is-damaged", F_OK), -1);
 	assert_string_equal(ids_of("INBOX", 0).email, ids.email);

@@ -62,7 +62,7 @@ struct imap_session {
 	bool ending;    /* after this response the connection ends */
 	struct imap_notify_watch *notify; /* NULL: no NOTIFY yet */
 	bool notify_due;                  /* something changed that it may be about */
-	bool metadata;  /* ENABLE METADATA: changes of annotations are told (RFC 5464 §4.4.2) */
+	bool metadata; /* ENABLE METADATA: changes of annotations are told (RFC 5464 §4.4.2) */
 	uint64_t seen_annotations, own_annotation; /* MODSEQs: all told up to; our own change */
 	struct imap_compression *compression;      /* NULL: none */
 	bool compress;                             /* it begins after this response */
