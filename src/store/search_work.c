@@ -62,18 +62,19 @@ static struct search_work *work_of(struct store *s)
 	return w;
 }
 
-/* Enough new messages, or few but large ones, for a segment of their own. */
+/* Enough new messages, or few but large ones (those with a blob are), for a segment of their own.
+ */
 static int look_for_new(struct store *s, struct outlook *o)
 {
 	sqlite3_stmt *stmt CLEANUP(search_sql_done) = NULL;
 	int error = search_sql(s,
-	    "SELECT count(*), sum(length) FROM "
-	    "(SELECT length FROM messages WHERE id > ?1 LIMIT ?2)",
+	    "SELECT count(*), sum(length + CASE WHEN blob <> '' THEN ?3 ELSE 0 END) FROM "
+	    "(SELECT length, blob FROM messages WHERE id > ?1 LIMIT ?2)",
 	    &stmt);
 
 	if (error)
 		return error;
-	db_bind(stmt, o->state.indexed, STORE_SEARCH_TAIL);
+	db_bind(stmt, o->state.indexed, STORE_SEARCH_TAIL, STORE_SEARCH_TAIL_LEN);
 	int row = db_step(&s->db, stmt);
 	if (row > 0)
 		o->new_messages = db_column_u32(stmt, 0) >= STORE_SEARCH_TAIL ||

@@ -20,6 +20,7 @@
 #include "store/store_append.h"
 #include "store/store_change.h"
 #include "store/store_ingest.h"
+#include "store/store_search.h"
 #include "store/test_account.h"
 
 #ifdef GATEPOST_FAULTS
@@ -30,7 +31,8 @@ enum {
 	TEXT_MAX = LARGE_LEN + 4096,
 	ARCHIVE = 6,
 	TRASH = 5,
-	INBOX = 1
+	INBOX = 1,
+	INDEX_SLICE_MS = 20
 };
 
 /* What the work was told, step by step. */
@@ -38,6 +40,7 @@ enum step {
 	STEP_OPEN,
 	STEP_INGEST,
 	STEP_APPEND,
+	STEP_INDEX,
 	STEP_FLAG,
 	STEP_COPY,
 	STEP_MOVE,
@@ -114,6 +117,15 @@ static int step_append(struct store *s)
 	return error;
 }
 
+static int step_index(struct store *s)
+{
+	bool more = true;
+	int error = 0;
+	while (!error && more)
+		error = store_search_work(s, INDEX_SLICE_MS, &more);
+	return error;
+}
+
 static int step_change(struct store_view *v, enum step step)
 {
 	struct arena arena CLEANUP(arena_done) = ARENA_MAX(1 << 16);
@@ -152,6 +164,8 @@ static void work(void (*done)(enum step step, void *ctx), void *ctx)
 		done(STEP_INGEST, ctx);
 	if (step_append(s) == 0)
 		done(STEP_APPEND, ctx);
+	if (step_index(s) == 0)
+		done(STEP_INDEX, ctx);
 	if (store_view_open(s, INBOX, false, &v) == 0) {
 		for (enum step step = STEP_FLAG; step <= STEP_EXPUNGE; step++) {
 			if (step_change(v, step) == 0)
@@ -192,6 +206,21 @@ static struct census count_in(struct store *s, uint64_t mailbox)
 	return c;
 }
 
+/* Whatever became of the index, it does not deny what is there. */
+static void check_index(struct store *s)
+{
+	struct arena arena CLEANUP(arena_done) = ARENA_MAX(1 << 16);
+	struct store_search_answer answer;
+	struct store_view *v = NULL;
+	test_check(store_search_find(
+	    s, STORE_SEARCH_BIT(SEARCH_CLASS_SUBJECT), STR("fault"), &arena, &answer));
+	test_check(store_view_open(s, INBOX, true, &v));
+	for (size_t i = 0; i < v->n; i++)
+		assert_int_not_equal(
+		    store_search_says(&answer, store_view_entry(v, i).message), STORE_SEARCH_NO);
+	store_view_close(v);
+}
+
 static void check(const bool *done, bool struck)
 {
 	struct store *s = test_open(&t);
@@ -219,6 +248,9 @@ static void check(const bool *done, bool struck)
 		assert_int_equal(archive.n[3], 1);
 	if (done[STEP_CREATE])
 		assert_int_equal(store_mailbox_find(s, STR("New"), &arena, &new), 0);
+	check_index(s);
+	test_check(step_index(s));
+	check_index(s);
 	test_consistent(s, "INBOX");
 	test_consistent(s, "Archive");
 	test_consistent(s, "Trash");
