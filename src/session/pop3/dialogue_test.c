@@ -1,6 +1,7 @@
 /* A POP3 session where time, the server's stop, large messages and damage come in. */
 #include <dirent.h>
 
+#include "session/pop3/pop3_session.h"
 #include "session/test_sessions.h"
 #include "store/store_ingest.h"
 
@@ -229,6 +230,31 @@ static void damage_of_a_message(void **state UNUSED)
 	end(&w);
 }
 
+/* Somebody who is not the owner has what the list of INBOX grants, and nothing else (RFC 4314). */
+static void a_foreign_account_is_refused(void **state UNUSED)
+{
+	static const struct subject mallory = {.user = STR_INIT("mallory@example.test")};
+	const struct pop3_command dele = {.id = POP3_DELE, .has_message = true, .message = 1};
+	struct world w;
+	struct pop3_session session;
+	int ends[2];
+	begin(&w, "foreign");
+	test_deliver(&w.t.account, STR("A: 1\r\n\r\n"));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	struct store *s = test_open(&w.t.account);
+	assert_int_equal(pop3_session_open(&session, s, &mallory, ends[0], -1), -EACCES);
+	assert_int_equal(
+	    store_rights_set(s, 1, mallory.user, STORE_RIGHTS_SET, STORE_RIGHT_READ), 0);
+	assert_int_equal(pop3_session_open(&session, s, &mallory, ends[0], -1), 0);
+	pop3_run(&session, &dele);
+	assert_true(str_starts(buf_str(&session.out.buf), STR("-ERR [SYS/PERM]")));
+	pop3_session_close(&session);
+	store_close(s);
+	close(ends[0]);
+	close(ends[1]);
+	end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +264,7 @@ int main(void)
 	    cmocka_unit_test(a_large_message),
 	    cmocka_unit_test(damage_within_a_large_message),
 	    cmocka_unit_test(damage_of_a_message),
+	    cmocka_unit_test(a_foreign_account_is_refused),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
