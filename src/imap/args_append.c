@@ -13,24 +13,37 @@ static bool parse_date_time(struct imap_parser *p, struct date *ret_date)
 	return true;
 }
 
-/* append-data =/ "UTF8" SP "(" literal8 ")" (RFC 6855 §4) */
-static bool parse_utf8_message(struct imap_parser *p, struct imap_append_message *m)
+/* utf8-literal = "UTF8" SP "(" literal8 ")" (RFC 6855 §4) */
+static bool parse_utf8_literal(struct imap_parser *p, struct str *ret)
 {
-	m->utf8 = true;
+	bool binary;
+
 	if (!imap_parse_space(p) || !imap_parse_char(p, '('))
 		return false;
 	if (imap_peek(p) != '~')
 		return imap_fail(p, "a literal8");
-	return imap_parse_literal(p, &m->message, &m->binary) && imap_parse_char(p, ')');
+	return imap_parse_literal(p, ret, &binary) && imap_parse_char(p, ')');
 }
 
-static bool parse_cat_part(struct imap_parser *p, struct imap_cat_part *part)
+/* append-data =/ utf8-literal */
+static bool parse_utf8_message(struct imap_parser *p, struct imap_append_message *m)
+{
+	m->utf8 = m->binary = true;
+	return parse_utf8_literal(p, &m->message);
+}
+
+static bool parse_cat_part(
+    struct imap_parser *p, struct imap_append_message *m, struct imap_cat_part *part)
 {
 	bool binary;
 
 	part->is_url = imap_skip_word(p, STR("URL"));
 	if (part->is_url)
 		return imap_parse_space(p) && imap_parse_astring(p, &part->text);
+	if (imap_skip_word(p, STR("UTF8"))) {
+		m->utf8 = true;
+		return parse_utf8_literal(p, &part->text);
+	}
 	if (!imap_skip_word(p, STR("TEXT")))
 		return imap_fail(p, "TEXT or URL");
 	return imap_parse_space(p) && imap_parse_literal(p, &part->text, &binary);
@@ -39,7 +52,7 @@ static bool parse_cat_part(struct imap_parser *p, struct imap_cat_part *part)
 /*
  * append-data =/ "CATENATE" SP "(" cat-part *(SP cat-part) ")"
  * cat-part = text-literal / url, text-literal = "TEXT" SP literal, url = "URL" SP astring
- * (RFC 4469 §5)
+ * (RFC 4469 §5), cat-part =/ utf8-literal (RFC 6855 §4)
  */
 static bool parse_parts(struct imap_parser *p, struct imap_append_message *m)
 {
@@ -54,7 +67,7 @@ static bool parse_parts(struct imap_parser *p, struct imap_append_message *m)
 	do {
 		if (m->n_parts == IMAP_CAT_PARTS_MAX)
 			return imap_fail(p, "fewer parts");
-		if (!parse_cat_part(p, &parts[m->n_parts++]))
+		if (!parse_cat_part(p, m, &parts[m->n_parts++]))
 			return false;
 	} while (imap_skip(p, ' '));
 	return imap_parse_char(p, ')');

@@ -78,7 +78,10 @@ static int add_section(
 	struct imap_output gathered;
 
 	imap_output_init(&gathered, -1);
-	int r = fetch_section_write(&message, item, &gathered);
+	/* Many small pieces of a large message are much work. */
+	int r = imap_effort_step(s, EFFORT_LOOK);
+	if (r == 0)
+		r = fetch_section_write(&message, item, &gathered);
 	fetch_message_done(&message);
 	struct str text = buf_str(&gathered.buf);
 	if (r == 0 && !cut_literal(item, &text))
