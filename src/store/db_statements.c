@@ -63,6 +63,9 @@ const char *const db_statements[DB_N_STATEMENTS] = {
         "?15, ?16, ?17)",
     [DB_MESSAGE_BODY] = "SELECT segment, offset, length, body FROM messages WHERE id = ?1",
     [DB_MESSAGE_REMOVE] = "DELETE FROM messages WHERE id = ?1",
+    [DB_MESSAGES_LAST] =
+        "SELECT m.id, m.segment, m.offset, coalesce((SELECT e.uid FROM entries e WHERE e.message = "
+        "m.id AND e.mailbox = ?2), 0) FROM messages m WHERE m.id >= ?1 ORDER BY m.id DESC",
     [DB_LINE_ENDS_PUT] = "UPDATE messages SET line_ends = ?2 WHERE id = ?1",
     [DB_LINE_ENDS] =
         "SELECT n.uid, m.line_ends FROM messages m CROSS JOIN entries n ON n.message = "
@@ -113,9 +116,9 @@ const char *const db_statements[DB_N_STATEMENTS] = {
                      "internal_at, internal_zone) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [DB_ENTRY_GET] = "SELECT message, flags, modseq, size, internal_at, internal_zone FROM entries "
                      "WHERE mailbox = ?1 AND uid = ?2",
-    [DB_ENTRIES_FLAGS] =
-        "UPDATE entries SET flags = (flags & ?4) | ?5, modseq = ?6 WHERE mailbox = ?1 AND uid "
-        "BETWEEN ?2 AND ?3 AND flags <> ((flags & ?4) | ?5)",
+    [DB_ENTRIES_FLAGS] = "UPDATE OR FAIL entries SET flags = (flags & ?4) | ?5, modseq = ?6 WHERE "
+                         "mailbox = ?1 AND uid "
+                         "BETWEEN ?2 AND ?3 AND flags <> ((flags & ?4) | ?5)",
     [DB_ENTRY_REMOVE] = "DELETE FROM entries WHERE mailbox = ?1 AND uid = ?2",
     [DB_ENTRY_DELETED] =
         "SELECT uid FROM entries WHERE mailbox = ?1 AND (flags & 8) <> 0 ORDER BY uid",

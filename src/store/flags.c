@@ -69,7 +69,10 @@ static bool is_changing(struct flagging *f, size_t at)
 	return new_flags(f, &e) != stored_flags(&e);
 }
 
-/* The entries first ≤ i < end of the view change, and all of them differ. */
+/*
+ * The entries first ≤ i < end of the view change, and all of them differ. The statement is OR FAIL,
+ * so that SQLite does not keep the old pages of a million rows to undo it alone.
+ */
 static int change_run(struct flagging *f, size_t first, size_t end)
 {
 	struct store_view *v = f->view;

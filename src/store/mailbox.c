@@ -118,8 +118,8 @@ static int read_row(sqlite3_stmt *stmt, struct arena *a, struct store_mailbox *r
 static int count_recent(struct store *s, struct store_mailbox *m)
 {
 	uint32_t first = m->n_recent;
-	m->n_recent = 0;
-	if (first >= m->uidnext)
+	m->n_recent = first <= 1 ? m->n_messages : 0;
+	if (first <= 1 || first >= m->uidnext)
 		return 0;
 	sqlite3_stmt *stmt;
 	int error = db_get(&s->db, DB_ENTRIES_FROM_COUNT, &stmt);

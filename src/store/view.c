@@ -29,7 +29,9 @@ void view_adopt_box(struct store_view *v, const struct store_box *box)
 
 static int count_recent(struct store_view *v)
 {
-	if (v->recent_from >= v->uidnext)
+	if (v->recent_from <= 1)
+		v->n_recent = (uint32_t)v->n; /* nobody selected it yet */
+	if (v->recent_from <= 1 || v->recent_from >= v->uidnext)
 		return 0;
 	struct db *db = &v->store->db;
 	sqlite3_stmt *stmt;
