@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/utf8.h"
 #include "mail/charset.h"
 #include "mail/header.h"
 #include "mail/search_text.h"
@@ -18,56 +17,11 @@
 #include "store/store_ingest.h"
 #include "store/store_search.h"
 #include "store/test_account.h"
+#include "store/test_letters.h"
 
 enum { INBOX = 1, BUDGET_MS = 20, MESSAGE_MAX = 1 << 20, NEEDLES = 150, HOUR_MS = 3600 * 1000 };
 
 static struct test_account t;
-
-static const char *const vocabulary[] = {"apple", "Apples", "pineapple", "banana", "na\u00efve",
-    "NAIVE", "stra\u00dfe", "STRASSE", "\u6771\u4eac\u90fd", "\u4eac\u90fd", "\u4f1a\u8b70\u5ba4",
-    "\u30e1\u30fc\u30eb", "\u3042\u308a\u304c\u3068\u3046", "\u043f\u0440\u0438\u0432\u0435\u0442",
-    "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", "e-mail", "john.doe@example.test", "a", "I", "x1y2",
-    "123456789", "under_score",
-    "averylongwordthatgoesonandonandonandonandonandonandonandonandonandonandonandonandon",
-    "\ud55c\uad6d\uc5b4", "\u0639\u0631\u0628\u064a", "&", "--", "subject", "from:"};
-
-static const char *word(void)
-{
-	return vocabulary[(size_t)random() % ARRAY_LEN(vocabulary)];
-}
-
-static void add_words(struct buf *out, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		buf_add(out, str_of_cstr(word()));
-		buf_add(out, random() % 8 == 0 ? STR("\r\n") : STR(" "));
-		if (random() % 6 == 0)
-			buf_printf(out, "unique%ld ", random() % 500);
-	}
-}
-
-/* A message of many kinds of text. */
-static void make_message(struct buf *m)
-{
-	buf_clear(m);
-	buf_printf(m, "From: \"%s, %s\" <%ld@example.test>\r\n", word(), word(), random() % 50);
-	buf_printf(
-	    m, "To: %s <%ld@example.test>, b@c\r\nCc: (%s) d@e\r\n", word(), random() % 50, word());
-	buf_printf(m, "Subject: %s=?utf-8?q?_=C3=9C%ld?= %s\r\nX-Spam-Note: %s %ld\r\n", word(),
-	    random() % 300, word(), word(), random() % 500);
-	if (random() % 5 == 0)
-		buf_printf(m, "Subject: %s\r\n", word());
-	buf_add(m, STR("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
-	               "Content-Type: text/plain; charset=utf-8\r\n\r\n"));
-	add_words(m, (unsigned)random() % 20);
-	buf_add(m, STR("\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>"));
-	add_words(m, (unsigned)random() % 5);
-	buf_printf(m,
-	    "b<b>ol</b>d</p>\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: in %s"
-	    "\r\n\r\n%s\r\n--b\r\nContent-Type: image/png; name=\"%s "
-	    "%ld.png\"\r\n\r\nx\r\n--b--\r\n",
-	    word(), word(), word(), random() % 100);
-}
 
 static void deliver(struct store *s, unsigned n)
 {
@@ -75,7 +29,7 @@ static void deliver(struct store *s, unsigned n)
 	size_t n_taken;
 
 	for (unsigned i = 0; i < n; i++) {
-		make_message(&m);
+		test_make_letter(&m);
 		test_deliver(&t, buf_str(&m));
 	}
 	test_check(store_ingest(s, &n_taken));
@@ -156,35 +110,19 @@ static unsigned compare(struct store *s, unsigned classes, struct str needle)
 	return n_maybe;
 }
 
-static void random_needle(struct buf *needle)
-{
-	struct buf raw CLEANUP(buf_done) = BUF_MAX(4096);
-
-	buf_clear(needle);
-	while (needle->len == 0) {
-		struct str cut;
-		buf_clear(&raw);
-		add_words(&raw, 1 + (unsigned)random() % 3);
-		cut = str_from(buf_str(&raw), (size_t)random() % 6);
-		cut = str_first(cut, 1 + (size_t)random() % (random() % 2 ? 6 : 60));
-		while (cut.len > 0 && (cut.p[0] & 0xc0) == 0x80)
-			cut = str_from(cut, 1);
-		while (cut.len > 0 && !utf8_is_valid(cut))
-			cut.len--;
-		charset_search_key(cut, needle);
-	}
-}
-
 static void compare_many(struct store *s)
 {
 	static const unsigned sets[] = {STORE_SEARCH_BIT(SEARCH_N_CLASSES) - 1,
 	    STORE_SEARCH_BIT(SEARCH_CLASS_BODY), STORE_SEARCH_BIT(SEARCH_CLASS_SUBJECT),
 	    STORE_SEARCH_BIT(SEARCH_CLASS_FROM), STORE_SEARCH_BIT(SEARCH_CLASS_TO),
 	    STORE_SEARCH_BIT(SEARCH_CLASS_HEADER)};
-	struct buf needle CLEANUP(buf_done) = BUF_MAX(4096);
+	struct buf raw CLEANUP(buf_done) = BUF_MAX(TEST_NEEDLE_MAX);
+	struct buf needle CLEANUP(buf_done) = BUF_MAX(2 * TEST_NEEDLE_MAX);
 
 	for (unsigned i = 0; i < NEEDLES; i++) {
-		random_needle(&needle);
+		test_random_needle(&raw);
+		buf_clear(&needle);
+		charset_search_key(buf_str(&raw), &needle);
 		(void)compare(s, sets[i % ARRAY_LEN(sets)], buf_str(&needle));
 	}
 }
