@@ -1,5 +1,6 @@
 #include "session/imap/order.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -10,14 +11,14 @@
  * A rank is where a message's group starts in the order; those of one group are equal so far.
  * SETTLED: the group has no other.
  */
-enum { PREFIX_LEN = 8, TAIL_HEADER_LEN = 2 };
+enum { CHUNK_LEN = 8, TAIL_HEADER_LEN = 2 };
 static const uint32_t SETTLED = UINT32_C(1) << 31, NO_TAIL = UINT32_MAX;
 
 /* A message whose place is open, with what is looked at of its key. */
 struct record {
-	uint64_t prefix; /* compares as a number */
-	uint32_t index;  /* of the positions */
-	uint32_t tail;   /* in the pool: length, whether there is more, bytes; or NO_TAIL */
+	uint64_t chunk; /* as much as is compared at once: a number, or 8 bytes of text */
+	uint32_t index; /* of the positions */
+	uint32_t tail;  /* in the pool: length, whether there is more, bytes; or NO_TAIL */
 };
 
 struct sorting {
@@ -27,12 +28,11 @@ struct sorting {
 	const uint8_t *scores;
 	uint32_t *ranks;
 	size_t n, n_open;
-	struct record *records; /* of those open, in mailbox order */
-	uint32_t *sorted;       /* indexes of the records, in order */
+	struct record *records, *spare; /* of those open */
 	size_t n_records;
 	struct buf pool;
 	size_t tail_max;
-	bool reverse;
+	bool reverse, is_text;
 	bool more; /* some are equal so far and have more text */
 };
 
@@ -47,7 +47,7 @@ static void sorting_done(struct sorting *g)
 {
 	free(g->ranks);
 	free(g->records);
-	free(g->sorted);
+	free(g->spare);
 	buf_done(&g->pool);
 }
 
@@ -57,21 +57,26 @@ static uint64_t lifted(int64_t number)
 	return (uint64_t)number ^ (UINT64_C(1) << 63);
 }
 
+/* No text has a NUL in it: a shorter one comes first. */
 static uint64_t first_bytes(struct str text)
 {
-	uint64_t prefix = 0;
+	uint64_t chunk = 0;
 
-	for (size_t i = 0; i < PREFIX_LEN; i++)
-		prefix = prefix << 8 | (i < text.len ? (unsigned char)text.p[i] : 0);
-	return prefix;
+	if (text.len >= CHUNK_LEN) {
+		memcpy(&chunk, text.p, CHUNK_LEN);
+		return be64toh(chunk);
+	}
+	for (size_t i = 0; i < CHUNK_LEN; i++)
+		chunk = chunk << 8 | (i < text.len ? (unsigned char)text.p[i] : 0);
+	return chunk;
 }
 
 static void set_text(struct sorting *g, struct record *record, struct str text)
 {
-	struct str rest = str_from(text, PREFIX_LEN);
+	struct str rest = str_from(text, CHUNK_LEN);
 	struct str tail = str_first(rest, g->tail_max);
 
-	record->prefix = first_bytes(text);
+	record->chunk = first_bytes(text);
 	if (rest.len == 0)
 		return;
 	record->tail = (uint32_t)g->pool.len;
@@ -118,11 +123,11 @@ static uint64_t number_of(enum imap_sort_by by, const struct store_order_row *ro
 static void make_room(struct sorting *g)
 {
 	free(g->records);
-	free(g->sorted);
+	free(g->spare);
 	g->records = must(calloc(g->n_open, sizeof(*g->records)));
-	g->sorted = must(calloc(g->n_open, sizeof(*g->sorted)));
+	g->spare = must(calloc(g->n_open, sizeof(*g->spare)));
 	g->n_records = 0;
-	g->tail_max = num_min(ORDER_TAIL_MAX, ORDER_POOL_LEN / g->n_open);
+	g->tail_max = num_min(ORDER_TAIL_MAX, ORDER_POOL_LEN / g->n_open) / CHUNK_LEN * CHUNK_LEN;
 	buf_done(&g->pool);
 	g->pool = BUF_MAX(ORDER_POOL_LEN + TAIL_HEADER_LEN * g->n_open);
 }
@@ -146,92 +151,156 @@ static int read_records(
 		struct record *record = &g->records[g->n_records];
 		*record = (struct record){.index = (uint32_t)i, .tail = NO_TAIL};
 		if (by == SORT_RELEVANCY)
-			record->prefix = UINT8_MAX - g->scores[g->positions[i]];
+			record->chunk = UINT8_MAX - g->scores[g->positions[i]];
 		else if (text_key < 0)
-			record->prefix = number_of(by, &row);
+			record->chunk = number_of(by, &row);
 		else
 			set_text(g, record, str_from(row.keys[text_key], offset));
-		g->sorted[g->n_records] = (uint32_t)g->n_records;
 		g->n_records++;
 	}
 	return 0;
 }
 
-static int compare_tails(const struct sorting *g, uint32_t a, uint32_t b)
+/* --- sorting what was read --- */
+
+/* Up to so many are sorted by insertion. */
+enum { FEW = 48, BYTE_VALUES = 256 };
+
+static uint64_t value_of(const struct sorting *g, const struct record *record, bool by_rank)
 {
-	if (a == NO_TAIL || b == NO_TAIL)
-		return (a != NO_TAIL) - (b != NO_TAIL);
-	const unsigned char *x = (const unsigned char *)g->pool.p + a;
-	const unsigned char *y = (const unsigned char *)g->pool.p + b;
-	int order = memcmp(x + TAIL_HEADER_LEN, y + TAIL_HEADER_LEN, x[0] < y[0] ? x[0] : y[0]);
-	if (order != 0)
-		return order;
-	if (x[0] != y[0])
-		return x[0] < y[0] ? -1 : 1;
-	return x[1] - y[1];
+	return by_rank ? g->ranks[record->index] : record->chunk;
 }
 
-static int compare_values(const struct sorting *g, const struct record *a, const struct record *b)
+static void sort_few(const struct sorting *g, struct record *v, size_t n, bool by_rank)
 {
-	if (a->prefix != b->prefix)
-		return a->prefix < b->prefix ? -1 : 1;
-	return compare_tails(g, a->tail, b->tail);
+	for (size_t i = 1; i < n; i++) {
+		struct record record = v[i];
+		uint64_t value = value_of(g, &record, by_rank);
+		size_t to = i;
+		for (; to > 0 && value_of(g, &v[to - 1], by_rank) > value; to--)
+			v[to] = v[to - 1];
+		v[to] = record;
+	}
 }
 
-static int compare_records(const void *x, const void *y, void *context)
+/* One byte of the values, from `from` to `to`. False: it is the same in all, and nothing is done.
+ */
+static bool sort_byte(const struct sorting *g, const struct record *from, struct record *to,
+    size_t n, bool by_rank, unsigned shift)
 {
-	const struct sorting *g = context;
-	const struct record *a = &g->records[*(const uint32_t *)x];
-	const struct record *b = &g->records[*(const uint32_t *)y];
+	uint32_t starts[BYTE_VALUES] = {0};
+	uint32_t sum = 0;
 
-	if (g->ranks[a->index] != g->ranks[b->index])
-		return g->ranks[a->index] < g->ranks[b->index] ? -1 : 1;
-	int order = compare_values(g, a, b);
-	if (order != 0)
-		return g->reverse ? -order : order;
-	return a->index < b->index ? -1 : a->index > b->index;
+	for (size_t i = 0; i < n; i++)
+		starts[value_of(g, &from[i], by_rank) >> shift & 0xff]++;
+	if (starts[value_of(g, &from[0], by_rank) >> shift & 0xff] == n)
+		return false;
+	for (size_t i = 0; i < BYTE_VALUES; i++) {
+		uint32_t n_here = starts[i];
+		starts[i] = sum;
+		sum += n_here;
+	}
+	for (size_t i = 0; i < n; i++)
+		to[starts[value_of(g, &from[i], by_rank) >> shift & 0xff]++] = from[i];
+	return true;
 }
 
-static const struct record *record_at(const struct sorting *g, size_t k)
+/* By the chunks or by the ranks; equal ones stay as they stand. Time grows with `n` alone. */
+static void sort_records(struct sorting *g, size_t first, size_t n, bool by_rank)
 {
-	return &g->records[g->sorted[k]];
+	struct record *v = g->records + first, *from = v, *to = g->spare + first;
+
+	if (n <= FEW) {
+		sort_few(g, v, n, by_rank);
+		return;
+	}
+	for (unsigned shift = 0; shift < (by_rank ? 32 : 64); shift += 8) {
+		if (!sort_byte(g, from, to, n, by_rank, shift))
+			continue;
+		struct record *swapped = from;
+		from = to;
+		to = swapped;
+	}
+	if (from != v)
+		memcpy(v, from, n * sizeof(*v));
 }
 
-static bool has_more(const struct sorting *g, const struct record *record)
+/* Where a text goes on behind what is in the pool, a last chunk says so. */
+static bool is_cut_before(const struct sorting *g, const struct record *record, size_t depth)
 {
-	return record->tail != NO_TAIL && g->pool.p[record->tail + 1] != 0;
+	if (record->tail == NO_TAIL)
+		return false;
+	const char *tail = g->pool.p + record->tail;
+	return tail[1] != 0 && (depth - 1) * CHUNK_LEN >= (unsigned char)tail[0];
 }
 
-/* Those of a group from `k` to `end` whose keys are equal become a group. */
+/* Of depth 1 on; those before are equal. */
+static uint64_t chunk_at(const struct sorting *g, const struct record *record, size_t depth)
+{
+	if (record->tail == NO_TAIL)
+		return 0;
+	if (is_cut_before(g, record, depth))
+		return 1;
+	const char *tail = g->pool.p + record->tail;
+	struct str text = str_of(tail + TAIL_HEADER_LEN, (unsigned char)tail[0]);
+	return first_bytes(str_from(text, (depth - 1) * CHUNK_LEN));
+}
+
+static uint64_t turned(const struct sorting *g, uint64_t chunk)
+{
+	return g->reverse ? ~chunk : chunk;
+}
+
 static void make_group(struct sorting *g, uint32_t rank, size_t k, size_t end)
 {
 	if (end - k == 1) {
-		g->ranks[record_at(g, k)->index] = rank | SETTLED;
+		g->ranks[g->records[k].index] = rank | SETTLED;
 		g->n_open--;
 		return;
 	}
-	g->more |= has_more(g, record_at(g, k));
 	for (; k < end; k++)
-		g->ranks[record_at(g, k)->index] = rank;
+		g->ranks[g->records[k].index] = rank;
 }
 
-/* Splits the group that starts at `k` by its keys and returns where it ends. */
-static size_t split_group(struct sorting *g, size_t k)
+/*
+ * Records that are in the order of their chunks at `depth`, and start at `rank`: equal ones are
+ * looked at further on, as far as there is more of them. As deep as a tail has chunks.
+ */
+static void split(struct sorting *g, size_t first, size_t end, uint32_t rank, size_t depth)
 {
-	uint32_t rank = g->ranks[record_at(g, k)->index];
-	size_t end = k + 1;
-
-	while (end < g->n_records && g->ranks[record_at(g, end)->index] == rank)
-		end++;
-	while (k < end) {
-		size_t equal = k + 1;
-		while (equal < end && compare_values(g, record_at(g, k), record_at(g, equal)) == 0)
+	for (size_t k = first, equal; k < end; k = equal) {
+		const struct record *record = &g->records[k];
+		for (equal = k + 1; equal < end && g->records[equal].chunk == record->chunk;)
 			equal++;
-		make_group(g, rank, k, equal);
-		rank += (uint32_t)(equal - k);
-		k = equal;
+		uint32_t own_rank = rank + (uint32_t)(k - first);
+		bool is_cut = g->is_text && depth > 0 && is_cut_before(g, record, depth);
+		bool ends = !g->is_text || (turned(g, record->chunk) & 0xff) == 0 || is_cut;
+		if (ends || equal == k + 1) {
+			g->more |= is_cut && equal > k + 1;
+			make_group(g, own_rank, k, equal);
+			continue;
+		}
+		for (size_t i = k; i < equal; i++)
+			g->records[i].chunk = turned(g, chunk_at(g, &g->records[i], depth + 1));
+		sort_records(g, k, equal - k, false);
+		split(g, k, equal, own_rank, depth + 1);
 	}
-	return end;
+}
+
+/* All that was read, group by group. */
+static void sort_all(struct sorting *g)
+{
+	for (size_t k = 0; k < g->n_records; k++)
+		g->records[k].chunk = turned(g, g->records[k].chunk);
+	sort_records(g, 0, g->n_records, false);
+	sort_records(g, 0, g->n_records, true);
+	for (size_t k = 0, end; k < g->n_records; k = end) {
+		uint32_t rank = g->ranks[g->records[k].index];
+		end = k + 1;
+		while (end < g->n_records && g->ranks[g->records[end].index] == rank)
+			end++;
+		split(g, k, end, rank, 0);
+	}
 }
 
 static void close_order(struct store_order **order)
@@ -245,6 +314,7 @@ static int sort_by(struct sorting *g, const struct imap_sort_key *key)
 	size_t offset = 0;
 
 	g->reverse = key->reverse;
+	g->is_text = text_key_of(key->by) >= 0;
 	int r = store_order_open(g->view, fields_of(key->by), &order);
 	if (r < 0)
 		return r;
@@ -252,11 +322,9 @@ static int sort_by(struct sorting *g, const struct imap_sort_key *key)
 		r = read_records(g, order, key->by, offset);
 		if (r < 0)
 			return r;
-		qsort_r(g->sorted, g->n_records, sizeof(*g->sorted), compare_records, g);
 		g->more = false;
-		for (size_t k = 0; k < g->n_records;)
-			k = split_group(g, k);
-		offset += PREFIX_LEN + g->tail_max;
+		sort_all(g);
+		offset += CHUNK_LEN + g->tail_max;
 	} while (g->more);
 	return 0;
 }
@@ -294,7 +362,8 @@ int order_sort(struct imap_session *s, const struct imap_sort_key *keys, size_t 
 	if (r < 0)
 		return r;
 	free(g.records);
-	g.records = NULL;
+	free(g.spare);
+	g.records = g.spare = NULL;
 	put_in_order(&g, positions);
 	return 0;
 }

@@ -21,7 +21,7 @@ struct expected {
 static struct test_account t;
 static struct imap_session session;
 static struct expected expected[N_MESSAGES];
-static bool by_date_down;
+static bool by_subject_down, by_date_down;
 
 /* The same numbers in every run. */
 static unsigned next_random(void)
@@ -96,18 +96,19 @@ static int compare_expected(const void *x, const void *y)
 	int order = str_cmp(str_of(a->subject, a->len), str_of(b->subject, b->len));
 
 	if (order != 0)
-		return order;
+		return by_subject_down ? -order : order;
 	if (a->sent_at != b->sent_at)
 		return (a->sent_at < b->sent_at ? -1 : 1) * (by_date_down ? -1 : 1);
 	return a->position < b->position ? -1 : 1;
 }
 
-static void check(bool date_down)
+static void check(bool subject_down, bool date_down)
 {
-	const struct imap_sort_key keys[] = {{SORT_SUBJECT, false}, {SORT_DATE, date_down}};
+	const struct imap_sort_key keys[] = {{SORT_SUBJECT, subject_down}, {SORT_DATE, date_down}};
 	uint32_t positions[N_MESSAGES];
 
 	read_expected();
+	by_subject_down = subject_down;
 	by_date_down = date_down;
 	qsort(expected, N_MESSAGES, sizeof(expected[0]), compare_expected);
 	for (uint32_t i = 0; i < N_MESSAGES; i++)
@@ -120,8 +121,10 @@ static void check(bool date_down)
 
 static void test_long_subjects(void **state UNUSED)
 {
-	check(false);
-	check(true);
+	check(false, false);
+	check(false, true);
+	check(true, false);
+	check(true, true);
 }
 
 /* Only those that were found, and none at all. */
