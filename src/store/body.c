@@ -12,6 +12,7 @@
 
 struct store_body {
 	struct store *store;
+	uint32_t message;
 	struct body key;
 	struct letterbox_place place;
 	uint32_t record_len;
@@ -49,9 +50,13 @@ static int find_body(struct store *s, uint32_t message, struct store_body *b)
 	return error;
 }
 
-/* True when the message has no row any more: then missing bytes are no damage. */
+/*
+ * True when the message has no row any more: then missing bytes are no damage. A scan's snapshot
+ * may be older than what freed them.
+ */
 static bool is_expunged(struct store *s, uint32_t message)
 {
+	store_scans_stop(s);
 	struct store_body probe = {.store = s, .fd = -1};
 	int error = find_body(s, message, &probe);
 	body_wipe(&probe.key);
@@ -89,14 +94,14 @@ static int start_blob(struct store_body *b)
 }
 
 /* Says what is damaged, unless the message was expunged meanwhile. */
-static int judge(struct store_body *b, uint32_t message, int error)
+static int judge(struct store_body *b, int error)
 {
 	bool lost = error == -ENOENT || error == -ENODATA || error == -EBADMSG ||
 	            error == -EACCES || error == -EPROTONOSUPPORT || error == -EFBIG ||
 	            error == -EINVAL;
 	if (!lost)
 		return error;
-	if (message && is_expunged(b->store, message))
+	if (is_expunged(b->store, b->message))
 		return -ENOENT;
 	if (b->key.in_blob) {
 		char name[BLOB_NAME_LEN + 1], path[STORE_FILE_NAME_MAX];
@@ -125,6 +130,7 @@ int store_body_open(struct store *s, uint32_t message, struct store_body **ret_b
 	if (!b)
 		abort();
 	*b = (struct store_body){.store = s,
+	    .message = message,
 	    .fd = -1,
 	    .bytes = BUF_MAX(STORE_MESSAGE_LEN_MAX),
 	    .piece = BUF_MAX(STORE_BODY_PIECE)};
@@ -142,7 +148,7 @@ int store_body_open(struct store *s, uint32_t message, struct store_body **ret_b
 	else
 		error = start_blob(b);
 	if (error) {
-		error = judge(b, message, error);
+		error = judge(b, error);
 		store_body_close(b);
 		return error;
 	}
@@ -167,7 +173,7 @@ int store_body_all(struct store_body *b, struct str *ret_bytes)
 	if (!b->whole) {
 		int error = read_whole_blob(b);
 		if (error)
-			return judge(b, 0, error);
+			return judge(b, error);
 	}
 	*ret_bytes = buf_str(&b->bytes);
 	return 0;
@@ -207,7 +213,7 @@ int store_body_piece(struct store_body *b, uint64_t at, struct str *ret_bytes)
 	while (!error && at >= b->piece_at + b->piece.len)
 		error = next_piece(b);
 	if (error)
-		return judge(b, 0, error);
+		return judge(b, error);
 	*ret_bytes = str_from(buf_str(&b->piece), (size_t)(at - b->piece_at));
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/store_private.h"
 
@@ -12,7 +13,10 @@ struct store_scan {
 	enum db_statement which;
 	sqlite3_stmt *stmt;
 	bool running;
-	size_t at, end; /* entries of the view that are still to come */
+	struct store_scan *next; /* of all that are open */
+	struct store_row *row;   /* what was given last */
+	char *kept;              /* its texts, when the statement was stopped meanwhile */
+	size_t at, end;          /* entries of the view that are still to come */
 	size_t n_in_batch;
 };
 
@@ -34,14 +38,52 @@ int store_scan_open(
 		free(scan);
 		return store_note_error(v->store, db_error(&v->store->db, result));
 	}
+	scan->next = v->store->scans;
+	v->store->scans = scan;
 	*ret_scan = scan;
 	return 0;
+}
+
+/* Stops the statement; the texts of the row that was given last stay where the caller finds them.
+ */
+static void stop(struct store_scan *scan)
+{
+	struct store_row *row = scan->row;
+	struct str *texts[] = {
+	    &row->envelope, &row->body, &row->bodystructure, &row->subject, &row->message_id};
+	size_t len = 1;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		len += texts[i]->len;
+	scan->kept = malloc(len);
+	if (!scan->kept)
+		abort();
+	char *to = scan->kept;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		if (texts[i]->len > 0)
+			memcpy(to, texts[i]->p, texts[i]->len);
+		texts[i]->p = to;
+		to += texts[i]->len;
+	}
+	sqlite3_reset(scan->stmt);
+	scan->running = false;
+}
+
+void store_scans_stop(struct store *s)
+{
+	for (struct store_scan *scan = s->scans; scan; scan = scan->next)
+		if (scan->running)
+			stop(scan);
 }
 
 void store_scan_close(struct store_scan *scan)
 {
 	if (!scan)
 		return;
+	struct store_scan **link = &scan->view->store->scans;
+	while (*link != scan)
+		link = &(*link)->next;
+	*link = scan->next;
+	free(scan->kept);
 	sqlite3_finalize(scan->stmt);
 	free(scan);
 }
@@ -80,11 +122,14 @@ static void read_row(struct store_scan *scan, struct store_row *row)
 int store_scan_next(struct store_scan *scan, struct store_row *ret_row)
 {
 	const struct store_view *v = scan->view;
+	free(scan->kept);
+	scan->kept = NULL;
 	while (scan->at < scan->end) {
 		if (!scan->running || scan->n_in_batch == STORE_SCAN_BATCH)
 			start_batch(scan);
 		int row = db_step(&v->store->db, scan->stmt);
 		if (row <= 0) {
+			scan->running = false;
 			scan->at = scan->end;
 			return store_note_error(v->store, row);
 		}
@@ -95,6 +140,7 @@ int store_scan_next(struct store_scan *scan, struct store_row *ret_row)
 		if (scan->at == scan->end || store_view_entry(v, scan->at).uid != uid)
 			continue;
 		read_row(scan, ret_row);
+		scan->row = ret_row;
 		scan->at++;
 		return 1;
 	}

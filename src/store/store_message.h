@@ -52,7 +52,8 @@ MUST_USE int store_scan_open(
     struct store_view *v, size_t first, size_t end, unsigned columns, struct store_scan **ret_scan);
 /*
  * 1 and the next row; 0 at the end; -errno. Entries whose message is gone meanwhile are left out.
- * A damaged row is reported and ends the scan with -EBADMSG.
+ * A damaged row is reported and ends the scan with -EBADMSG. `*ret_row` is the scan's until the
+ * next call or the end: its texts may be moved.
  */
 MUST_USE int store_scan_next(struct store_scan *scan, struct store_row *ret_row);
 void store_scan_close(struct store_scan *scan);

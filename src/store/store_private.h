@@ -42,6 +42,7 @@ struct store {
 	struct buf bytes;    /* and its message */
 	struct arena parsed; /* what parsing a message leaves */
 
+	struct store_scan *scans;        /* those that are open */
 	struct search_work *search_work; /* on the word index; NULL: none at the moment */
 };
 
@@ -99,6 +100,11 @@ void store_box_count_flags(struct store_box *box, uint64_t flags, int by);
 /* Removes it, notes it as expunged, and as dead where no mailbox holds the message any more. */
 MUST_USE int store_box_remove(
     struct store *s, struct store_box *box, uint32_t uid, uint64_t modseq);
+/*
+ * message.c: ends the snapshot that open scans hold; they go on in a new one. What is read of a
+ * message's row after it is not older than the call.
+ */
+void store_scans_stop(struct store *s);
 /* Notes a message without place as dead, if it is. */
 MUST_USE int store_message_release(struct store *s, uint32_t message);
 

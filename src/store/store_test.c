@@ -173,6 +173,49 @@ static void test_scan(void **state UNUSED)
 	store_view_close(v);
 }
 
+/* A scan reads rows of before; that a message's bytes are gone since is no damage. */
+static void test_body_expunged_during_scan(void **state UNUSED)
+{
+	for (unsigned i = 0; i < 5; i++)
+		test_deliver_number(&t, i);
+	ingest();
+	struct store_view *v = view("INBOX");
+	struct store *other = test_open(&t);
+	struct store_mailbox inbox = mailbox("INBOX");
+	struct store_view *others;
+	assert_int_equal(store_view_open(other, inbox.id, false, &others), 0);
+	struct store_scan *scan;
+	struct store_row row;
+	assert_int_equal(store_scan_open(v, 0, 5, 7, &scan), 0);
+	assert_int_equal(store_scan_next(scan, &row), 1);
+
+	const uint32_t uids[] = {2, 3};
+	const struct store_flag_change change = {.mode = STORE_FLAGS_ADD, .flags = STORE_DELETED};
+	struct store_flag_result result;
+	struct store_uids removed;
+	assert_int_equal(
+	    store_flags(others, (struct store_uids){uids, 2}, &change, &arena, &result), 0);
+	assert_int_equal(store_expunge(others, (struct store_uids){0}, true, &arena, &removed), 0);
+	assert_int_equal(removed.n, 2);
+
+	struct store_body *b;
+	assert_int_equal(store_body_open(s, store_view_entry(v, 1).message, &b), -ENOENT);
+	assert_int_equal(t.n_damage, 0);
+	assert_true(str_eq(row.subject, STR("Letter 0")));
+	assert_int_equal(store_scan_next(scan, &row), 1);
+	assert_int_equal(row.uid, 4);
+	assert_true(str_eq(row.subject, STR("Letter 3")));
+	assert_int_equal(store_body_open(s, store_view_entry(v, 2).message, &b), -ENOENT);
+	assert_int_equal(store_scan_next(scan, &row), 1);
+	assert_int_equal(row.uid, 5);
+	assert_int_equal(store_scan_next(scan, &row), 0);
+	assert_int_equal(t.n_damage, 0);
+	store_scan_close(scan);
+	store_view_close(others);
+	store_close(other);
+	store_view_close(v);
+}
+
 static void test_flags(void **state UNUSED)
 {
 	for (unsigned i = 0; i < 5; i++)
@@ -640,6 +683,7 @@ int main(void)
 	    TEST(test_scan),
 	    TEST(test_flags),
 	    TEST(test_expunge),
+	    TEST(test_body_expunged_during_scan),
 	    TEST(test_refresh_fails),
 	    TEST(test_copy_and_move),
 	    TEST(test_mailbox_names),
