@@ -157,9 +157,9 @@ def imap_hears_what_pop3_does(server):
         client.dele(3)
         expect_equal(c.ok("NOOP").untagged, [], "before QUIT")
         client.quit()
-        wait_until(lambda: c.ok("STATUS INBOX (MESSAGES)").one(rb"MESSAGES (\d+)").group(1) == b"3", 10, "the removal")
-        found = c.ok("SEARCH SEEN").one(rb"SEARCH ?([\d ]*)").group(1)
-        expect_equal(found.split(), [b"2"], "only what was retrieved is read")
+        expect_equal(c.ok("STATUS INBOX (MESSAGES UNSEEN)").one(rb"MESSAGES (\d+) UNSEEN (\d+)").groups(), (b"3", b"2"))
+        seen = lambda: c.ok("SEARCH SEEN").one(rb"SEARCH ?([\d ]*)").group(1).split()  # noqa: E731
+        wait_until(lambda: c.ok("NOOP") and seen() == [b"2"], 10, "that what was retrieved, and nothing else, is read")
 
 
 @test

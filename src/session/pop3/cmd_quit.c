@@ -73,6 +73,7 @@ void pop3_cmd_quit(struct pop3_session *s, const struct pop3_command *c)
 	int r = remove_deleted(s);
 
 	(void)c;
+	pop3_store_seen(s);
 	if (r < 0)
 		pop3_error(s, "[SYS/TEMP] The messages marked as deleted were not removed");
 	else
