@@ -95,8 +95,8 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_THREAD_ADD] = "INSERT OR IGNORE INTO thread_keys (key, thread_id) VALUES (?1, ?2)",
     [DB_THREAD_PUT] = "INSERT OR REPLACE INTO thread_keys (key, thread_id) VALUES (?1, ?2)",
     [DB_OBJECT_THREAD] = "UPDATE objects SET thread_id = ?2 WHERE message = ?1",
-    [DB_PREVIEW_ADD] = "INSERT INTO previews (message, preview) VALUES (?1, ?2)",
-    [DB_PREVIEW_GET] = "SELECT preview FROM previews WHERE message = ?1",
+    [DB_PREVIEW_ADD] = "UPDATE objects SET preview = ?2 WHERE message = ?1",
+    [DB_PREVIEW_GET] = "SELECT preview FROM objects WHERE message = ?1 AND preview IS NOT NULL",
     [DB_ANNOTATION_PUT] =
         "INSERT OR REPLACE INTO annotations (mailbox, modseq, changed_at, entry, value) VALUES "
         "(?1, ?2, ?3, ?4, ?5)",

@@ -232,6 +232,17 @@ static int make_version_10(struct db *db, struct letterbox_place end UNUSED)
 	    "DROP INDEX entries_modseq;");
 }
 
+/* Version 11 keeps previews beside the ids: each table that a new message touches costs a page. */
+static int make_version_11(struct db *db, struct letterbox_place end UNUSED)
+{
+	return run_sql(db,
+	    "ALTER TABLE objects ADD COLUMN preview TEXT;"
+	    "UPDATE objects SET preview = (SELECT p.preview FROM previews p WHERE p.message = "
+	    "objects.message);"
+	    "DROP TRIGGER previews_gone;"
+	    "DROP TABLE previews;");
+}
+
 /* The step to version n + 1 stands at n. */
 static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place end) = {
     make_version_1,
@@ -244,6 +255,7 @@ static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place 
     make_version_8,
     make_version_9,
     make_version_10,
+    make_version_11,
 };
 
 static int get_version(struct db *db, int *ret_version)
