@@ -102,17 +102,24 @@ static int change_run(struct flagging *f, size_t first, size_t end)
 	return 0;
 }
 
+/* Where the entry with this UID stands; `next` is looked at first. SIZE_MAX: nowhere. */
+static size_t find(const struct store_view *v, uint32_t uid, size_t next)
+{
+	/* Those asked for are mostly neighbours. */
+	if (next < v->n && store_view_entry(v, next).uid == uid)
+		return next;
+	size_t at = store_view_at(v, uid);
+	return at < v->n && store_view_entry(v, at).uid == uid ? at : SIZE_MAX;
+}
+
 static int change_runs(struct flagging *f, struct store_uids uids)
 {
 	const struct store_view *v = f->view;
 	size_t first = 0, end = 0;
 	int error = 0;
 	for (size_t i = 0; !error && i < uids.n; i++) {
-		/* Those asked for are mostly neighbours. */
-		size_t at = end < v->n && store_view_entry(v, end).uid == uids.v[i]
-		                ? end
-		                : store_view_at(v, uids.v[i]);
-		if (at == v->n || store_view_entry(v, at).uid != uids.v[i] || !is_changing(f, at))
+		size_t at = find(v, uids.v[i], end);
+		if (at == SIZE_MAX || !is_changing(f, at))
 			continue;
 		if (at != end && end > first)
 			error = change_run(f, first, end);

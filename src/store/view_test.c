@@ -88,11 +88,12 @@ static void test_listed_late(void **state UNUSED)
 	deliver(6, 7);
 	expunge(v, deleted, 3);
 	assert_int_equal(store_view_load(late), 0);
-	assert_true(late->n == 6 && late->n_gone == 3);
+	assert_int_equal(late->n, 6);
+	assert_int_equal(late->n_gone, 3);
+	static const bool gone[] = {true, false, false, true, false, true};
 	for (size_t i = 0; i < 6; i++) {
-		bool gone = i == 0 || i == 3 || i == 5;
 		assert_int_equal(store_view_entry(late, i).uid, i + 1);
-		assert_int_equal((store_view_entry(late, i).flags & STORE_GONE) != 0, gone);
+		assert_int_equal((store_view_entry(late, i).flags & STORE_GONE) != 0, gone[i]);
 	}
 	for (int again = 0; again < 2; again++) {
 		c = refresh(again ? idle : late);

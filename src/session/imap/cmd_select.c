@@ -127,6 +127,31 @@ static int send_since(struct imap_session *s, struct imap_resync *resync)
 	return r;
 }
 
+/* What is wrong with QRESYNC's parameter leaves the mailbox that is selected (RFC 7162 §3.2.5). */
+static bool accept_resync(
+    struct imap_session *s, const struct imap_resync *resync, struct imap_result *ret_result)
+{
+	if (!s->qresync)
+		*ret_result = IMAP_RESULT_BAD("QRESYNC needs ENABLE QRESYNC");
+	else if (s->uidonly && resync->match_numbers.n > 0)
+		*ret_result = imap_uid_required();
+	else if (!vanished_is_sample(resync))
+		*ret_result = IMAP_RESULT_BAD("Numbers and UIDs do not go together");
+	else
+		return true;
+	return false;
+}
+
+static int open_mailbox(struct imap_session *s, const struct store_mailbox *mailbox, bool examine)
+{
+	int r = authorize_rights(s->store, &s->subject, mailbox->id, &s->rights);
+
+	if (r == 0)
+		r = store_view_select(s->store, mailbox->id, examine, &s->view);
+	s->read_only = examine || (s->rights & RIGHTS_TO_CHANGE) == 0;
+	return r;
+}
+
 /*
  * SELECT and EXAMINE (RFC 9051 §6.3.2). A mailbox that was selected is left even when the new one
  * cannot be had.
@@ -137,23 +162,15 @@ struct imap_result imap_cmd_select(struct imap_session *s, const struct imap_com
 	struct store_mailbox mailbox;
 	struct imap_result result;
 
-	if (c->resync != NULL && !s->qresync)
-		return IMAP_RESULT_BAD("QRESYNC needs ENABLE QRESYNC");
-	if (s->uidonly && c->resync != NULL && c->resync->match_numbers.n > 0)
-		return imap_uid_required();
-	if (c->resync != NULL && !vanished_is_sample(c->resync))
-		return IMAP_RESULT_BAD("Numbers and UIDs do not go together");
+	if (c->resync != NULL && !accept_resync(s, c->resync, &result))
+		return result;
 	imap_unselect(s, true);
 	imap_take_in(s);
 	if (!imap_find_permitted(s, c->name, STORE_RIGHT_READ, &mailbox, &result))
 		return result;
-	int r = authorize_rights(s->store, &s->subject, mailbox.id, &s->rights);
+	int r = open_mailbox(s, &mailbox, examine);
 	if (r < 0)
 		return imap_store_error(s, r);
-	r = store_view_select(s->store, mailbox.id, examine, &s->view);
-	if (r < 0)
-		return imap_store_error(s, r);
-	s->read_only = examine || (s->rights & RIGHTS_TO_CHANGE) == 0;
 	if (c->condstore)
 		s->condstore = true;
 	send_state(s, c, &mailbox);
