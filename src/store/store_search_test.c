@@ -327,6 +327,27 @@ static void an_unfinished_joining_is_done_anew(void **state)
 	test_account_remove(&t);
 }
 
+static void a_rebuilt_database_is_indexed_anew(void **state)
+{
+	(void)state;
+	test_account_make(&t);
+	struct store *s = test_open(&t);
+	deliver(s, 3 * STORE_SEARCH_TAIL);
+	work_to_the_end(s);
+	store_close(s);
+	int mark = open(STORE_DAMAGE_MARK, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(mark >= 0);
+	close(mark);
+	s = test_open(&t);
+	assert_int_equal(count(s, "SELECT indexed FROM search_state"), 0);
+	compare_many(s);
+	work_to_the_end(s);
+	assert_true(count(s, "SELECT indexed FROM search_state") >= 3 * STORE_SEARCH_TAIL);
+	compare_many(s);
+	store_close(s);
+	test_account_remove(&t);
+}
+
 static void an_arena_that_is_too_small_is_said(void **state)
 {
 	(void)state;
@@ -350,6 +371,7 @@ int main(void)
 	    cmocka_unit_test(words_of_deleted_messages_go),
 	    cmocka_unit_test(one_session_works_at_a_time),
 	    cmocka_unit_test(an_unfinished_joining_is_done_anew),
+	    cmocka_unit_test(a_rebuilt_database_is_indexed_anew),
 	    cmocka_unit_test(an_arena_that_is_too_small_is_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -347,8 +347,10 @@ int search_run(struct imap_session *s, struct imap_search_key *key, struct searc
 	struct searching g = {.s = s, .now = clock_wall()};
 	struct search_found found = {0};
 	struct outcomes outcomes = {0};
-	int r = search_ask_index(s, key);
+	int r = 0;
 
+	if (s->view->n >= SEARCH_INDEX_LEAST)
+		r = search_ask_index(s, key);
 	found.positions = ARENA_NEW_ARRAY(&s->arena, uint32_t, s->view->n + 1);
 	outcomes.v = ARENA_NEW_ARRAY(&s->arena, uint8_t, s->view->n + 1);
 	if (r == 0 && (found.positions == NULL || outcomes.v == NULL))

@@ -14,6 +14,10 @@
 
 #include "session/imap/imap_session.h"
 
+/* Fewer messages are sooner looked into than the index is asked, which knows those of all
+ * mailboxes. */
+enum { SEARCH_INDEX_LEAST = 8 };
+
 /*
  * Makes the program ready, in place: strings converted from `charset` and folded, sets resolved,
  * keys ordered by cost. False: `*ret_result` is the answer (BADCHARSET, a bad number).

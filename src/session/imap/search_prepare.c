@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "mail/charset.h"
+#include "session/imap/effort.h"
 #include "session/imap/search_fuzzy.h"
 #include "store/store_object.h"
 #include "store/store_search.h"
@@ -277,7 +278,7 @@ static int ask_index(struct imap_session *s, struct imap_search_key *key)
 	if (is_of_many(key))
 		yes_is_maybe(answer);
 	key->answer = answer;
-	return 0;
+	return imap_effort_step(s, EFFORT_LOOK);
 }
 
 int search_ask_index(struct imap_session *s, struct imap_search_key *key)
