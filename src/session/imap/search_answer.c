@@ -112,7 +112,7 @@ static void write_correlators(const struct search_answer *a, struct buf *out)
 	buf_printf(out, "(TAG \"%.*s\"", STR_FMT(a->tag));
 	if (a->mailbox != NULL) {
 		buf_add(out, STR(" MAILBOX "));
-		imap_mailbox_name_write(a->mailbox->name, a->s->rev2, out);
+		imap_mailbox_name_write(a->mailbox->name, a->s->utf8, out);
 		buf_printf(out, " UIDVALIDITY %u", a->s->view->uidvalidity);
 	}
 	buf_add_c(out, ')');
