@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -21,6 +22,18 @@ struct pending {
 	uint64_t flags;
 	int64_t internal_at;
 	int internal_zone;
+	struct letterbox_place place; /* of its record */
+};
+
+/* What writing the records takes, and where they stand. */
+struct writing {
+	struct arena arena;
+	struct record_sender sender;
+	uint64_t group;
+	struct store_box box;
+	struct str mailbox;    /* its name */
+	uint32_t next_message; /* none of ours has a lower number */
+	struct letterbox_place start, end;
 };
 
 struct store_append {
@@ -46,8 +59,8 @@ int store_append_begin(struct store *s, uint64_t mailbox, struct store_append **
 		return store_note_error(s, error);
 	error = store_box_load(s, mailbox, &box);
 	db_end_read(&s->db);
-	uint64_t used, limit;
-	if (!error)
+	uint64_t used = 0, limit = s->keys.public.quota_bytes;
+	if (!error && limit > 0) /* else nobody needs to go through all the files */
 		error = store_usage(s, &used, &limit);
 	if (error)
 		return store_note_error(s, error);
@@ -176,9 +189,8 @@ int store_append_add(struct store_append *a, const struct store_append_message *
 	return 0;
 }
 
-/* Appends the record of message `i` of the group to the letterbox. */
-static int write_record(struct store_append *a, size_t i, uint64_t group, struct str mailbox,
-    const struct record_sender *sender)
+/* Seals the record of message `i` of the group to the store's buffer. */
+static int seal_record(struct store_append *a, size_t i, const struct writing *w)
 {
 	struct store *s = a->store;
 	struct pending *p = &a->messages[i];
@@ -186,12 +198,12 @@ static int write_record(struct store_append *a, size_t i, uint64_t group, struct
 	store_keywords_to_names(s, p->flags, &keywords);
 	struct metadata m = {.kind = METADATA_APPENDED,
 	    .mailbox_id = a->mailbox,
-	    .mailbox = mailbox,
+	    .mailbox = w->mailbox,
 	    .system_flags = p->flags & STORE_SYSTEM_FLAGS,
 	    .keywords = buf_str(&keywords),
 	    .internal_at = p->internal_at,
 	    .internal_zone = (int16_t)p->internal_zone,
-	    .group = group,
+	    .group = w->group,
 	    .group_index = (uint16_t)i,
 	    .group_n = (uint16_t)a->n,
 	    .replaced_mailbox = a->replaced_uid > 0 ? a->replaced_mailbox : 0,
@@ -206,43 +218,74 @@ static int write_record(struct store_append *a, size_t i, uint64_t group, struct
 	if (!p->body.in_blob)
 		error = body_seal(&bytes, 1, &sealed, &p->body);
 	buf_clear(&s->record);
-	if (!error)
-		error = record_seal(sender, &s->keys.public, clock_wall_ms(), buf_str(&metadata),
-		    &p->body, buf_str(&sealed), &s->record);
-	struct letterbox_place place;
-	return error ? error : letterbox_append(s->letterbox, buf_str(&s->record), &place);
+	return error ? error
+	             : record_seal(&w->sender, &s->keys.public, clock_wall_ms(), buf_str(&metadata),
+	                   &p->body, buf_str(&sealed), &s->record);
 }
 
-static int write_records(struct store_append *a, uint64_t group)
+/* Within a transaction, before anything is written. Given: writing_done. */
+static int begin_writing(struct store_append *a, struct writing *w)
 {
-	struct store *s = a->store;
-	struct arena arena CLEANUP(arena_done) = ARENA_MAX(8192);
-	struct str name;
-	int error = store_box_name(s, a->mailbox, &arena, &name);
-	if (!error && a->has_blobs)
-		error = io_fsync(s->blobs_fd);
-	if (error)
-		return error;
-	struct record_sender sender;
-	record_sender_init(&sender);
-	for (size_t i = 0; !error && i < a->n; i++)
-		error = write_record(a, i, group, name, &sender);
-	record_sender_done(&sender);
-	return error ? error : letterbox_sync(s->letterbox);
+	*w = (struct writing){.arena = ARENA_MAX(8192)};
+	record_sender_init(&w->sender);
+	cipher_random(&w->group, sizeof(w->group));
+	int error = store_box_load(a->store, a->mailbox, &w->box);
+	return error ? error : store_box_name(a->store, a->mailbox, &w->arena, &w->mailbox);
 }
+
+static void writing_done(struct writing *w)
+{
+	record_sender_done(&w->sender);
+	arena_done(&w->arena);
+}
+
+/* Under the letterbox's lock; the first may be sealed before. */
+static int write_records(struct store_append *a, const struct writing *w, bool sealed)
+{
+	int error = 0;
+	for (size_t i = 0; !error && i < a->n; i++) {
+		if (i > 0 || !sealed)
+			error = seal_record(a, i, w);
+		if (!error)
+			error = letterbox_append(
+			    a->store->letterbox, buf_str(&a->store->record), &a->messages[i].place);
+	}
+	return error;
+}
+
+static int sync_blobs(const struct store_append *a)
+{
+	return a->has_blobs ? io_fsync(a->store->blobs_fd) : 0;
+}
+
+/* Under the letterbox's lock. True: nothing of it is left. */
+static bool undo(struct store_append *a, struct letterbox_place start)
+{
+	int undone = letterbox_undo(a->store->letterbox, start);
+	if (!undone)
+		undone = letterbox_sync(a->store->letterbox);
+	a->committed = undone != 0; /* what records may name has to stay */
+	return undone == 0;
+}
+
+/* --- alone: what the message is to replace has to be there in the same transaction --- */
 
 /* In the transaction and under the letterbox's lock: all of it, but the commit. */
-static int store_group(struct store_append *a, uint32_t *uids, struct store_box *ret_box)
+static int store_alone(struct store_append *a, struct writing *w, uint32_t *uids)
 {
 	struct store *s = a->store;
-	struct ingest_own own = {.uids = uids, .n = a->n};
-	cipher_random(&own.group, sizeof(own.group));
-	int error = store_box_load(s, a->mailbox, ret_box);
+	struct ingest_own own = {.uids = uids, .n = a->n, .mailbox = a->mailbox};
 	uint64_t size;
-	if (!error && a->replaced_uid > 0)
+	int error = begin_writing(a, w);
+	own.group = w->group;
+	if (!error)
 		error = find_replaced(a, &a->replaced_validity, &size);
 	if (!error)
-		error = write_records(a, own.group);
+		error = sync_blobs(a);
+	if (!error)
+		error = write_records(a, w, false);
+	if (!error)
+		error = letterbox_sync_name(s->letterbox);
 	size_t n_taken;
 	bool more;
 	if (!error)
@@ -252,51 +295,209 @@ static int store_group(struct store_append *a, uint32_t *uids, struct store_box 
 	return error;
 }
 
-static int commit(struct store_append *a, uint32_t *uids, struct store_box *ret_box)
+static int commit_alone(struct store_append *a, uint32_t *uids, uint32_t *ret_uidvalidity)
 {
 	struct store *s = a->store;
-	int error = db_begin(&s->db);
+	struct writing w CLEANUP(writing_done) = {0};
+	size_t n_taken;
+	/* What is there already comes in batches; only what is ours is left for the last one. */
+	int error = store_ingest(s, &n_taken);
+	if (!error)
+		error = db_begin(&s->db);
 	if (error)
 		return error;
 	error = letterbox_lock(s->letterbox, LETTERBOX_READ_WAIT_MS);
 	if (error)
 		return db_end(&s->db, error == -ETIMEDOUT ? -EBUSY : error);
 	struct letterbox_place start = letterbox_end(s->letterbox);
-	error = db_end(&s->db, store_group(a, uids, ret_box));
-	if (error) {
-		int undone = letterbox_undo(s->letterbox, start);
-		if (!undone)
-			undone = letterbox_sync(s->letterbox);
-		/* Durable records that cannot be taken back will be taken in by and by. */
-		if (undone) {
-			a->committed = true;
-			error = -EINPROGRESS;
-		}
-	}
+	error = db_end(&s->db, store_alone(a, &w, uids));
+	/* Durable records that cannot be taken back will be taken in by and by. */
+	if (error && !undo(a, start))
+		error = -EINPROGRESS;
 	letterbox_unlock(s->letterbox);
+	*ret_uidvalidity = w.box.uidvalidity;
+	return error;
+}
+
+/*
+ * --- together ---
+ *
+ * Records are appended under the letterbox's lock for no longer than that takes, and not synced.
+ * Then each waits in a queue; who comes to its head takes in all that is there, in one transaction,
+ * with one sync of the letterbox and one of the database, and those behind it find theirs done.
+ * Nothing was promised to anybody before both syncs, so a crash leaves what it left before.
+ */
+
+/* The append's own read of the database, before it writes. */
+static int look_around(struct store_append *a, struct writing *w)
+{
+	struct store *s = a->store;
+	bool pending;
+	int error = ingest_is_pending(s, &pending); /* that the letterbox is the right one */
+	if (!error)
+		error = db_begin_read(&s->db);
+	if (error)
+		return error;
+	error = begin_writing(a, w);
+	w->next_message = s->db.state.next_message;
+	db_end_read(&s->db);
+	return error;
+}
+
+static int write_together(struct store_append *a, struct writing *w)
+{
+	struct letterbox *l = a->store->letterbox;
+	int error = sync_blobs(a);
+	if (!error)
+		error = seal_record(a, 0, w);
+	if (!error)
+		error = letterbox_lock(l, LETTERBOX_READ_WAIT_MS);
+	if (error)
+		return error == -ETIMEDOUT ? -EBUSY : error;
+	w->start = letterbox_end(l);
+	error = write_records(a, w, true);
+	if (!error)
+		error = letterbox_sync_name(l);
+	w->end = letterbox_end(l);
+	a->committed = true;
+	if (error)
+		(void)undo(a, w->start);
+	letterbox_unlock(l);
+	return error;
+}
+
+static bool is_taken_in(const struct store *s, const struct writing *w)
+{
+	struct letterbox_place at = {s->db.state.segment, s->db.state.offset};
+	return letterbox_place_cmp(at, w->end) >= 0;
+}
+
+/* One batch, unless others took in what is ours. 1: ours is in the database. */
+static int take_in_batch(struct store_append *a, const struct writing *w, struct ingest_own *own)
+{
+	struct store *s = a->store;
+	size_t n_taken;
+	bool more = false;
+	int error = db_begin_read(&s->db);
+	if (error)
+		return error;
+	bool done = is_taken_in(s, w);
+	db_end_read(&s->db);
+	if (done)
+		return 1;
+	error = db_begin(&s->db);
+	if (error)
+		return error;
+	done = is_taken_in(s, w);
+	if (!done)
+		error = ingest_pending(s, STORE_INGEST_BATCH, own, &n_taken, &more);
+	if (!done && !error)
+		done = is_taken_in(s, w);
+	if (!done && !error && !more)
+		error = -EIO; /* what was just written cannot be read */
+	error = db_end(&s->db, error);
+	return error ? error : done;
+}
+
+static int take_in(struct store_append *a, const struct writing *w, struct ingest_own *own)
+{
+	int blobs_fd = a->store->blobs_fd, done = 0;
+	/* Who waits for too long goes on beside the queue: it only saves work. */
+	int error = letterbox_lock_folder(blobs_fd, LOCK_EX, LETTERBOX_READ_WAIT_MS);
+	while (done == 0)
+		done = take_in_batch(a, w, own);
+	if (!error)
+		flock(blobs_fd, LOCK_UN);
+	return done < 0 ? done : letterbox_written(a->store->letterbox);
+}
+
+/* After `error`. 0: it is taken in after all; that error: nothing of it is left, or nobody knows;
+ * -EINPROGRESS: it is durable. */
+static int take_back(struct store_append *a, const struct writing *w, int error)
+{
+	struct store *s = a->store;
+	bool undone = false;
+	if (db_begin(&s->db) == 0) {
+		bool there = is_taken_in(s, w);
+		if (!there && letterbox_lock(s->letterbox, LETTERBOX_READ_WAIT_MS) == 0) {
+			if (letterbox_place_cmp(letterbox_end(s->letterbox), w->end) == 0)
+				undone = undo(a, w->start);
+			letterbox_unlock(s->letterbox);
+		}
+		int ended = db_end(&s->db, -ECANCELED);
+		if (there && ended == -ECANCELED)
+			return letterbox_written(s->letterbox);
+	}
+	if (undone || error == -EIO || error == -ENOSPC || error == -EDQUOT)
+		return error; /* a sync that failed may succeed the next time, and mean nothing */
+	return letterbox_sync(s->letterbox) == 0 ? -EINPROGRESS : error;
+}
+
+/* The UIDs of what others took in. -EINPROGRESS: it is not in this mailbox any more. */
+static int find_uids(struct store_append *a, const struct writing *w, uint32_t *uids)
+{
+	struct db *db = &a->store->db;
+	sqlite3_stmt *stmt;
+	size_t left = a->n, n_found = 0;
+	int row = 0, error = db_begin_read(db);
+	if (error)
+		return error;
+	error = db_get(db, DB_MESSAGES_LAST, &stmt);
+	if (!error)
+		db_bind(stmt, w->next_message, (int64_t)a->mailbox);
+	while (!error && left > 0 && (row = db_step(db, stmt)) > 0) {
+		struct letterbox_place at = {db_column_u32(stmt, 1), db_column_u64(stmt, 2)};
+		while (left > 0 && letterbox_place_cmp(a->messages[left - 1].place, at) > 0)
+			left--;
+		if (left == 0 || letterbox_place_cmp(a->messages[left - 1].place, at) < 0)
+			continue;
+		uids[--left] = db_column_u32(stmt, 3);
+		n_found += uids[left] > 0;
+	}
+	if (!error) {
+		sqlite3_reset(stmt);
+		error = row < 0 ? row : n_found == a->n ? 0 : -EINPROGRESS;
+	}
+	db_end_read(db);
+	return error;
+}
+
+static int commit_together(struct store_append *a, uint32_t *uids, uint32_t *ret_uidvalidity)
+{
+	struct writing w CLEANUP(writing_done) = {0};
+	int error = look_around(a, &w);
+	if (!error)
+		error = write_together(a, &w);
+	if (error)
+		return error;
+	struct ingest_own own = {.group = w.group, .mailbox = a->mailbox, .uids = uids, .n = a->n};
+	error = take_in(a, &w, &own);
+	if (error)
+		error = take_back(a, &w, error);
+	if (!error && own.n_found != a->n)
+		error = find_uids(a, &w, uids);
+	*ret_uidvalidity = w.box.uidvalidity;
 	return error;
 }
 
 int store_append_commit(struct store_append *a, struct arena *arena, uint32_t *ret_uidvalidity,
     struct store_uids *ret_uids)
 {
-	if (a->n == 0 || (a->replaced_uid > 0 && a->n > 1))
+	bool alone = a->replaced_uid > 0;
+	if (a->n == 0 || (alone && a->n > 1))
 		return -EINVAL;
 	uint32_t *uids = ARENA_NEW_ARRAY(arena, uint32_t, a->n);
 	if (!uids)
 		return -E2BIG;
-	/* What is there already comes in batches; only what is ours is left for the last one. */
-	size_t n_taken;
-	int error = store_ingest(a->store, &n_taken);
-	struct store_box box;
-	if (!error)
-		error = commit(a, uids, &box);
+	uint32_t uidvalidity = 0;
+	int error =
+	    alone ? commit_alone(a, uids, &uidvalidity) : commit_together(a, uids, &uidvalidity);
 	if (error)
 		return store_note_error(a->store, error);
 	a->committed = true;
-	if (a->replaced_uid > 0)
+	if (alone)
 		store_bury_dead(a->store);
-	*ret_uidvalidity = box.uidvalidity;
+	*ret_uidvalidity = uidvalidity;
 	*ret_uids = (struct store_uids){uids, a->n};
 	return 0;
 }

@@ -277,7 +277,8 @@ static int place_message(
 		return error;
 	in->n_taken++;
 	if (in->own && o->metadata.kind == METADATA_APPENDED &&
-	    o->metadata.group == in->own->group && o->metadata.group_index < in->own->n) {
+	    o->metadata.group == in->own->group && o->metadata.group_index < in->own->n &&
+	    in->box.id == in->own->mailbox) {
 		in->own->uids[o->metadata.group_index] = uid;
 		in->own->n_found++;
 	}

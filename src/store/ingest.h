@@ -7,6 +7,7 @@
 /* The records of one APPEND, whose UIDs its caller wants. */
 struct ingest_own {
 	uint64_t group;
+	uint64_t mailbox; /* a UID of another one, where this was deleted, is not wanted */
 	uint32_t *uids;
 	size_t n;       /* how many there are */
 	size_t n_found; /* how many were taken in */

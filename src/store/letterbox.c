@@ -198,14 +198,19 @@ static int wait_for_lock(int fd, int how, int wait_ms)
 	return error == -EINTR ? -ETIMEDOUT : error;
 }
 
-/* Takes the folder's lock of kind `how` (LOCK_EX, LOCK_SH); -ETIMEDOUT after `wait_ms`. */
-static int take_lock(struct letterbox *l, int how, int wait_ms)
+int letterbox_lock_folder(int fd, int how, int wait_ms)
 {
-	if (flock(l->folder_fd, how | LOCK_NB) == 0)
+	if (flock(fd, how | LOCK_NB) == 0)
 		return 0;
 	if (errno != EWOULDBLOCK && errno != EINTR)
 		return -errno;
-	return wait_ms > 0 ? wait_for_lock(l->folder_fd, how, wait_ms) : -ETIMEDOUT;
+	return wait_ms > 0 ? wait_for_lock(fd, how, wait_ms) : -ETIMEDOUT;
+}
+
+/* Takes the letterbox's lock. */
+static int take_lock(struct letterbox *l, int how, int wait_ms)
+{
+	return letterbox_lock_folder(l->folder_fd, how, wait_ms);
 }
 
 int letterbox_open_segment(
@@ -412,13 +417,28 @@ void letterbox_sync_begin(struct letterbox *l)
 	sync_file_range(l->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
+int letterbox_sync_name(struct letterbox *l)
+{
+	int error = l->folder_dirty ? io_fsync(l->folder_fd) : 0;
+	if (!error)
+		l->folder_dirty = false;
+	return error;
+}
+
+int letterbox_written(struct letterbox *l)
+{
+	int error = 0;
+	if (l->fd >= 0 && sync_file_range(l->fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) < 0)
+		error = errno == ENOSYS ? 0 : -errno;
+	l->distrust = l->distrust || error;
+	return error;
+}
+
 int letterbox_sync(struct letterbox *l)
 {
 	int error = io_fdatasync(l->fd);
-	if (!error && l->folder_dirty)
-		error = io_fsync(l->folder_fd);
 	if (!error)
-		l->folder_dirty = false;
+		error = letterbox_sync_name(l);
 	if (error && !l->sync_error)
 		l->sync_error = error;
 	l->distrust = l->distrust || l->sync_error;

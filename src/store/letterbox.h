@@ -3,8 +3,9 @@
  *
  * Appending: delivery workers and sessions, each in its own process, under an exclusive lock on the
  * folder (flock). What was appended under one lock can be taken back under that lock; it is durable
- * after `letterbox_sync`. Whoever promises durability syncs before unlocking: so nobody reads what
- * may still be taken back.
+ * after `letterbox_sync`. Whoever promises durability syncs before unlocking, so nobody reads what
+ * may still be taken back; or promises it only when the records were taken in, which syncs them
+ * too, and takes back nothing that may have been read (APPEND, whose records share syncs so).
  *
  * Whoever gets the lock looks at the last bytes of the last segment. Where they are no whole
  * record's (a crash in the middle of a write, damage), the segment is left as it is, nothing is
@@ -70,6 +71,16 @@ void letterbox_sync_begin(struct letterbox *l);
  * a new segment.
  */
 MUST_USE int letterbox_sync(struct letterbox *l);
+/* Under the lock, before it is given up without a sync: the name of a new segment is durable. */
+MUST_USE int letterbox_sync_name(struct letterbox *l);
+/*
+ * After somebody else's sync: whether the kernel failed to write what we appended. It says so once
+ * for each descriptor, so to us too.
+ */
+MUST_USE int letterbox_written(struct letterbox *l);
+
+/* flock() of kind `how` (LOCK_EX, LOCK_SH) on any folder, waited for in a queue. -ETIMEDOUT. */
+MUST_USE int letterbox_lock_folder(int fd, int how, int wait_ms);
 
 /* The end up to which everything may be read (short shared lock; the own end under the lock). */
 MUST_USE int letterbox_committed(struct letterbox *l, struct letterbox_place *ret_end);

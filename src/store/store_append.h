@@ -3,7 +3,8 @@
  *
  * Messages are gathered one by one, then stored all or none, durably. They go through the letterbox
  * like delivered ones, sealed, so that the database can be rebuilt from it; after a crash in the
- * middle they are there once or not at all.
+ * middle they are there once or not at all. Sessions that append at the same time share the syncs
+ * and the transaction; each comes back when its own messages and their UIDs are durable.
  *
  *     store_append_begin → store_append_add … → store_append_commit → store_append_free
  *
@@ -47,7 +48,9 @@ MUST_USE int store_append_replace(struct store_append *append, uint64_t mailbox,
  * Stores them (-EINVAL: there are none). Other new mail is taken in on the way. The UIDs, in the
  * arena, in the order of adding. -ENOENT: the mailbox was deleted meanwhile (nothing is stored).
  * -ESTALE: the one to be replaced was removed meanwhile (nothing is stored). -EINPROGRESS: they are
- * stored durably, but the database could not be brought up to date now; they will appear.
+ * stored durably, but the database could not be brought up to date now, so they will appear; or
+ * they did, but are not in this mailbox any more. After -EIO and -ENOSPC they may still appear,
+ * where another record stands behind theirs already.
  */
 MUST_USE int store_append_commit(struct store_append *append, struct arena *a,
     uint32_t *ret_uidvalidity, struct store_uids *ret_uids);

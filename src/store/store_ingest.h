@@ -10,7 +10,9 @@
 
 #include "store/store.h"
 
-enum { STORE_INGEST_BATCH = 200 }; /* records of one transaction (groups of APPEND are not split) */
+enum {
+	STORE_INGEST_BATCH = 1000
+}; /* records of one transaction (groups of APPEND are not split) */
 
 /*
  * Takes in all that is there. `*ret_n_taken` says how many messages this call took (0 when another
