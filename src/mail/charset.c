@@ -173,10 +173,30 @@ bool charset_repair_utf8(struct str text, struct buf *out)
 	return true;
 }
 
+/* Adds the ASCII at the front of `units`. False when it does not fit. */
+static bool add_ascii_units(const UChar *units, size_t n, size_t *ret_len, struct buf *out)
+{
+	char bytes[CHUNK_UNITS];
+	size_t len = 0;
+
+	while (len < num_min(n, sizeof(bytes)) && units[len] < 0x80) {
+		bytes[len] = (char)units[len];
+		len++;
+	}
+	*ret_len = len;
+	return add_ascii(out, str_of(bytes, len));
+}
+
 /* UTF-16 of one chunk; a first half of a pair at its end waits in `*high` for the next chunk. */
 static bool add_utf16(const UChar *units, size_t n, unsigned *high, struct buf *out)
 {
 	for (size_t i = 0; i < n; i++) {
+		size_t n_ascii = 0;
+		if (*high == 0 && !add_ascii_units(units + i, n - i, &n_ascii, out))
+			return false;
+		i += n_ascii;
+		if (i == n)
+			break;
 		unsigned unit = units[i];
 		if (*high != 0) {
 			bool paired = unit >= 0xdc00 && unit < 0xe000;
@@ -235,12 +255,30 @@ static bool is_utf8_name(struct str charset)
 	return str_eq_nocase(charset, STR("utf-8")) || str_eq_nocase(charset, STR("utf8"));
 }
 
+/* One byte a character, and those of ASCII are themselves: they need no converter. */
+static bool extends_ascii(struct str charset)
+{
+	static const struct str names[] = {STR_INIT("us-ascii"), STR_INIT("iso-8859-"),
+	    STR_INIT("windows-125"), STR_INIT("koi8-")};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq_nocase(str_first(charset, names[i].len), names[i]))
+			return true;
+	return false;
+}
+
 bool charset_to_utf8(struct str charset, struct str bytes, struct buf *out)
 {
-	if (bytes.len == 0)
-		return true;
 	if (is_utf8_name(charset))
 		return charset_repair_utf8(bytes, out);
+	if (extends_ascii(charset)) {
+		size_t n = ascii_len(bytes);
+		if (!add_ascii(out, str_first(bytes, n)))
+			return false;
+		bytes = str_from(bytes, n);
+	}
+	if (bytes.len == 0)
+		return true;
 	UConverter *converter CLEANUP(close_converter) = open_converter(charset);
 	if (converter != NULL)
 		return convert(converter, bytes, out);

@@ -4,7 +4,7 @@
 #include "mail/html_text.h"
 #include "mail/text.h"
 
-enum { PARTS_MAX = 1000 };
+enum { PARTS_MAX = 1000, FIRST_LOOK_LEN = 2048 };
 
 static bool is_shown(const struct mime_part *part, struct str subtype)
 {
@@ -74,19 +74,34 @@ static bool is_signature(struct str line)
 	return str_eq(line, STR("-- ")) || str_eq(line, STR("--"));
 }
 
-static void gather_lines(struct str text, bool quoted, struct buf *out)
+/* True: there is enough, and what follows does not matter. */
+static bool gather_lines(struct str text, bool quoted, struct buf *out)
 {
 	struct gathering g = {.out = out};
 
 	while (text.len > 0) {
 		struct str line = str_cut_line(&text);
 		if (is_signature(line))
-			return;
+			return false;
 		if (!quoted && line.len > 0 && line.p[0] == '>')
 			continue;
 		if (!gather(&g, line))
-			return;
+			return true;
 	}
+	return false;
+}
+
+/* Most texts say enough with their first lines: then the rest need not be converted. */
+static bool write_first_lines(struct str message, const struct mime_part *part, struct buf *out)
+{
+	struct buf text CLEANUP(buf_done) = BUF_MAX(FIRST_LOOK_LEN);
+	size_t before = out->len;
+
+	text_of_part(message, part, &text);
+	if (gather_lines(buf_str(&text), false, out))
+		return true;
+	out->len = before;
+	return false;
 }
 
 void preview_write(struct str message, const struct mime_part *root, struct buf *out)
@@ -97,13 +112,13 @@ void preview_write(struct str message, const struct mime_part *root, struct buf 
 	bool html = part == NULL && (part = find_part(root, STR("html"))) != NULL;
 	size_t before = out->len;
 
-	if (part == NULL)
+	if (part == NULL || (!html && write_first_lines(message, part, out)))
 		return;
 	text_of_part(message, part, &text);
 	if (html)
 		(void)html_to_text(buf_str(&text), &shown);
 	struct str lines = html ? buf_str(&shown) : buf_str(&text);
-	gather_lines(lines, false, out);
+	(void)gather_lines(lines, false, out);
 	if (out->len == before)
-		gather_lines(lines, true, out);
+		(void)gather_lines(lines, true, out);
 }

@@ -52,6 +52,7 @@ static void write_thread_subject(struct str subject, struct buf *out)
 /* An identifier counts together with the subject: a reply under a new subject is a new thread. */
 struct thread_keys {
 	int64_t v[THREAD_REFERENCES_MAX + 1];
+	bool known[THREAD_REFERENCES_MAX + 1]; /* has a thread already, and keeps it */
 	size_t n;
 	struct buf subject;
 };
@@ -93,7 +94,7 @@ static void make_keys(const struct object_source *source, struct thread_keys *ke
 }
 
 /* The oldest thread that one of the keys names replaces `id`: ids of earlier threads are lower. */
-static int find_thread(struct db *db, const struct thread_keys *keys, uint8_t *id)
+static int find_thread(struct db *db, struct thread_keys *keys, uint8_t *id)
 {
 	bool found = false;
 
@@ -106,6 +107,7 @@ static int find_thread(struct db *db, const struct thread_keys *keys, uint8_t *i
 		int row = db_step(db, stmt);
 		if (row < 0)
 			return row;
+		keys->known[i] = row > 0;
 		struct str known = row > 0 ? db_column_str(stmt, 0) : STR("");
 		if (known.len == OBJECT_ID_LEN &&
 		    (!found || memcmp(known.p, id, OBJECT_ID_LEN) < 0)) {
@@ -123,6 +125,8 @@ static int keep_thread(struct db *db, const struct thread_keys *keys, struct str
 
 	for (size_t i = 0; !error && i < keys->n; i++) {
 		sqlite3_stmt *stmt;
+		if (keys->known[i])
+			continue;
 		error = db_get(db, DB_THREAD_ADD, &stmt);
 		if (error)
 			break;
