@@ -272,6 +272,8 @@ static int place_anew(struct filling *f, struct salvage *old)
 		error = salvage_threads(old, s, on_thread, f);
 	if (!error)
 		error = salvage_annotations(old, s);
+	if (!error)
+		error = salvage_rights(old, s);
 	f->modseq = store_next_modseq(s);
 	return error ? error : put_all(f);
 }

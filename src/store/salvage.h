@@ -36,6 +36,9 @@ uint64_t salvage_mailbox(const struct salvage *old, uint64_t old_id);
 /* Takes the annotations over (store_annotation.h), after the mailboxes. */
 MUST_USE int salvage_annotations(struct salvage *old, struct store *s);
 
+/* Takes the access control lists over (store_rights.h), after the mailboxes. */
+MUST_USE int salvage_rights(struct salvage *old, struct store *s);
+
 /* The highest UIDVALIDITY that was seen there. */
 uint32_t salvage_uidvalidity(const struct salvage *old);
 
