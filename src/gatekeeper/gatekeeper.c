@@ -144,18 +144,22 @@ static int refuse_introduction(struct loop_entry *gate, int error)
 	return loop_send(gate, IPC_NOT_INTRODUCED, &answer);
 }
 
+/* 0: it has the channel; 1: not now, which it was told; -EPROTO: it does not read what it asked
+ * for. Kept for it, the channel would be a descriptor of ours. */
 static int answer_introduction(
     struct loop_entry *gate, const struct gate_record *record, struct loop_entry *service)
 {
 	int channel CLEANUP(fd_close) = -1;
 	int r = introduce(service, record->connection, record->peer, &channel);
-	if (r < 0) {
-		(void)refuse_introduction(gate, r);
-		return r;
+	if (r == 0) {
+		struct ipc_introduced answer = {.channel = channel};
+		r = loop_offer(gate, IPC_INTRODUCED, &answer);
+		if (r == -EAGAIN)
+			return -EPROTO;
 	}
-	struct ipc_introduced answer = {.channel = channel};
-	(void)loop_send(gate, IPC_INTRODUCED, &answer);
-	return 0;
+	if (r < 0)
+		(void)refuse_introduction(gate, r);
+	return r < 0;
 }
 
 /*
@@ -168,16 +172,17 @@ static int on_introduce(struct loop_entry *from, void *msg, void *ctx)
 	struct gatekeeper *k = record->keeper;
 	const struct ipc_introduce *question = msg;
 	size_t index = question->index;
+	int r = -EPROTO;
 	if (question->role == ROLE_KEYHOLDER && index == 0 && !record->knows_keyholder) {
-		record->knows_keyholder = answer_introduction(from, record, k->keyholder) == 0;
-		return 0;
+		r = answer_introduction(from, record, k->keyholder);
+		record->knows_keyholder = r == 0;
+	} else if (question->role == ROLE_DELIVERY && k->protocol->delivers &&
+	           index < DELIVERY_MAX && (record->workers >> index & 1) == 0) {
+		r = answer_introduction(from, record, k->delivery[index]);
+		if (r == 0)
+			record->workers |= (uint64_t)1 << index;
 	}
-	if (question->role != ROLE_DELIVERY || !k->protocol->delivers || index >= DELIVERY_MAX ||
-	    (record->workers >> index & 1) != 0)
-		return -EPROTO;
-	if (answer_introduction(from, record, k->delivery[index]) == 0)
-		record->workers |= (uint64_t)1 << index;
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 static const struct ipc_receiver smtp_gate_messages[] = {
