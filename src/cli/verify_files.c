@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "cli/verify.h"
 #include "ledger/record.h"
+#include "sandbox/role.h"
 
 enum { FILE_MAX = 1 << 20 };
 
@@ -31,7 +32,8 @@ static void take_word(struct str line, struct str word, struct digest_text *dige
 	digest->text[DIGEST_TEXT_LEN] = '\0';
 }
 
-/* "sequence time kind sender …" (ledger/record.h). */
+/* "sequence time kind sender …" (ledger/record.h). Who reads a file says what it holds: a broken
+ * role cannot vouch for a file of another's. */
 static void on_line(void *ctx, struct str line)
 {
 	struct noted *noted = ctx;
@@ -40,7 +42,11 @@ static void on_line(void *ctx, struct str line)
 	str_cut(&rest, ' ');
 	if (!str_eq(str_cut(&rest, ' '), str_of_cstr(record_kind_name(LEDGER_FILES))))
 		return;
-	take_word(rest, STR("gatepost.conf="), &noted->config);
+	struct str sender = str_cut(&rest, ' ');
+	if (str_eq(sender, str_of_cstr(role_row(ROLE_SUPERVISOR)->name)))
+		take_word(rest, STR("gatepost.conf="), &noted->config);
+	if (!str_eq(sender, str_of_cstr(role_row(ROLE_KEYHOLDER)->name)))
+		return;
 	take_word(rest, STR("certificate="), &noted->certificate);
 	take_word(rest, STR("key="), &noted->key);
 }
