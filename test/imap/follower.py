@@ -12,6 +12,7 @@ import wire
 
 UNNUMBERED = re.compile(r"(FETCH|STORE|SEARCH|SORT|THREAD)\b", re.IGNORECASE)  # during these no EXPUNGE may come
 
+STRING = re.compile(rb'\{(\d+)\}\r\n|"(?:[^"\\]|\\.)*"', re.DOTALL)
 TRACE_LINES = 150
 
 
@@ -33,18 +34,30 @@ def flags_of(text):
     return frozenset(f.lower() for f in text.split()) - {b"\\recent"}
 
 
+def without_strings(line):
+    """A response without the bytes of its literals and quoted strings."""
+    out, at = b"", 0
+    for m in iter(lambda: STRING.search(line, at), None):
+        out += line[at : m.start()] + b'""'
+        at = m.end() + int(m.group(1) or 0)
+    return out + line[at:]
+
+
 class Follower(wire.Imap):
     """`resyncs`: with QRESYNC, told of VANISHED instead of EXPUNGE."""
 
     def __init__(self, port, address, password, resyncs=False, **how):
-        self.trace = deque(maxlen=TRACE_LINES)
-        self.bye = None  # what the server said before it ended the connection
+        self.prepare(None, resyncs)
         super().__init__(port, **how)
         self.sign_in(address, password)
-        self.resyncs = resyncs
-        self.forget()
         if resyncs:
             self.ok("ENABLE QRESYNC")
+
+    def prepare(self, connected, resyncs):
+        self.socket, self.resyncs = connected, resyncs
+        self.trace = deque(maxlen=TRACE_LINES)
+        self.bye = None  # what the server said before it ended the connection
+        self.forget()
 
     def forget(self):
         self.box = self.ident = self.validity = self.highest = None
@@ -64,7 +77,7 @@ class Follower(wire.Imap):
         if m is not None:
             n = int(m.group(1))
             {b"EXISTS": self.exists_is, b"EXPUNGE": self.expunged, b"FETCH": self.fetched}[m.group(2)](n, line, command)
-        elif line.startswith(b"* OK [CLOSED]") and not command.startswith("SELECT"):
+        elif line.startswith(b"* OK [CLOSED]") and not command.startswith(("SELECT", "EXAMINE")):
             self.forget()  # it deleted the mailbox itself
         elif line.startswith(b"* VANISHED "):
             self.vanished(line)
@@ -108,14 +121,15 @@ class Follower(wire.Imap):
         at = below + 1
         return at if at < len(self.uids) and self.uids[at] is None else None
 
-    def fetched(self, n, line, _command):
+    def fetched(self, n, line, command):
         self.mind(1 <= n <= len(self.uids), "FETCH of a number that is not there, of", len(self.uids), line[:200])
-        head = line.partition(b"{")[0]
-        uid, flags = re.search(rb"\bUID (\d+)", head), re.search(rb"FLAGS \(([^)]*)\)", head)
+        bare = without_strings(line)
+        uid, flags = re.search(rb"\bUID (\d+)", bare), re.search(rb"FLAGS \(([^)]*)\)", bare)
         if flags:
             self.flags[n - 1] = flags_of(flags.group(1))
         if not uid:
-            self.mind(not self.resyncs or not flags, "FETCH of flags without a UID after ENABLE QRESYNC", line[:200])
+            asked = command.upper().startswith("FETCH")
+            self.mind(asked or not self.resyncs or not flags, "FETCH of flags without a UID after ENABLE QRESYNC", line[:200])
             return
         uid = int(uid.group(1))
         if self.told_of is not None and flags:
