@@ -13,8 +13,9 @@
 #include "store/store_private.h"
 
 enum {
-	DEAD_BATCH = 250,   /* as DB_DEAD_LIST says */
-	BURY_WAIT_MS = 100, /* deliveries go first: it is tried again */
+	DEAD_BATCH = 250,    /* as DB_DEAD_LIST says */
+	BURY_AT_ONCE = 1000, /* of what a command removed, while its client waits */
+	BURY_WAIT_MS = 100,  /* deliveries go first: it is tried again */
 };
 
 struct grave {
@@ -80,12 +81,16 @@ static int forget_dead(struct store *s, const struct grave *graves, size_t n)
 	return db_end(&s->db, error);
 }
 
-void store_bury_dead(struct store *s)
+static void bury(struct store *s, size_t max)
 {
 	struct grave graves[DEAD_BATCH];
-	size_t n = DEAD_BATCH;
+	size_t n = DEAD_BATCH, n_buried = 0;
 	int error = 0;
-	while (!error && n == DEAD_BATCH) {
+	s->dead_left = false;
+	for (; !error && n == DEAD_BATCH; n_buried += n) {
+		s->dead_left = n_buried >= max;
+		if (s->dead_left)
+			return;
 		error = list_dead(s, graves, &n);
 		if (error || n == 0)
 			return;
@@ -95,6 +100,22 @@ void store_bury_dead(struct store *s)
 		if (!error)
 			error = forget_dead(s, graves, n);
 	}
+}
+
+void store_bury_dead(struct store *s)
+{
+	bury(s, BURY_AT_ONCE);
+}
+
+void store_bury_all(struct store *s)
+{
+	bury(s, SIZE_MAX);
+}
+
+void store_tidy(struct store *s)
+{
+	if (s->dead_left && !store_damaged(s))
+		store_bury_all(s);
 }
 
 /* True when the file is a blob that was made long ago and that no message has. */

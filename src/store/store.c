@@ -198,7 +198,7 @@ int store_open(const struct secret *master, uint64_t account_id, const struct st
 		store_close(s);
 		return error;
 	}
-	store_bury_dead(s);
+	store_bury_all(s);
 	store_sweep(s);
 	*ret_store = s;
 	return 0;
@@ -248,6 +248,7 @@ void store_close(struct store *s)
 		int noted = store_note_error(s, -EBADMSG);
 		(void)noted;
 	}
+	store_tidy(s);
 	search_work_done(s);
 	db_done(&s->db);
 	seal_vfs_on_damage(NULL, NULL);

@@ -93,6 +93,8 @@ MUST_USE int store_open(const struct secret *master, uint64_t account_id,
 /* Nothing for NULL. Views, scans and bodies must be closed before. */
 void store_close(struct store *s);
 
+/* Does what was put off so that a client need not wait for it: called when a session falls idle. */
+void store_tidy(struct store *s);
 /* Gives back memory that only speeds things up: called when a session falls idle. */
 void store_release_memory(struct store *s);
 

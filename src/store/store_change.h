@@ -61,8 +61,8 @@ MUST_USE int store_copy(struct store_view *v, struct store_uids uids, uint64_t t
 
 /*
  * Removes the messages of `uids` (`all`: of the mailbox) that have \Deleted. The bytes of a message
- * that no mailbox holds are freed. The removed UIDs, in the arena; the view hears with the next
- * refresh.
+ * that no mailbox holds are freed, of many by store_tidy. The removed UIDs, in the arena; the view
+ * hears with the next refresh.
  */
 MUST_USE int store_expunge(struct store_view *v, struct store_uids uids, bool all, struct arena *a,
     struct store_uids *ret_removed);

@@ -35,6 +35,7 @@ struct store {
 	uint64_t keyword_bits;
 	uint64_t keyword_generation;
 
+	bool dead_left;    /* more is to be buried than somebody was to wait for */
 	size_t n_changes;  /* noted since their record was looked at (changed.h) */
 	size_t n_expunged; /* since the record of what was expunged was looked at (expunged.h) */
 
@@ -114,8 +115,13 @@ MUST_USE int store_note_line_ends(struct store *s, uint32_t message, struct str 
 /* A MODSEQ for this transaction's change. */
 uint64_t store_next_modseq(struct store *s);
 
-/* After a commit: frees the bytes of dead messages. What fails is tried again by a later call. */
+/*
+ * After a commit: frees the bytes of dead messages, of many a part (the rest by store_tidy). What
+ * fails is tried again by a later call.
+ */
 void store_bury_dead(struct store *s);
+/* Of all of them. */
+void store_bury_all(struct store *s);
 /* Removes blobs that no message has, once a day. */
 void store_sweep(struct store *s);
 

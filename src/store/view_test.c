@@ -293,6 +293,45 @@ static void test_flags_behind(void **state UNUSED)
 	store_view_close(other);
 }
 
+static size_t count_dead(void)
+{
+	sqlite3_stmt *stmt;
+	assert_int_equal(
+	    sqlite3_prepare_v2(s->db.handle, "SELECT count(*) FROM dead", -1, &stmt, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	size_t n = (size_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return n;
+}
+
+/* Nobody waits until the bytes of very many messages are freed; they are soon after. */
+static void test_tidy(void **state UNUSED)
+{
+	enum { MANY = 1300 };
+	uint32_t uids[MANY];
+	deliver(0, MANY);
+	struct store_view *v = view();
+	for (uint32_t i = 0; i < MANY; i++)
+		uids[i] = i + 1;
+	expunge(v, uids, MANY);
+	assert_in_range(count_dead(), 1, MANY - 1000);
+	assert_true(s->dead_left);
+	store_tidy(s);
+	assert_int_equal(count_dead(), 0);
+	assert_false(s->dead_left);
+	deliver(0, MANY);
+	assert_int_equal(refresh(v).n_new, MANY);
+	for (uint32_t i = 0; i < MANY; i++)
+		uids[i] = MANY + i + 1;
+	expunge(v, uids, MANY);
+	assert_true(count_dead() > 0);
+	store_view_close(v);
+	store_close(s);
+	s = test_open(&t);
+	assert_int_equal(count_dead(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -306,6 +345,7 @@ int main(void)
 	    TEST(test_changes),
 	    TEST(test_many_runs),
 	    TEST(test_flags_behind),
+	    TEST(test_tidy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,6 +76,7 @@ static void give_back_memory(struct imap_session *s)
 	if (imap_reader_idle(s->reader))
 		arena_done(&s->arena);
 	imap_output_release(&s->out);
+	store_tidy(s->store);
 	store_release_memory(s->store);
 	malloc_trim(0);
 }

@@ -90,6 +90,7 @@ static bool hear_registry(struct pop3_session *s)
 static void give_back_memory(struct pop3_session *s)
 {
 	imap_output_release(&s->out);
+	store_tidy(s->store);
 	store_release_memory(s->store);
 	malloc_trim(0);
 }
