@@ -269,13 +269,21 @@ int record_open(const struct keys *keys, struct str bytes, struct record_frame *
     struct buf *metadata, struct body *ret_body)
 {
 	struct record_frame frame;
-	uint8_t key[CIPHER_KEY_LEN];
 	int r = record_check_frame(bytes, &frame);
 
-	if (r < 0)
-		return r;
+	if (r == 0)
+		r = record_open_checked(keys, bytes, &frame, metadata, ret_body);
+	if (r == 0)
+		*ret_frame = frame;
+	return r;
+}
+
+int record_open_checked(const struct keys *keys, struct str bytes, const struct record_frame *frame,
+    struct buf *metadata, struct body *ret_body)
+{
+	uint8_t key[CIPHER_KEY_LEN];
 	const uint8_t *p = (const uint8_t *)bytes.p, *sealed = p + RECORD_HEADER_LEN;
-	size_t content_len = frame.sealed_header_len - SEALED_OVERHEAD;
+	size_t content_len = frame->sealed_header_len - SEALED_OVERHEAD;
 	if (record_header_key(keys->private_key->bytes, sealed + SEALED_AT_PUBLIC,
 	        sealed + SEALED_AT_PUBLIC, &keys->public, key) < 0)
 		return -EBADMSG;
@@ -286,12 +294,10 @@ int record_open(const struct keys *keys, struct str bytes, struct record_frame *
 	    str_of(sealed + SEALED_AT_CONTENT, content_len),
 	    sealed + SEALED_AT_CONTENT + content_len, opened);
 	cipher_wipe(key, sizeof(key));
-	r = authentic
-	        ? record_decode_content(str_of(opened, content_len), &frame, metadata, ret_body)
-	        : -EACCES;
+	int r = authentic
+	            ? record_decode_content(str_of(opened, content_len), frame, metadata, ret_body)
+	            : -EACCES;
 	cipher_wipe(opened, content_len);
-	if (r == 0)
-		*ret_frame = frame;
 	return r;
 }
 
@@ -300,9 +306,13 @@ int record_open_body(struct str bytes, const struct body *body, struct buf *out)
 	struct record_frame frame;
 	int r = record_check_frame(bytes, &frame);
 
-	if (r < 0)
-		return r;
-	if (frame.in_blob || body->in_blob)
+	return r < 0 ? r : record_open_body_checked(bytes, &frame, body, out);
+}
+
+int record_open_body_checked(
+    struct str bytes, const struct record_frame *frame, const struct body *body, struct buf *out)
+{
+	if (frame->in_blob || body->in_blob)
 		return -EINVAL;
-	return body_open(body, record_body(bytes, &frame), out);
+	return body_open(body, record_body(bytes, frame), out);
 }

@@ -91,4 +91,10 @@ MUST_USE int record_open(const struct keys *keys, struct str bytes, struct recor
  */
 MUST_USE int record_open_body(struct str bytes, const struct body *body, struct buf *out);
 
+/* Both of a record that record_check_frame was just asked about, with the frame it gave. */
+MUST_USE int record_open_checked(const struct keys *keys, struct str bytes,
+    const struct record_frame *frame, struct buf *metadata, struct body *ret_body);
+MUST_USE int record_open_body_checked(
+    struct str bytes, const struct record_frame *frame, const struct body *body, struct buf *out);
+
 #endif

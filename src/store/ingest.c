@@ -51,11 +51,11 @@ static bool is_damage(int error)
 }
 
 /* Opens the sealed header; what its metadata says is borrowed from `text`. */
-static int open_header(
-    struct store *s, struct str bytes, struct buf *text, struct opened *ret_opened)
+static int open_header(struct store *s, const struct letterbox_record *record, struct buf *text,
+    struct opened *ret_opened)
 {
-	struct opened o = {0};
-	int error = record_open(&s->keys, bytes, &o.frame, text, &o.body);
+	struct opened o = {.frame = record->frame};
+	int error = record_open_checked(&s->keys, record->bytes, &record->frame, text, &o.body);
 	if (error)
 		return error;
 	/* What a later version says differently is a message all the same. */
@@ -82,12 +82,13 @@ static int open_blob(struct store *s, const struct body *body, struct buf *out)
 	return error;
 }
 
-static int open_message(struct store *s, struct str bytes, const struct body *body)
+static int open_message(
+    struct store *s, const struct letterbox_record *record, const struct body *body)
 {
 	buf_clear(&s->bytes);
 	if (body->in_blob)
 		return open_blob(s, body, &s->bytes);
-	return record_open_body(bytes, body, &s->bytes);
+	return record_open_body_checked(record->bytes, &record->frame, body, &s->bytes);
 }
 
 /* Switches to another mailbox's row. */
@@ -163,15 +164,13 @@ static int insert_order(
 }
 
 static int insert_message(struct ingest *in, const struct letterbox_record *record,
-    const struct opened *o, const struct summary *summary, uint32_t id)
+    const struct opened *o, const struct summary *summary, struct str references, uint32_t id)
 {
 	struct db *db = &in->store->db;
 	sqlite3_stmt *stmt;
 	int error = db_get(db, DB_MESSAGE_ADD, &stmt);
 	if (error)
 		return error;
-	struct buf references CLEANUP(buf_done) = BUF_MAX(REFERENCES_LEN_MAX);
-	join_references(summary, &references);
 	uint8_t body[BODY_ENCODED_LEN];
 	body_encode(&o->body, body);
 	char blob[BLOB_NAME_LEN + 1] = "";
@@ -183,7 +182,7 @@ static int insert_message(struct ingest *in, const struct letterbox_record *reco
 	db_bind_blob(stmt, 9, str_of(body, sizeof(body)));
 	db_bind_str(stmt, 10, summary->subject);
 	db_bind_str(stmt, 11, summary->message_id);
-	db_bind_str(stmt, 12, buf_str(&references));
+	db_bind_str(stmt, 12, references);
 	db_bind_str(stmt, 13, summary->body);
 	db_bind_str(stmt, 14, summary->bodystructure);
 	db_bind_str(stmt, 15, o->metadata.reverse_path);
@@ -214,16 +213,14 @@ static int add_preview(struct store *s, const struct summary *summary, uint32_t 
 }
 
 /* What is kept of a message beside its row. */
-static int add_derived(
-    struct store *s, const struct opened *o, const struct summary *summary, uint32_t id)
+static int add_derived(struct store *s, const struct opened *o, const struct summary *summary,
+    struct str references, uint32_t id)
 {
-	struct buf references CLEANUP(buf_done) = BUF_MAX(REFERENCES_LEN_MAX);
-	join_references(summary, &references);
 	const struct object_source source = {.received_ms = o->frame.time_ms,
 	    .content_key = o->body.content_key,
 	    .subject = summary->subject,
 	    .message_id = summary->message_id,
-	    .references = buf_str(&references)};
+	    .references = references};
 	int error = object_add(&s->db, id, &source);
 	if (!error)
 		error = store_note_line_ends(s, id, buf_str(&s->bytes));
@@ -258,6 +255,8 @@ static int place_message(
 	struct store_placement p = {.message = s->db.state.next_message++,
 	    .size = s->bytes.len,
 	    .internal_at = (int64_t)(o->frame.time_ms / 1000)};
+	struct buf references CLEANUP(buf_done) = BUF_MAX(REFERENCES_LEN_MAX);
+	join_references(&summary, &references);
 	if (o->metadata.kind == METADATA_APPENDED) {
 		error = store_keywords_of_names(s, o->metadata.keywords, &p.flags);
 		p.flags |= o->metadata.system_flags & STORE_SYSTEM_FLAGS;
@@ -265,11 +264,11 @@ static int place_message(
 		p.internal_zone = o->metadata.internal_zone;
 	}
 	if (!error)
-		error = insert_message(in, record, o, &summary, p.message);
+		error = insert_message(in, record, o, &summary, buf_str(&references), p.message);
 	if (!error)
 		error = insert_order(s, &summary, &p);
 	if (!error)
-		error = add_derived(s, o, &summary, p.message);
+		error = add_derived(s, o, &summary, buf_str(&references), p.message);
 	uint32_t uid = 0;
 	if (!error)
 		error = store_box_add(s, &in->box, &p, in->modseq, &uid);
@@ -324,7 +323,7 @@ static int examine_group(
 		}
 		struct buf text CLEANUP(buf_done) = BUF_MAX(RECORD_METADATA_MAX);
 		struct opened o = {0};
-		error = open_header(in->store, record.bytes, &text, &o);
+		error = open_header(in->store, &record, &text, &o);
 		body_wipe(&o.body);
 		if (error && !is_damage(error))
 			return error;
@@ -368,12 +367,12 @@ static int take_record(struct ingest *in, const struct letterbox_record *record)
 	struct store *s = in->store;
 	struct buf text CLEANUP(buf_done) = BUF_MAX(RECORD_METADATA_MAX);
 	struct opened o = {0};
-	int error = open_header(s, record->bytes, &text, &o);
+	int error = open_header(s, record, &text, &o);
 	if (!error) {
 		int wanted = check_group(in, &o.metadata);
 		if (wanted <= 0)
 			return wanted;
-		error = open_message(s, record->bytes, &o.body);
+		error = open_message(s, record, &o.body);
 	}
 	if (is_damage(error)) {
 		store_report_record(s, record->place, "record does not open");
