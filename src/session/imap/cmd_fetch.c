@@ -337,9 +337,13 @@ int imap_fetch_new(struct imap_session *s, const struct imap_fetch_items *items,
 
 	f.message.store = s->store;
 	f.message.arena = &f.message_arena;
+	/* Between commands there is none whose time this could be, nor a tag. */
+	const struct imap_effort of_command = s->effort;
+	imap_effort_begin(s, STR(""));
 	plan(&f);
 	f.marks = false; /* nobody has read them */
 	int r = fetch_all(&f, &positions);
+	s->effort = of_command;
 	fetch_message_done(&f.message);
 	arena_done(&f.message_arena);
 	return r;

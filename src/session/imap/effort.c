@@ -27,6 +27,8 @@ static void tell(struct imap_session *s, uint64_t now)
 	struct buf *out = &s->out.buf;
 
 	e->tell_at_ms = now + EFFORT_TELL_MS;
+	if (e->tag.len == 0)
+		return;
 	buf_add(out, STR("* OK [INPROGRESS ("));
 	imap_string_write(e->tag, out);
 	if (e->goal > 0)

@@ -26,14 +26,14 @@ enum {
 };
 
 struct imap_effort {
-	struct str tag; /* of the command under way, borrowed */
+	struct str tag; /* of the command under way, borrowed; it may be gone after that */
 	uint64_t cpu_from_ms, bytes_from;
 	uint64_t tell_at_ms; /* by clock_ms */
 	uint64_t done, goal; /* steps; goal 0: not known */
 	unsigned since_look;
 };
 
-/* A command begins. */
+/* A command begins; without a tag: something that no command asked for, of which nobody is told. */
 void imap_effort_begin(struct imap_session *s, struct str tag);
 
 /* It will take so many steps (calls of imap_effort_step). */

@@ -5,9 +5,11 @@
 #include <cmocka.h>
 
 #include <sqlite3.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "session/imap/commands.h"
 #include "session/imap/imap_session.h"
 #include "store/store_change.h"
 #include "store/test_account.h"
@@ -90,9 +92,45 @@ static void test_try_again(void **state UNUSED)
 	test_account_remove(&t);
 }
 
+/* What NOTIFY tells of many new messages, long after the last command: that one's tag is gone. */
+static void test_tells_unasked(void **state UNUSED)
+{
+	enum { MANY = 2 * EFFORT_LOOK / EFFORT_MESSAGE };
+	struct imap_fetch_item item = {.kind = FETCH_SECTION, .peek = true};
+	const struct imap_fetch_items items = {.v = &item, .n = 1};
+	struct imap_session s;
+	int pair[2];
+
+	test_account_make(&t);
+	struct store *store = test_open(&t);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	imap_session_init(&s, store, pair[0], -1, 100000);
+	for (unsigned i = 0; i < MANY; i++)
+		test_deliver_number(&t, i);
+	imap_take_in(&s);
+	assert_int_equal(store_view_open(store, 1, false, &s.view), 0);
+	assert_int_equal(s.view->n, MANY);
+	char *tag = strdup("A1");
+	assert_non_null(tag);
+	imap_effort_begin(&s, str_of_cstr(tag));
+	free(tag);
+	s.effort.tell_at_ms = 0;
+	assert_int_equal(imap_fetch_new(&s, &items, 0), 0);
+	struct str told = buf_str(&s.out.buf);
+	assert_int_equal(str_find(told, STR("INPROGRESS")), told.len);
+	assert_true(str_find(told, STR("* 32 FETCH (UID 32 BODY[] {")) < told.len);
+
+	imap_session_done(&s);
+	store_close(store);
+	close(pair[0]);
+	close(pair[1]);
+	test_account_remove(&t);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_try_again)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_tells_unasked), cmocka_unit_test(test_try_again)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
