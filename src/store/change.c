@@ -6,6 +6,7 @@
 
 #include "store/expunged.h"
 #include "store/store_private.h"
+#include "store/view_entries.h"
 
 /* A row of `entries`. */
 struct row {
@@ -111,25 +112,48 @@ int store_copy(struct store_view *v, struct store_uids uids, uint64_t target,
 	return 0;
 }
 
-/* The UIDs of all messages with \Deleted. */
-static int list_deleted(
-    struct store_view *v, uint32_t n_deleted, struct arena *a, struct store_uids *ret_uids)
+static int list_deleted_rows(struct store_view *v, uint32_t *uids, size_t max, size_t *ret_n)
 {
-	uint32_t *uids = ARENA_NEW_ARRAY(a, uint32_t, n_deleted);
 	sqlite3_stmt *stmt;
-	if (!uids)
-		return -E2BIG;
 	int error = db_get(&v->store->db, DB_ENTRY_DELETED, &stmt);
 	if (error)
 		return error;
 	db_bind(stmt, (int64_t)v->mailbox);
 	size_t n = 0;
 	int row;
-	while ((row = db_step(&v->store->db, stmt)) > 0 && n < n_deleted)
+	while ((row = db_step(&v->store->db, stmt)) > 0 && n < max)
 		uids[n++] = db_column_u32(stmt, 0);
 	sqlite3_reset(stmt);
-	*ret_uids = (struct store_uids){uids, n};
+	*ret_n = n;
 	return row < 0 ? row : 0;
+}
+
+/* Of a view that is as the table is. */
+static size_t list_deleted_entries(const struct store_view *v, uint32_t *uids, size_t max)
+{
+	size_t n = 0;
+	for (size_t at = 0; at < v->entries.n && n < max; at++) {
+		const struct store_entry e = store_view_entry(v, at);
+		if ((e.flags & (STORE_DELETED | STORE_GONE)) == STORE_DELETED)
+			uids[n++] = e.uid;
+	}
+	return n;
+}
+
+/* The UIDs of all messages with \Deleted, those too that the view does not show yet. */
+static int list_deleted(
+    struct store_view *v, const struct store_box *box, struct arena *a, struct store_uids *ret_uids)
+{
+	uint32_t *uids = ARENA_NEW_ARRAY(a, uint32_t, box->n_deleted);
+	size_t n = 0;
+	if (!uids)
+		return -E2BIG;
+	int error =
+	    v->loaded ? view_catch_up(v, box) : list_deleted_rows(v, uids, box->n_deleted, &n);
+	if (!error && v->loaded)
+		n = list_deleted_entries(v, uids, box->n_deleted);
+	*ret_uids = (struct store_uids){uids, n};
+	return error;
 }
 
 /* Removes those of `uids` that have all of `flags`. */
@@ -170,7 +194,7 @@ static int expunge(struct store_view *v, struct store_uids uids, bool all, struc
 	if (error || box.n_deleted == 0)
 		return error;
 	if (all)
-		error = list_deleted(v, box.n_deleted, a, &uids);
+		error = list_deleted(v, &box, a, &uids);
 	return error ? error : remove_those(v, uids, STORE_DELETED, a, ret_removed);
 }
 
