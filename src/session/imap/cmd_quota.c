@@ -1,4 +1,6 @@
 /* QUOTA (RFC 9208). An account has one quota root, "", for all its mailboxes. */
+#include <errno.h>
+
 #include "imap/mailbox_name.h"
 #include "session/imap/commands.h"
 #include "session/imap/rights.h"
@@ -54,7 +56,10 @@ struct imap_result imap_cmd_getquota(struct imap_session *s, const struct imap_c
 	return r < 0 ? imap_store_error(s, r) : IMAP_RESULT_OK("GETQUOTA done");
 }
 
-/* The mailbox need not exist (RFC 9208 §4.1.2); one that does must be readable (§6). */
+/*
+ * The mailbox need not exist (RFC 9208 §4.1.2) for the owner; one that does must be readable (§6),
+ * and for others one that is not there is as one that they may not see.
+ */
 struct imap_result imap_cmd_getquotaroot(struct imap_session *s, const struct imap_command *c)
 {
 	struct store_mailbox mailbox;
@@ -63,13 +68,15 @@ struct imap_result imap_cmd_getquotaroot(struct imap_session *s, const struct im
 
 	if (!imap_read_name(s, c->name, &name, &result))
 		return result;
-	if (store_mailbox_find(s->store, name, &s->arena, &mailbox) == 0 &&
-	    !imap_may(s, STORE_RIGHT_READ, mailbox.id, &result))
+	int r = store_mailbox_find(s->store, name, &s->arena, &mailbox);
+	if (r < 0 && (r != -ENOENT || !s->subject.is_owner))
+		return imap_store_error(s, r);
+	if (r == 0 && !imap_may(s, STORE_RIGHT_READ, mailbox.id, &result))
 		return result;
 	buf_add(&s->out.buf, STR("* QUOTAROOT "));
 	imap_mailbox_name_write(name, s->utf8, &s->out.buf);
 	buf_add(&s->out.buf, STR(" \"\"\r\n"));
-	int r = write_quota(s);
+	r = write_quota(s);
 	return r < 0 ? imap_store_error(s, r) : IMAP_RESULT_OK("GETQUOTAROOT done");
 }
 

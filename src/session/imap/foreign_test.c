@@ -52,6 +52,7 @@ static const struct {
     [IMAP_STORE] = {REFUSED, "STORE 1 +FLAGS (\\Seen)"},
     [IMAP_COPY] = {REFUSED, "COPY 1 INBOX"},
     [IMAP_MOVE] = {REFUSED, "MOVE 1 INBOX"},
+    [IMAP_REPLACE] = {REFUSED, "REPLACE 1 " SECRET " " MESSAGE},
     [IMAP_NOTIFY] = {TELLS_NOTHING,
         "NOTIFY SET STATUS (personal (MessageNew MessageExpunge MailboxName))"},
     [IMAP_COMPRESS] = {EITHER, "COMPRESS NONE"},
@@ -147,6 +148,36 @@ static void test_every_command(void **state UNUSED)
 	store_close(store);
 }
 
+/* A mailbox that they may not see is answered as one that is not there. */
+static void test_not_told_apart(void **state UNUSED)
+{
+	static const char *const commands[] = {"SELECT ", "DELETE ", "SUBSCRIBE ", "GETQUOTAROOT ",
+	    "MYRIGHTS ", "GETACL ", "GETMETADATA %s /shared/comment"};
+	const struct subject mallory = {.user = STR("mallory@example.test")};
+	struct store *store = test_open(&t);
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		struct buf lines CLEANUP(buf_done) = BUF_MAX(1000);
+		struct buf answers[2] = {BUF_MAX(65536), BUF_MAX(65536)};
+		for (size_t j = 0; j < 2; j++) {
+			const char *name = j == 0 ? SECRET : "Plant";
+			buf_clear(&lines);
+			buf_add(&lines, STR("a "));
+			struct str command = str_of_cstr(commands[i]);
+			buf_add(&lines, str_cut(&command, '%'));
+			buf_add(&lines, str_of_cstr(name));
+			buf_add(&lines, str_from(command, 1));
+			buf_add(&lines, STR("\r\nb LOGOUT\r\n"));
+			play(store, mallory, buf_str(&lines), &answers[j]);
+		}
+		assert_true(str_starts(buf_str(&answers[0]), STR("a NO ")));
+		assert_true(str_eq(buf_str(&answers[0]), buf_str(&answers[1])));
+		buf_done(&answers[0]);
+		buf_done(&answers[1]);
+	}
+	store_close(store);
+}
+
 /* What is granted to them, or to everybody, they may; and nothing else. */
 static void test_granted(void **state UNUSED)
 {
@@ -195,8 +226,8 @@ static int unmake(void **state UNUSED)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_every_command), cmocka_unit_test(test_granted)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_command),
+	    cmocka_unit_test(test_not_told_apart), cmocka_unit_test(test_granted)};
 
 	return cmocka_run_group_tests(tests, make, unmake);
 }
