@@ -151,7 +151,7 @@ static void the_index_and_the_messages_agree(void **state)
 	(void)state;
 	test_account_make(&t);
 	struct store *s = test_open(&t);
-	srandom(11);
+	test_seed(11);
 	for (unsigned batch = 0; batch < 2 * SEARCH_FAN + 1; batch++) {
 		deliver(s, STORE_SEARCH_TAIL);
 		work_to_the_end(s);
@@ -188,9 +188,9 @@ static void few_new_messages_wait_but_large_ones_do_not(void **state)
 	assert_int_equal(
 	    compare(s, STORE_SEARCH_BIT(SEARCH_CLASS_BODY), STR("apple")), STORE_SEARCH_TAIL - 2);
 	buf_add(&m, STR("Subject: large\r\n\r\n"));
-	srandom(3);
+	test_seed(3);
 	while (m.len < 2 * STORE_SEARCH_TAIL_LEN)
-		buf_printf(&m, "%lx%lx%lx\r\n", random() % 1000, random(), random());
+		buf_printf(&m, "%lx%lx%lx\r\n", test_random() % 1000, test_random(), test_random());
 	test_deliver(&t, buf_str(&m));
 	test_check(store_ingest(s, &n));
 	work_to_the_end(s);

@@ -46,7 +46,7 @@ static void add_key(struct buf *out, unsigned depth)
 {
 	static const char *const of_text[] = {"SUBJECT ", "FROM ", "TO ", "CC ", "BODY ", "TEXT ",
 	    "HEADER X-Spam-Note ", "HEADER Subject ", "FUZZY BODY ", "FUZZY SUBJECT "};
-	unsigned long which = (unsigned long)random() % 14;
+	unsigned long which = (unsigned long)test_random() % 14;
 
 	if (depth < 3 && which < 3) {
 		buf_add(out, which == 0 ? STR("NOT ") : which == 1 ? STR("OR ") : STR("("));
@@ -58,9 +58,9 @@ static void add_key(struct buf *out, unsigned depth)
 		if (which == 2)
 			buf_add_c(out, ')');
 	} else if (which < 5) {
-		buf_printf(out, "SMALLER %ld", 500 + random() % 1500);
+		buf_printf(out, "SMALLER %ld", 500 + test_random() % 1500);
 	} else {
-		buf_add(out, str_of_cstr(of_text[(size_t)random() % ARRAY_LEN(of_text)]));
+		buf_add(out, str_of_cstr(of_text[(size_t)test_random() % ARRAY_LEN(of_text)]));
 		add_text(out);
 	}
 }
@@ -164,7 +164,7 @@ static void what_is_found_does_not_depend_on_the_index(void **state)
 	int pair[2];
 	size_t n_found = 0;
 
-	srandom(4);
+	test_seed(4);
 	begin(pair);
 	deliver(N_MESSAGES);
 	test_check(store_view_open(session.store, INBOX, true, &session.view));
