@@ -332,6 +332,51 @@ static void test_tidy(void **state UNUSED)
 	assert_int_equal(count_dead(), 0);
 }
 
+/* What SQLite did since it was asked last. */
+static int take_steps(void)
+{
+	int n = 0;
+	for (size_t i = 0; i < DB_N_STATEMENTS; i++)
+		n += s->db.statements[i]
+		         ? sqlite3_stmt_status(s->db.statements[i], SQLITE_STMTSTATUS_VM_STEP, 1)
+		         : 0;
+	return n;
+}
+
+/* A refresh, and what QRESYNC asks, cost as much as happened, whatever the mailbox's size. */
+static void test_cost(void **state UNUSED)
+{
+	enum { MANY = 3000, STEPS_MAX = 1500 };
+	uint32_t some[10];
+	deliver(0, MANY);
+	struct store_view *v = view(), *other = view();
+	uint64_t before = v->highest_modseq;
+	for (uint32_t i = 0; i < ARRAY_LEN(some); i++)
+		some[i] = 1 + 290 * i;
+	flag(v, some, 5, STORE_FLAGGED);
+	expunge(v, some + 5, 5);
+	take_steps();
+	struct store_changes c = refresh(other);
+	assert_true(c.n_changed == 5 && c.n_gone == 5);
+	assert_in_range(take_steps(), 1, STEPS_MAX);
+	const uint32_t *uids;
+	size_t n;
+	bool complete;
+	assert_int_equal(store_view_vanished(other, before, &arena, &uids, &n, &complete), 0);
+	assert_true(complete && n == 5);
+	assert_in_range(take_steps(), 1, STEPS_MAX);
+	flag(v, some, 5, STORE_SEEN);
+	assert_in_range(take_steps(), 1, STEPS_MAX);
+	assert_int_equal(refresh(v).n_gone, 5);
+	assert_in_range(take_steps(), 1, STEPS_MAX);
+	struct store_view *late = NULL;
+	assert_int_equal(store_view_select(s, INBOX, false, &late), 0);
+	assert_in_range(take_steps(), 1, STEPS_MAX);
+	store_view_close(v);
+	store_view_close(other);
+	store_view_close(late);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -346,6 +391,7 @@ int main(void)
 	    TEST(test_many_runs),
 	    TEST(test_flags_behind),
 	    TEST(test_tidy),
+	    TEST(test_cost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
