@@ -40,11 +40,10 @@ static void tell(struct imap_session *s, uint64_t now)
 	(void)imap_output_flush(&s->out); /* what fails is seen at the command's end */
 }
 
-int imap_effort_step(struct imap_session *s, unsigned cost)
+int imap_effort_spend(struct imap_session *s, unsigned cost)
 {
 	struct imap_effort *e = &s->effort;
 
-	e->done++;
 	e->since_look += cost;
 	if (e->since_look < EFFORT_LOOK)
 		return 0;
@@ -54,4 +53,10 @@ int imap_effort_step(struct imap_session *s, unsigned cost)
 		tell(s, now);
 	uint64_t earned = (imap_output_mark(&s->out) - e->bytes_from) / EFFORT_BYTES_PER_MS;
 	return clock_cpu_ms() - e->cpu_from_ms > EFFORT_CPU_MS + earned ? -ETIME : 0;
+}
+
+int imap_effort_step(struct imap_session *s, unsigned cost)
+{
+	s->effort.done++;
+	return imap_effort_spend(s, cost);
 }

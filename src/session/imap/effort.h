@@ -42,4 +42,7 @@ void imap_effort_goal(struct imap_session *s, uint64_t steps);
 /* One step is done. 0, or -ETIME: the command is to end. */
 MUST_USE int imap_effort_step(struct imap_session *s, unsigned cost);
 
+/* The same within a step. */
+MUST_USE int imap_effort_spend(struct imap_session *s, unsigned cost);
+
 #endif

@@ -73,6 +73,9 @@ static enum outcome ask_text(struct searching *g, const struct imap_search_key *
 		return outcome_of(search_message_holds(&g->message, g->row->subject, key->text));
 	if (g->level < BY_MESSAGE)
 		return UNKNOWN;
+	/* Each key goes through all of the message anew. */
+	if (g->message.error == 0)
+		g->message.error = imap_effort_spend(g->s, EFFORT_MESSAGE);
 	return outcome_of(search_message_matches(&g->message, key));
 }
 
