@@ -3,9 +3,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "mail/preview.h"
@@ -523,12 +525,13 @@ int ingest_is_pending(struct store *s, bool *ret_pending)
 	return 0;
 }
 
-int store_ingest(struct store *s, size_t *ret_n_taken)
+int store_ingest_for(struct store *s, unsigned budget_ms, size_t *ret_n_taken, bool *ret_more)
 {
+	uint64_t until = budget_ms == UINT_MAX ? UINT64_MAX : clock_ms() + budget_ms;
 	size_t n_taken = 0;
 	bool more = false;
 	int error = ingest_is_pending(s, &more);
-	while (!error && more) {
+	for (bool first = true; !error && more && (first || clock_ms() < until); first = false) {
 		size_t n = 0;
 		error = db_begin(&s->db);
 		if (error)
@@ -540,5 +543,12 @@ int store_ingest(struct store *s, size_t *ret_n_taken)
 	if (error && n_taken == 0)
 		return store_note_error(s, error);
 	*ret_n_taken = n_taken;
+	*ret_more = more || error;
 	return 0;
+}
+
+int store_ingest(struct store *s, size_t *ret_n_taken)
+{
+	bool more;
+	return store_ingest_for(s, UINT_MAX, ret_n_taken, &more);
 }

@@ -21,4 +21,11 @@ enum {
  */
 MUST_USE int store_ingest(struct store *s, size_t *ret_n_taken);
 
+/*
+ * The same, but after `budget_ms` no further transaction is begun; there is one at least. True in
+ * `*ret_more` when more may be there, or the next call has an error to tell.
+ */
+MUST_USE int store_ingest_for(
+    struct store *s, unsigned budget_ms, size_t *ret_n_taken, bool *ret_more);
+
 #endif

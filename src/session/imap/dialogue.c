@@ -100,6 +100,8 @@ struct silence {
 static uint64_t next_use(
     const struct imap_session *s, const struct silence *silence, uint64_t now, uint64_t left)
 {
+	if (s->mail_waits)
+		return num_min(left, IMAP_TAKE_IN_AFTER_MS);
 	if (!silence->quiet)
 		left = num_min(left, IMAP_QUIET_MS);
 	if (s->index_behind)
@@ -111,7 +113,9 @@ static uint64_t next_use(
 
 static void use_silence(struct imap_session *s, struct silence *silence, uint64_t waited_ms)
 {
-	if (s->index_behind && waited_ms == silence->pause) {
+	if (s->mail_waits) {
+		imap_take_in_some(s);
+	} else if (s->index_behind && waited_ms == silence->pause) {
 		work_on_index(s);
 		silence->pause = IMAP_INDEX_PAUSE_MS;
 	} else if (!silence->quiet && waited_ms == IMAP_QUIET_MS) {
@@ -298,7 +302,7 @@ static void update(
 {
 	if (s->registry >= 0 && !hear_registry(s))
 		s->ending = true;
-	if (s->changed)
+	if (imap_is_due(s))
 		imap_take_in(s);
 	(void)imap_send_updates(s, h->keeps_numbers && !c->uid, c->uid);
 }

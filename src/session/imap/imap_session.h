@@ -28,12 +28,15 @@ enum {
 	IMAP_INPUT_LEN = 8192,
 	IMAP_BAD_COMMANDS_MAX = 50,         /* in a row, then BYE */
 	IMAP_SESSION_ARENA_MAX = 256 << 20, /* of one command's working memory */
-	IMAP_MESSAGES_FACTOR = 2,  /* MULTIAPPEND: so many largest messages in one command */
-	IMAP_QUIET_MS = 1000,      /* after that without a word memory is given back */
-	IMAP_INDEX_AFTER_MS = 150, /* after that the word index is worked on … */
-	IMAP_INDEX_SLICE_MS = 20,  /* … for so long … */
-	IMAP_INDEX_PAUSE_MS = 2,   /* … and others get the lock */
-	IMAP_TRY_AGAIN_MS = 2000,  /* when news could not be taken in or read */
+	IMAP_MESSAGES_FACTOR = 2,   /* MULTIAPPEND: so many largest messages in one command */
+	IMAP_QUIET_MS = 1000,       /* after that without a word memory is given back */
+	IMAP_INDEX_AFTER_MS = 150,  /* after that the word index is worked on … */
+	IMAP_INDEX_SLICE_MS = 20,   /* … for so long … */
+	IMAP_INDEX_PAUSE_MS = 2,    /* … and others get the lock */
+	IMAP_TRY_AGAIN_MS = 2000,   /* when news could not be taken in or read */
+	IMAP_TAKE_IN_MS = 200,      /* a command waits no longer for mail to be taken in … */
+	IMAP_TAKE_IN_AFTER_MS = 10, /* … the rest of it is after such a silence, bit by bit … */
+	IMAP_TAKE_IN_EVERY_MS = 1000, /* … and now and then at a command, where there is none */
 };
 
 struct imap_session {
@@ -69,6 +72,8 @@ struct imap_session {
 	unsigned n_bad;
 	bool index_behind; /* the word index may have something to do (store/store_search.h) */
 	struct checking checking; /* of every byte of the account, while nobody waits */
+	bool mail_waits;          /* not all of it is taken in yet */
+	uint64_t taken_in_at_ms;  /* when some of it last was */
 	uint64_t try_again_at_ms; /* IDLE leaves `changed` alone until then; 0: now */
 
 	struct store_view *view; /* the selected mailbox, NULL: none */
@@ -137,8 +142,15 @@ void imap_send_metadata_changes(struct imap_session *s);
 
 /* --- update.c --- */
 
-/* Takes in new mail; what fails stays `changed` and is tried again. */
+/*
+ * Takes in new mail for IMAP_TAKE_IN_MS; what fails stays `changed` and is tried again. Where there
+ * is more, `mail_waits`: the client sees the mailbox grow (RFC 9051 §7.4.1).
+ */
 void imap_take_in(struct imap_session *s);
+/* The same for as little as can be. */
+void imap_take_in_some(struct imap_session *s);
+/* At the end of a command: news, or waiting mail's turn. */
+bool imap_is_due(const struct imap_session *s);
 /* Sends what is new in the selected mailbox, if any; EXPUNGE only without `keep_numbers`. False:
  * BYE, the connection is to end. */
 bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid);

@@ -129,23 +129,39 @@ static void try_again_soon(struct imap_session *s)
 	s->try_again_at_ms = clock_ms() + IMAP_TRY_AGAIN_MS;
 }
 
-void imap_take_in(struct imap_session *s)
+static void take_in(struct imap_session *s, unsigned budget_ms)
 {
-	size_t n_taken = 0, n = 0;
-	int r;
+	size_t n_taken = 0;
+	bool more = false;
 
 	s->changed = false;
 	s->try_again_at_ms = 0;
-	/* Until nothing is left: what failed after a part of it shows only then. */
-	while ((r = store_ingest(s->store, &n)) == 0 && n > 0) {
-		n_taken += n;
-		n = 0;
-	}
+	int r = store_ingest_for(s->store, budget_ms, &n_taken, &more);
+	s->mail_waits = r == 0 && more;
+	s->taken_in_at_ms = clock_ms();
 	if (r < 0)
 		try_again_soon(s);
+	else if (more)
+		s->changed = true;
 	s->index_behind = true;
 	if (n_taken > 0)
 		imap_tell_others(s);
+}
+
+void imap_take_in(struct imap_session *s)
+{
+	take_in(s, IMAP_TAKE_IN_MS);
+}
+
+void imap_take_in_some(struct imap_session *s)
+{
+	take_in(s, 0);
+}
+
+bool imap_is_due(const struct imap_session *s)
+{
+	return s->changed &&
+	       (!s->mail_waits || clock_ms() >= s->taken_in_at_ms + IMAP_TAKE_IN_EVERY_MS);
 }
 
 void imap_fetch_open(struct imap_session *s, size_t at, bool with_uid)

@@ -12,6 +12,7 @@
 #include "session/imap/commands.h"
 #include "session/imap/imap_session.h"
 #include "store/store_change.h"
+#include "store/store_ingest.h"
 #include "store/test_account.h"
 
 static struct test_account t;
@@ -92,6 +93,55 @@ static void test_try_again(void **state UNUSED)
 	test_account_remove(&t);
 }
 
+/* More mail than is taken in at once: the mailbox grows while the client is silent. */
+static void test_bit_by_bit(void **state UNUSED)
+{
+	enum { WAITING = 2 * STORE_INGEST_BATCH + 1 };
+	struct letterbox *l CLEANUP(letterbox_close) = NULL;
+	struct buf text CLEANUP(buf_done) = BUF_MAX(1024), record CLEANUP(buf_done) = BUF_MAX(8192);
+	struct letterbox_place place;
+	struct imap_session s;
+	int pair[2];
+
+	test_account_make(&t);
+	struct store *store = test_open(&t);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	imap_session_init(&s, store, pair[0], -1, 100000);
+	test_seal(&t, test_message(1, &text), &record);
+	test_check(letterbox_open(AT_FDCWD, TEST_ACCOUNT, &l));
+	test_check(letterbox_lock(l, LETTERBOX_WAIT_MS));
+	for (unsigned i = 0; i < WAITING; i++)
+		test_check(letterbox_append(l, buf_str(&record), &place));
+	letterbox_unlock(l);
+
+	imap_take_in_some(&s);
+	assert_true(s.mail_waits && s.changed);
+	assert_false(imap_is_due(&s)); /* not with every command */
+	assert_int_equal(store_view_open(store, 1, false, &s.view), 0);
+	assert_int_equal(s.view->n, STORE_INGEST_BATCH);
+
+	/* In IDLE the next bit comes at once, and is told. */
+	assert_int_equal(imap_wait(&s, true), IMAP_WAIT_CHANGED);
+	imap_take_in_some(&s);
+	assert_true(imap_send_updates(&s, false, false));
+	assert_int_equal(s.view->n, 2 * STORE_INGEST_BATCH);
+
+	/* In a silence too, and it is told with the next command. */
+	assert_true(s.mail_waits);
+	s.timeout_ms = 20 * IMAP_TAKE_IN_AFTER_MS;
+	assert_int_equal(imap_wait(&s, false), IMAP_WAIT_END);
+	assert_false(s.mail_waits);
+	s.ending = false;
+	assert_true(imap_send_updates(&s, false, false));
+	assert_int_equal(s.view->n, WAITING);
+
+	imap_session_done(&s);
+	store_close(store);
+	close(pair[0]);
+	close(pair[1]);
+	test_account_remove(&t);
+}
+
 /* What NOTIFY tells of many new messages, long after the last command: that one's tag is gone. */
 static void test_tells_unasked(void **state UNUSED)
 {
@@ -129,7 +179,7 @@ static void test_tells_unasked(void **state UNUSED)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_bit_by_bit),
 	    cmocka_unit_test(test_tells_unasked), cmocka_unit_test(test_try_again)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
