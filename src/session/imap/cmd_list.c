@@ -9,7 +9,7 @@ struct listing {
 	bool lsub;
 	struct str patterns[IMAP_PATTERNS_MAX]; /* with the reference in front, kept form */
 	size_t n_patterns;
-	int error; /* of reading annotations */
+	int error; /* of reading annotations, or -ETIME */
 };
 
 struct str imap_special_use_name(enum store_special_use use)
@@ -33,11 +33,17 @@ static bool has(const struct listing *l, enum imap_list_option option)
 	return (l->list->options & option) != 0;
 }
 
-static bool matches(const struct listing *l, struct str name)
+/* False too when the command is to end: a long pattern costs much for each long name. */
+static bool matches(struct listing *l, struct str name)
 {
-	for (size_t i = 0; i < l->n_patterns; i++)
+	for (size_t i = 0; i < l->n_patterns; i++) {
+		if (l->error == 0)
+			l->error = imap_effort_spend(l->s, EFFORT_MESSAGE);
+		if (l->error < 0)
+			return false;
 		if (imap_pattern_matches(l->patterns[i], name))
 			return true;
+	}
 	return false;
 }
 
@@ -112,16 +118,16 @@ static void write_row(struct listing *l, const struct list_node *node, bool chil
 
 /* A child of `node` that is subscribed and does not match itself (RFC 9051 §6.3.9.1). */
 static bool has_hidden_child(
-    const struct listing *l, const struct list_tree *tree, const struct list_node *node)
+    struct listing *l, const struct list_tree *tree, const struct list_node *node)
 {
 	if (!node->has_subscribed)
 		return false;
 	for (const struct list_node *n = node + 1; n < tree->nodes + tree->n; n++) {
-		if (!str_starts(n->name, node->name))
+		if (l->error < 0 || !str_starts(n->name, node->name))
 			return false;
 		if (n->name.p[node->name.len] == IMAP_DELIMITER && list_node_subscribed(n) &&
 		    !matches(l, n->name))
-			return true;
+			return l->error == 0;
 	}
 	return false;
 }
