@@ -7,7 +7,8 @@
 #include "base/clock.h"
 #include "store/store_private.h"
 
-enum { REMOVAL_KEPT_S = 24 * 3600, LIST_MIN = 16 };
+/* Removed ones are told to the sessions that are there: a day of them, or so many. */
+enum { REMOVAL_KEPT_S = 24 * 3600, REMOVALS_MAX = 1000, LIST_MIN = 16 };
 
 static int one_number(struct store *s, enum db_statement which, int64_t bound, uint64_t *ret_number)
 {
@@ -65,6 +66,8 @@ static int set_all(struct store *s, uint64_t mailbox, const struct store_annotat
 		error = list[i].value.len > STORE_ANNOTATION_LEN_MAX
 		            ? -EFBIG
 		            : put(s, mailbox, &list[i], modseq);
+	if (!error)
+		error = db_run(&s->db, DB_ANNOTATION_TRIM, REMOVALS_MAX);
 	return error ? error : check_room(s, mailbox);
 }
 

@@ -125,6 +125,29 @@ static void test_changes(void **state UNUSED)
 	assert_int_equal(n, 2); /* mine and b */
 }
 
+/* Whoever sets and removes all day long fills nothing; the latest removals are told. */
+static void test_many_removed(void **state UNUSED)
+{
+	enum { ROUNDS = 30, EACH = 100, KEPT = 1000 };
+	static char names[EACH][32];
+	const struct store_annotation_change *list;
+	struct store_annotation a[EACH];
+	uint64_t modseq, start = 0;
+	size_t n;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned i = 0; i < EACH; i++) {
+			snprintf(names[i], sizeof(names[i]), "/private/%u", round * EACH + i);
+			a[i] = (struct store_annotation){.entry = str_of_cstr(names[i])};
+		}
+		assert_int_equal(store_annotations_set(s, 1, a, EACH, &modseq), 0);
+	}
+	assert_int_equal(store_annotations_changed(s, &start, 0, &arena, &list, &n), 0);
+	assert_int_equal(n, KEPT);
+	start = modseq - 1;
+	assert_int_equal(store_annotations_changed(s, &start, 0, &arena, &list, &n), 0);
+	assert_int_equal(n, EACH);
+}
+
 /* No letterbox holds them: they come from what can still be read of the old database. */
 static void test_salvaged(void **state UNUSED)
 {
@@ -162,6 +185,7 @@ int main(void)
 	    STORE_TEST(test_depth),
 	    STORE_TEST(test_limits),
 	    STORE_TEST(test_changes),
+	    STORE_TEST(test_many_removed),
 	    STORE_TEST(test_salvaged),
 	    STORE_TEST(test_counts),
 	};

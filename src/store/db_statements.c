@@ -101,6 +101,9 @@ const char *const db_statements[DB_N_STATEMENTS] = {
         "INSERT OR REPLACE INTO annotations (mailbox, modseq, changed_at, entry, value) VALUES "
         "(?1, ?2, ?3, ?4, ?5)",
     [DB_ANNOTATION_FORGET] = "DELETE FROM annotations WHERE value IS NULL AND changed_at < ?1",
+    [DB_ANNOTATION_TRIM] =
+        "DELETE FROM annotations WHERE value IS NULL AND modseq <= (SELECT modseq FROM annotations "
+        "WHERE value IS NULL ORDER BY modseq DESC LIMIT 1 OFFSET ?1)",
     [DB_ANNOTATION_COUNT] =
         "SELECT count(*) FROM annotations WHERE mailbox = ?1 AND value IS NOT NULL",
     [DB_ANNOTATION_USAGE] = "SELECT coalesce(sum(length(entry) + length(value)), 0) FROM "
