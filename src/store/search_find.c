@@ -61,7 +61,7 @@ static int take_list(struct str *postings, size_t n, struct str *ret_list)
 			return -EBADMSG;
 		if (n == 0)
 			break;
-		*postings = str_from(*postings, len);
+		*postings = (struct str){postings->p + len, postings->len - len};
 	}
 	*ret_list = str_first(*postings, len);
 	*postings = str_from(*postings, len);

@@ -86,22 +86,6 @@ void search_put_number(struct buf *b, uint64_t number)
 	buf_add_c(b, (char)number);
 }
 
-bool search_next_number(struct str *rest, uint64_t *ret_number)
-{
-	uint64_t number = 0;
-
-	for (unsigned i = 0; i < rest->len && i < 9; i++) {
-		unsigned char c = (unsigned char)rest->p[i];
-		number |= (uint64_t)(c & 0x7f) << 7 * i;
-		if (c < 0x80) {
-			*rest = str_from(*rest, i + 1);
-			*ret_number = number;
-			return true;
-		}
-	}
-	return false;
-}
-
 void search_writer_init(struct search_writer *w, struct store *s, uint64_t segment)
 {
 	*w = (struct search_writer){.store = s,

@@ -91,8 +91,23 @@ MUST_USE int search_writer_flush(struct search_writer *w);
 /* --- numbers of the postings --- */
 
 void search_put_number(struct buf *b, uint64_t number);
-/* False at the end, or where none stands. */
-MUST_USE bool search_next_number(struct str *rest, uint64_t *ret_number);
+
+/* False at the end, or where none stands. Here, because a search calls it for every posting. */
+static inline MUST_USE bool search_next_number(struct str *rest, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+
+	for (unsigned i = 0; i < rest->len && i < 9; i++) {
+		unsigned char c = (unsigned char)rest->p[i];
+		number |= (uint64_t)(c & 0x7f) << 7 * i;
+		if (c < 0x80) {
+			*rest = (struct str){rest->p + i + 1, rest->len - i - 1};
+			*ret_number = number;
+			return true;
+		}
+	}
+	return false;
+}
 
 /* --- the words of new messages, in memory --- */
 
