@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "cli/verify.h"
 #include "ipc/channel.h"
+#include "session/verify.h"
 
 static const char about[] =
     "Looks at every byte of every file of the instance and names what is not as it was\n"
@@ -41,7 +42,11 @@ void verify_row(struct verify *v, const char *file, const char *state, const uin
 	struct str values[] = {
 	    str_of_cstr(file), str_of_cstr(state), str_of_cstr(at), str_of_cstr(problem)};
 	struct ipc_control_row row = {{names, ARRAY_LEN(names)}, {values, ARRAY_LEN(values)}};
-	cli_rows_add(&v->rows, &row);
+	v->n_rows++;
+	if (v->to < 0)
+		cli_rows_add(&v->rows, &row);
+	else if (ipc_send(v->to, IPC_CONTROL_ROW, &row) < 0)
+		_exit(CLI_FAILED);
 	v->has_damage = v->has_damage || strcmp(state, "changed") == 0 ||
 	                strcmp(state, "damaged") == 0 || strcmp(state, "failed") == 0;
 }
@@ -78,14 +83,18 @@ static void take_damage(struct verify *v, uint64_t id, const struct ipc_damage *
 
 static void take_end(struct verify *v, const char *name, const struct ipc_verified *end)
 {
-	if (end->error)
+	if (end->error == EKEYREJECTED)
+		verify_row(v, name, "failed", NULL, "that is not its password");
+	else if (end->error)
 		verify_failed(v, name, end->error > INT16_MAX ? -EIO : -(int)end->error);
 	else if (end->n_damaged == 0)
 		verify_row(v, name, end->with_key ? "ok" : "sealed", NULL, "");
 }
 
-/* 0: it goes on; 1: that was all; or -errno. */
-static int take_answer(struct verify *v, uint64_t id, const char *name, int channel)
+/* 0: it goes on; 1: that was all; or -errno. A session tells so many damages; one that tells more
+ * is not as we made it, and would fill the memory here. */
+static int take_answer(
+    struct verify *v, uint64_t id, const char *name, int channel, unsigned *n_damages)
 {
 	struct ipc_received m;
 	int error = ipc_recv(channel, &m);
@@ -93,7 +102,7 @@ static int take_answer(struct verify *v, uint64_t id, const char *name, int chan
 		return error;
 	const struct ipc_verified *verified = m.msg;
 	int result = 0;
-	if (m.type == IPC_DAMAGE) {
+	if (m.type == IPC_DAMAGE && (*n_damages)++ < VERIFY_DAMAGES_MAX) {
 		take_damage(v, id, m.msg);
 	} else if (m.type != IPC_VERIFIED) {
 		result = -EPROTO;
@@ -105,6 +114,16 @@ static int take_answer(struct verify *v, uint64_t id, const char *name, int chan
 	}
 	ipc_received_done(&m);
 	return result;
+}
+
+void verify_take(struct verify *v, uint64_t id, const char *name, int channel)
+{
+	unsigned n_damages = 0;
+	int answer;
+	while ((answer = take_answer(v, id, name, channel, &n_damages)) == 0)
+		;
+	if (answer < 0)
+		verify_row(v, name, "failed", NULL, "the session ended before; see the log");
 }
 
 static void ask_account(
@@ -129,11 +148,7 @@ static void ask_account(
 		verify_row(v, name, "failed", NULL, "the server could not begin");
 		return;
 	}
-	int answer;
-	while ((answer = take_answer(v, id, name, ours)) == 0)
-		;
-	if (answer < 0)
-		verify_row(v, name, "failed", NULL, "the session ended before; see the log");
+	verify_take(v, id, name, ours);
 }
 
 static void ask_directory(struct verify *v, struct cli_server *server)
@@ -148,7 +163,8 @@ static void ask_directory(struct verify *v, struct cli_server *server)
 		uint64_t offset = 0;
 		if (!num_parse(str_of_cstr(rows.cells[i][1]), UINT64_MAX, &offset))
 			offset = 0;
-		verify_damage(v, rows.cells[i][0], offset, rows.cells[i][2]);
+		struct log_quoted file = log_quote(str_of_cstr(rows.cells[i][0]));
+		verify_damage(v, file.text, offset, log_quote(str_of_cstr(rows.cells[i][2])).text);
 	}
 	if (rows.n_rows == 0)
 		verify_row(v, "directory", "ok", NULL, "");
@@ -264,7 +280,8 @@ int cmd_verify(int argc, char **argv)
 	struct verify v = {.config = &config,
 	    .config_path = cli_config_path(arguments.config),
 	    .account = account,
-	    .password = account ? password : NULL};
+	    .password = account ? password : NULL,
+	    .to = -1};
 	status = run(&v, arguments.json);
 	explicit_bzero(password, sizeof(password));
 	return status;

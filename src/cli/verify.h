@@ -16,9 +16,11 @@ struct verify {
 	const struct config *config;
 	const char *config_path;
 	const char *account; /* this one alone, with its password; NULL: everything, without */
-	const char *password;
+	char *password;      /* NULL: none */
 	int data_fd;
+	int to; /* in a child of verify_stopped: rows are sent there; else -1 */
 	struct cli_rows rows;
+	size_t n_rows; /* also those that were sent */
 	bool shows_progress;
 	bool has_damage;  /* a row is "changed", "damaged" or "failed" */
 	char showing[96]; /* whose progress stands on the terminal */
@@ -34,10 +36,15 @@ void verify_failed(struct verify *v, const char *file, int error);
 /* How far it is, on a terminal; cleared by the next row. */
 void verify_progress(struct verify *v, const char *what, uint64_t done, uint64_t of);
 
+/* Takes what a session that verifies says (session/verify.h) until its end, and makes rows of it.
+ */
+void verify_take(struct verify *v, uint64_t id, const char *name, int channel);
+
 /* The configuration, the certificate and its key, the ledger (verify_files.c). */
 void verify_files(struct verify *v);
 
-/* The directory and the accounts of an instance that no server runs on (verify_stopped.c). */
+/* The directory and the accounts of an instance that no server runs on (verify_stopped.c): each in
+ * a child in the sandbox of its role. */
 void verify_stopped(struct verify *v);
 
 #endif

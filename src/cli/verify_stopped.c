@@ -1,25 +1,53 @@
 /*
- * Verifying an instance that no server runs on: what the roles do together for the running server
- * is done here in one process, each file in the folder of its role.
+ * Verifying an instance that no server runs on. Its files may hold what somebody put there who was
+ * in control of a role: so they are read where a role would read them, in a child as the owner of
+ * their folder, with the calls and the files of that role alone (sandbox_enter_owner). This
+ * process, which may be root's, reads nothing but messages from its children:
+ *
+ *   of the directory   IPC_CONTROL_ROW: a row of the report, or the slot of --account
+ *                      IPC_CHANGED: accounts to look at      IPC_CONTROL_DONE: the end
+ *   of an account      as of a session (session/verify.h)
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "cli/verify.h"
 #include "directory/database.h"
 #include "directory/password.h"
+#include "ipc/channel.h"
+#include "sandbox/sandbox.h"
 #include "seal/vfs.h"
-#include "store/store_check.h"
+#include "session/verify.h"
+#include "store/store.h"
 
-enum { PAGES_AT_ONCE = 64, STEP_LEN = 1 << 20, ARENA_LEN = 1 << 20, ACCOUNTS_AT_ONCE = 200 };
+enum {
+	PAGES_AT_ONCE = 64,
+	ARENA_LEN = 1 << 20,
+	ACCOUNTS_AT_ONCE = 200,
+	ACCOUNTS_MAX = 1 << 20,
+	ROWS_MAX = 1 << 17, /* of the directory */
+};
 
-/* --- the directory --- */
+static const char session_file[] = "mailbox.db"; /* a session made it */
+
+/* What the directory said. */
+struct found {
+	struct buf ids; /* uint64_t each */
+	size_t n_rows;
+	bool has_slot;
+	uint8_t slot[SLOT_LEN];
+};
+
+/* --- in the directory's child --- */
 
 static void on_directory_damage(void *ctx, const struct seal_damage *damage)
 {
@@ -49,12 +77,12 @@ static int check_database(struct verify *v, struct database *db)
 static struct database *open_directory(struct verify *v)
 {
 	struct database *db = NULL;
-	size_t n_before = v->rows.n_rows;
+	size_t n_before = v->n_rows;
 	seal_vfs_on_damage(on_directory_damage, v);
 	int error = database_open(false, &db);
 	if (error == -ENOKEY)
 		verify_damage(v, "directory/" DATABASE_KEY, 0, "does not match its checksum");
-	else if (error == -EBADMSG && v->rows.n_rows == n_before)
+	else if (error == -EBADMSG && v->n_rows == n_before)
 		verify_damage(v, "directory/" DATABASE_FILE, 0, "does not open");
 	else if (error && error != -EBADMSG)
 		verify_failed(v, "directory/" DATABASE_FILE, error);
@@ -70,72 +98,26 @@ static void verify_directory(struct verify *v, struct database *db)
 		verify_failed(v, "directory/" DATABASE_FILE, error);
 }
 
-/* --- an account, in its folder --- */
-
-struct checking {
-	struct verify *v;
-	uint64_t id;
-};
-
-static void on_account_damage(void *ctx, const struct store_damage *damage)
+static int send_ids(const struct verify *v, uint64_t *ids, size_t n)
 {
-	const struct checking *c = ctx;
-	char file[LOG_QUOTE_MAX + 64];
-	snprintf(file, sizeof(file), "accounts/%" PRIu64 "/%s", c->id,
-	    log_quote(str_of_cstr(damage->file)).text);
-	verify_damage(c->v, file, damage->offset, damage->what);
+	const struct ipc_changed message = {.accounts = {ids, n}};
+	return n > 0 ? ipc_send(v->to, IPC_CHANGED, &message) : 0;
 }
 
-static int check_store(struct verify *v, const char *name, struct store *s)
-{
-	struct store_check *check = store_check_new(s);
-	struct store_check_progress progress;
-	int more;
-	while ((more = store_check_step(check, STEP_LEN)) > 0) {
-		store_check_progress(check, &progress);
-		verify_progress(v, name, progress.bytes, progress.of_bytes);
-	}
-	store_check_free(check);
-	return more;
-}
-
-static void verify_account(
-    struct verify *v, int accounts_fd, uint64_t id, const struct secret *master)
-{
-	char name[64];
-	struct checking checking = {v, id};
-	struct store_watch watch = {on_account_damage, &checking};
-	struct store *s = NULL;
-	size_t n_before = v->rows.n_rows;
-	snprintf(name, sizeof(name), "accounts/%" PRIu64, id);
-	int folder CLEANUP(fd_close) = openat(
-	    accounts_fd, strrchr(name, '/') + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int error = folder < 0 || fchdir(folder) < 0 ? -errno : 0;
-	if (!error)
-		error = store_open_to_check(master, id, &watch, &s);
-	if (!error)
-		error = check_store(v, name, s);
-	store_close(s);
-	if (error)
-		verify_failed(v, name, error);
-	else if (v->rows.n_rows == n_before)
-		verify_row(v, name, master ? "ok" : "sealed", NULL, "");
-}
-
-static int verify_accounts(struct verify *v, struct database *db, int accounts_fd)
+static int send_accounts(struct verify *v, struct database *db)
 {
 	struct arena arena CLEANUP(arena_done) = ARENA_MAX(ARENA_LEN);
 	struct name after = {0};
 	struct account_row *rows;
+	uint64_t ids[ACCOUNTS_AT_ONCE];
 	size_t n = ACCOUNTS_AT_ONCE;
 	while (n > 0) {
 		int error = database_accounts(db, &after, ACCOUNTS_AT_ONCE, &arena, &rows, &n);
-		if (error)
+		for (size_t i = 0; !error && i < n; i++)
+			ids[i] = rows[i].id;
+		error = error ? error : send_ids(v, ids, n);
+		if (error || n == 0)
 			return error;
-		for (size_t i = 0; i < n; i++)
-			verify_account(v, accounts_fd, rows[i].id, NULL);
-		if (n == 0)
-			break;
 		struct arena next = ARENA_MAX(ARENA_LEN);
 		struct name last = rows[n - 1].name;
 		if (!arena_dup(&next, last.local, &after.local) ||
@@ -147,65 +129,207 @@ static int verify_accounts(struct verify *v, struct database *db, int accounts_f
 	return 0;
 }
 
-/* The account's id and its master key. */
-static int unlock(struct verify *v, struct database *db, uint64_t *ret_id, struct secret **ret)
+static int send_slot(struct verify *v, struct database *db)
 {
 	struct arena arena CLEANUP(arena_done) = ARENA_MAX(ARENA_LEN);
-	struct buf password CLEANUP(buf_done) = BUF_MAX(PASSWORD_LEN_MAX);
 	uint8_t slot[SLOT_LEN];
+	uint64_t id = 0;
 	struct name name;
 	if (!name_parse(str_of_cstr(v->account), &arena, &name))
 		return -ENOENT;
-	int error = database_account_id(db, &name, ret_id);
+	int error = database_account_id(db, &name, &id);
 	if (!error)
-		error = database_slot(db, *ret_id, SLOT_PASSWORD, slot);
-	if (!error && !password_prepare(str_of_cstr(v->password), &password))
-		error = -EACCES;
+		error = database_slot(db, id, SLOT_PASSWORD, slot);
+	if (error)
+		return error;
+	struct str column = STR("slot"), value = str_of(slot, sizeof(slot));
+	const struct ipc_control_row row = {{&column, 1}, {&value, 1}};
+	error = ipc_send(v->to, IPC_CONTROL_ROW, &row);
+	return error ? error : send_ids(v, &id, 1);
+}
+
+static _Noreturn void be_directory(struct verify *v, pid_t parent)
+{
+	sandbox_enter_owner(ROLE_DIRECTORY, DATABASE_FILE, parent, &v->to, 1);
+	if (v->password)
+		explicit_bzero(v->password, strlen(v->password)); /* not for here */
+	struct ipc_control_done done = {.reason = STR("")};
+	struct database *db = open_directory(v);
+	int error = 0;
+	if (db && v->account) {
+		error = send_slot(v, db);
+	} else if (db) {
+		verify_directory(v, db);
+		error = send_accounts(v, db);
+	}
+	database_close(db);
+	done.error = (uint32_t)-error;
+	_exit(ipc_send(v->to, IPC_CONTROL_DONE, &done) < 0);
+}
+
+/* --- in an account's child --- */
+
+static int open_slot(
+    const struct verify *v, uint64_t id, const uint8_t *slot, struct secret **ret_master)
+{
+	struct buf password CLEANUP(buf_done) = BUF_MAX(PASSWORD_LEN_MAX);
+	int error = password_prepare(str_of_cstr(v->password), &password) ? 0 : -EACCES;
 	if (!error)
-		error = slot_open_password(
-		    str_of(slot, sizeof(slot)), *ret_id, buf_str(&password), ret);
+		error =
+		    slot_open_password(str_of(slot, SLOT_LEN), id, buf_str(&password), ret_master);
 	if (password.p)
 		explicit_bzero(password.p, password.len);
-	return error;
+	return error == -EACCES ? -EKEYREJECTED : error;
 }
 
-static void verify_one(struct verify *v, struct database *db, int accounts_fd)
+static _Noreturn void be_account(
+    const struct verify *v, pid_t parent, uint64_t id, const uint8_t *slot, const int ends[2])
 {
+	static const struct store_watch nobody = {NULL, NULL};
 	struct secret *master CLEANUP(secret_free) = NULL;
-	uint64_t id = 0;
-	int error = unlock(v, db, &id, &master);
-	if (error == -ENOENT)
-		verify_row(v, v->account, "failed", NULL, "no such account");
-	else if (error == -EACCES)
-		verify_row(v, v->account, "failed", NULL, "that is not its password");
-	else if (error)
-		verify_failed(v, v->account, error);
-	else
-		verify_account(v, accounts_fd, id, master);
+	sandbox_enter_owner(ROLE_SESSION, session_file, parent, ends, 2);
+	int error = slot ? open_slot(v, id, slot, &master) : 0;
+	if (!error)
+		_exit(session_verify(id, master, &nobody, ends[0], ends[1]) < 0);
+	const struct ipc_verified end = {.done = 1, .error = (uint32_t)-error};
+	_exit(ipc_send(ends[0], IPC_VERIFIED, &end) < 0);
 }
 
-/* --- all of it --- */
+/* --- here --- */
 
-static int in_folders(struct verify *v, int directory_fd, int accounts_fd)
+/* An account in its folder. */
+static int check_account(struct verify *v, const char *name, int folder, uint64_t id, uint8_t *slot)
 {
-	if (fchdir(directory_fd) < 0)
-		return -errno;
-	struct database *db = open_directory(v);
-	if (!db)
-		return 0;
-	if (!v->account)
-		verify_directory(v, db);
-	int error = 0;
-	if (v->account)
-		verify_one(v, db, accounts_fd);
-	else
-		error = verify_accounts(v, db, accounts_fd);
-	/* Its files are named from its folder. */
-	if (fchdir(directory_fd) < 0)
+	int stream[2] = {-1, -1}, registry[2] = {-1, -1};
+	int error = ipc_pair(stream);
+	if (!error)
+		error = ipc_pair(registry);
+	int ours CLEANUP(fd_close) = stream[0], theirs CLEANUP(fd_close) = stream[1];
+	int hold CLEANUP(fd_close) = registry[0], held CLEANUP(fd_close) = registry[1];
+	if (!error)
+		error = fd_set_nonblocking(held, true);
+	if (!error && fchdir(folder) < 0)
 		error = -errno;
-	database_close(db);
-	seal_vfs_on_damage(NULL, NULL);
-	return error;
+	pid_t self = getpid(), pid = error ? 0 : fork();
+	if (error || pid < 0)
+		return error ? error : -errno;
+	if (pid == 0)
+		be_account(v, self, id, slot, (const int[]){theirs, held});
+	fd_close(&theirs);
+	verify_take(v, id, name, ours);
+	fd_close(&hold);
+	fd_close(&ours);
+	return waitpid(pid, NULL, 0) < 0 ? -errno : 0;
+}
+
+static void verify_account(struct verify *v, int accounts_fd, uint64_t id, uint8_t *slot)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "accounts/%" PRIu64, id);
+	int folder CLEANUP(fd_close) = openat(
+	    accounts_fd, strrchr(name, '/') + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int error = folder < 0 ? -errno : check_account(v, name, folder, id, slot);
+	if (error)
+		verify_failed(v, name, error);
+}
+
+/* A row of the report. What the directory's child says is not trusted. */
+static int take_row(struct verify *v, struct found *found, const struct ipc_control_row *row)
+{
+	const struct str *values = row->values.v;
+	uint64_t offset;
+	if (row->values.n == 1 && v->account && values[0].len == SLOT_LEN) {
+		memcpy(found->slot, values[0].p, SLOT_LEN);
+		found->has_slot = true;
+		return 0;
+	}
+	if (row->values.n != 4 || found->n_rows++ >= ROWS_MAX)
+		return -EPROTO;
+	struct log_quoted file = log_quote(values[0]), state = log_quote(values[1]);
+	bool placed = num_parse(values[2], UINT64_MAX, &offset);
+	char problem[LOG_QUOTE_MAX + 4] = "";
+	for (size_t i = 0; i < values[3].len && i + 1 < sizeof(problem); i++) {
+		char c = values[3].p[i];
+		problem[i] = c;
+		if (c < 0x20 || c > 0x7e)
+			problem[i] = '?';
+	}
+	verify_row(v, file.text, state.text, placed ? &offset : NULL, problem);
+	return 0;
+}
+
+static int take_ids(struct found *found, const struct ipc_changed *m)
+{
+	struct str bytes = str_of(m->accounts.v, m->accounts.n * sizeof(*m->accounts.v));
+	return buf_add(&found->ids, bytes) ? 0 : -EPROTO;
+}
+
+/* Until the end: 0, what the directory said, or that it came to none. */
+static int take_directory(struct verify *v, int channel, struct found *found)
+{
+	for (;;) {
+		struct ipc_received m;
+		int error = ipc_recv(channel, &m);
+		if (error)
+			return -ECONNRESET;
+		bool ends = m.type == IPC_CONTROL_DONE;
+		if (m.type == IPC_CONTROL_ROW)
+			error = take_row(v, found, m.msg);
+		else if (m.type == IPC_CHANGED)
+			error = take_ids(found, m.msg);
+		else if (ends)
+			error = -(int)(((const struct ipc_control_done *)m.msg)->error & INT16_MAX);
+		else
+			error = -EPROTO;
+		ipc_received_done(&m);
+		if (error || ends)
+			return error;
+	}
+}
+
+static int ask_directory(struct verify *v, int directory_fd, struct found *found)
+{
+	int ends[2];
+	int error = fchdir(directory_fd) < 0 ? -errno : ipc_pair(ends);
+	if (error)
+		return error;
+	int ours CLEANUP(fd_close) = ends[0], theirs CLEANUP(fd_close) = ends[1];
+	pid_t self = getpid(), pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		v->to = theirs;
+		be_directory(v, self);
+	}
+	fd_close(&theirs);
+	error = take_directory(v, ours, found);
+	fd_close(&ours);
+	return waitpid(pid, NULL, 0) < 0 ? -errno : error;
+}
+
+static void judge_directory(struct verify *v, int error)
+{
+	if (v->account && error == -ENOENT)
+		verify_row(v, v->account, "failed", NULL, "no such account");
+	else if (error == -EBADMSG)
+		verify_row(v, "accounts", "failed", NULL, "the directory cannot list all of them");
+	else if (error == -ECONNRESET)
+		verify_row(v, "directory", "failed", NULL, "the look at it ended before its end");
+	else if (error)
+		verify_failed(v, "directory", error);
+}
+
+static void in_folders(struct verify *v, int directory_fd, int accounts_fd)
+{
+	struct found found = {.ids = BUF_MAX(ACCOUNTS_MAX * sizeof(uint64_t))};
+	judge_directory(v, ask_directory(v, directory_fd, &found));
+	for (size_t at = 0; at < found.ids.len; at += sizeof(uint64_t)) {
+		uint64_t id;
+		memcpy(&id, found.ids.p + at, sizeof(id));
+		if (found.has_slot || !v->account)
+			verify_account(v, accounts_fd, id, found.has_slot ? found.slot : NULL);
+	}
+	buf_done(&found.ids);
 }
 
 void verify_stopped(struct verify *v)
@@ -216,13 +340,10 @@ void verify_stopped(struct verify *v)
 	int accounts CLEANUP(fd_close) =
 	    openat(v->data_fd, "accounts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	store_init();
-	int error = before < 0 || directory < 0 || accounts < 0
-	                ? -errno
-	                : in_folders(v, directory, accounts);
+	if (before < 0 || directory < 0 || accounts < 0)
+		verify_failed(v, "directory", -errno);
+	else
+		in_folders(v, directory, accounts);
 	if (before >= 0 && fchdir(before) < 0)
-		error = -errno;
-	if (error == -EBADMSG)
-		verify_row(v, "accounts", "failed", NULL, "the directory cannot list all of them");
-	else if (error)
-		verify_failed(v, "directory", error);
+		verify_failed(v, ".", -errno);
 }

@@ -317,6 +317,42 @@ void sandbox_enter_child(const struct sandbox_child *child, const int *keep, siz
 	drill_inside(keep, n);
 }
 
+static int become_owner(const char *of)
+{
+	struct stat st;
+
+	if (lstat(of, &st) < 0 && (errno != ENOENT || lstat(".", &st) < 0))
+		return -errno;
+	const struct identity owner = {.uid = st.st_uid, .gid = st.st_gid};
+	return geteuid() == 0 ? identity_assume(&owner, false) : 0;
+}
+
+void sandbox_enter_owner(enum role role, const char *of, pid_t parent, const int *keep, size_t n)
+{
+	const struct role_row *row = role_row(role);
+	const struct limits limits = {.memory = row->memory,
+	    .cpu = row->cpu,
+	    .descriptors = row->descriptors,
+	    .limits_processes = true};
+	const struct filter_ids ids = {.self = getpid()};
+	struct filter filter = {0};
+	int version = landlock_version();
+
+	must(row->name, "filter", filter_build(row->calls & ~(unsigned)CALLS_FORK, &ids, &filter));
+	trace_refused_calls();
+	must(row->name, "descriptors", close_others(keep, n));
+	must(row->name, "limits", set_limits(&limits));
+	must(row->name, "user", become_owner(of));
+	must(row->name, "process", tie_down(row->name, parent));
+	if (version >= SANDBOX_LANDLOCK_LEAST) {
+		int ruleset CLEANUP(fd_close) = make_ruleset(role, version);
+		must(row->name, "landlock", ruleset);
+		must(row->name, "landlock", landlock_restrict(ruleset));
+	}
+	must(row->name, "seccomp", filter_load(&filter));
+	filter_done(&filter);
+}
+
 /* The supervisor */
 
 /* The file that the kernel executes first to load a program's libraries; NULL for a static one. */

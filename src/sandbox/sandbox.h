@@ -26,6 +26,7 @@
 #define SANDBOX_SANDBOX_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "sandbox/role.h"
 
@@ -60,6 +61,15 @@ struct sandbox_child *sandbox_prepare_child(const struct role_start *start, enum
  * fails.
  */
 void sandbox_enter_child(const struct sandbox_child *child, const int *keep, size_t n);
+
+/*
+ * In a child that the command line forked to look at files which a role made, and which may hold
+ * what somebody put there who was in control of it: what sandbox_enter_child does, with the calls
+ * and the files of `role` below the working folder. As root it becomes the owner of the file `of`,
+ * or of the folder where that is not there; where that is root, root without any capability. A
+ * kernel without landlock leaves user and filter. Exits when a step fails.
+ */
+void sandbox_enter_owner(enum role role, const char *of, pid_t parent, const int *keep, size_t n);
 
 /*
  * What the supervisor can be held to, and all processes of the server with it: it executes its own
