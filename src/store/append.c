@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -75,7 +74,37 @@ int store_append_begin(struct store *s, uint64_t mailbox, struct store_append **
 	return 0;
 }
 
-/* The entry is there: its mailbox's UIDVALIDITY and its size. */
+/* The message's stored bytes, which go with its only entry; 0 where it has another. */
+static int stored_len(struct db *db, uint32_t message, uint64_t *ret_len)
+{
+	struct body body;
+	sqlite3_stmt *stmt;
+	int error = db_get(db, DB_ENTRIES_OF_MESSAGE, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, message);
+	int row = db_step(db, stmt);
+	if (row < 0)
+		return row;
+	bool alone = db_column_u32(stmt, 0) == 1;
+	sqlite3_reset(stmt);
+	error = db_get(db, DB_MESSAGE_BODY, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, message);
+	row = db_step(db, stmt);
+	if (row < 0)
+		return row;
+	*ret_len = 0;
+	if (alone && row > 0 && body_decode(db_column_str(stmt, 3), &body) == 0) {
+		*ret_len = body.sealed_len;
+		body_wipe(&body);
+	}
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+/* The entry is there: its mailbox's UIDVALIDITY and what its going gives back of the quota. */
 static int find_replaced(struct store_append *a, uint32_t *ret_validity, uint64_t *ret_size)
 {
 	struct db *db = &a->store->db;
@@ -91,9 +120,9 @@ static int find_replaced(struct store_append *a, uint32_t *ret_validity, uint64_
 	if (row <= 0)
 		return row < 0 ? row : -ESTALE;
 	*ret_validity = box.uidvalidity;
-	*ret_size = db_column_u64(stmt, 3);
+	uint32_t message = db_column_u32(stmt, 0);
 	sqlite3_reset(stmt);
-	return 0;
+	return stored_len(db, message, ret_size);
 }
 
 int store_append_replace(struct store_append *a, uint64_t mailbox, uint32_t uid)
@@ -401,13 +430,11 @@ static int take_in_batch(struct store_append *a, const struct writing *w, struct
 
 static int take_in(struct store_append *a, const struct writing *w, struct ingest_own *own)
 {
-	int blobs_fd = a->store->blobs_fd, done = 0;
-	/* Who waits for too long goes on beside the queue: it only saves work. */
-	int error = letterbox_lock_folder(blobs_fd, LOCK_EX, LETTERBOX_READ_WAIT_MS);
+	int done = 0;
+	ingest_queue(a->store);
 	while (done == 0)
 		done = take_in_batch(a, w, own);
-	if (!error)
-		flock(blobs_fd, LOCK_UN);
+	ingest_leave_queue(a->store);
 	return done < 0 ? done : letterbox_written(a->store->letterbox);
 }
 

@@ -128,6 +128,8 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_ENTRY_OF_MAILBOX] =
         "SELECT uid FROM entries WHERE mailbox = ?1 AND uid > ?2 ORDER BY uid LIMIT 1000",
     [DB_ENTRY_OF_MESSAGE] = "SELECT 1 FROM entries WHERE message = ?1 LIMIT 1",
+    [DB_ENTRIES_OF_MESSAGE] =
+        "SELECT count(*) FROM (SELECT 1 FROM entries WHERE message = ?1 LIMIT 2)",
     [DB_ENTRIES] = "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND uid < "
                    "?2 ORDER BY uid",
     [DB_ENTRIES_CHANGED] = "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND "

@@ -16,6 +16,8 @@
 #include "store/store_change.h"
 #include "store/store_entry.h"
 #include "store/store_ingest.h"
+#include "store/store_private.h"
+#include "store/store_view.h"
 #include "store/test_account.h"
 
 enum { INBOX = 1, DRAFTS = 2 };
@@ -94,6 +96,45 @@ static void test_replace(void **state UNUSED)
 	/* What is gone cannot be replaced, and nothing comes then. */
 	assert_int_equal(replace(s, 4, 9, DRAFTS), -ESTALE);
 	assert_int_equal(numbers_of(s, DRAFTS).n, 1);
+	store_close(s);
+	test_account_remove(&t);
+}
+
+/* A full account: only what really goes makes room, not a message that is elsewhere too. */
+static void test_quota(void **state UNUSED)
+{
+	enum { LARGE = 4000 };
+	struct buf large CLEANUP(buf_done) = BUF_MAX(2 * LARGE);
+	struct arena arena CLEANUP(arena_done) = ARENA_MAX(1 << 16);
+	struct store *s = fill(0);
+	struct store_view *view;
+	struct store_copy_result copied;
+	struct store_uids gone;
+	const uint32_t first = 1;
+	uint64_t limit;
+	size_t taken;
+	buf_add(&large, STR("Subject: large\r\n\r\n"));
+	uint32_t noise = 1;
+	for (size_t i = 0; i < LARGE; i++) { /* does not get smaller by compression */
+		noise = noise * 1664525 + 1013904223;
+		buf_add_c(&large, (char)('0' + noise / 65536 % 64));
+	}
+	buf_add(&large, STR("\r\n"));
+	test_deliver(&t, buf_str(&large));
+	assert_int_equal(store_ingest(s, &taken), 0);
+	assert_int_equal(store_view_open(s, INBOX, false, &view), 0);
+	assert_int_equal(store_copy(view, (struct store_uids){&first, 1}, DRAFTS, STORE_COPY,
+	                     UINT64_MAX, &arena, &copied),
+	    0);
+	store_view_close(view);
+	assert_int_equal(store_usage(s, &s->keys.public.quota_bytes, &limit), 0);
+	assert_int_equal(replace(s, 1, 7, INBOX), -EDQUOT);
+	assert_int_equal(store_view_open(s, DRAFTS, false, &view), 0);
+	assert_int_equal(store_remove(view, (struct store_uids){&first, 1}, &arena, &gone), 0);
+	store_view_close(view);
+	assert_int_equal(store_usage(s, &s->keys.public.quota_bytes, &limit), 0);
+	assert_int_equal(replace(s, 1, 7, INBOX), 0);
+	assert_true(numbers_of(s, INBOX).has[7]);
 	store_close(s);
 	test_account_remove(&t);
 }
@@ -191,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_replace),
+	    cmocka_unit_test(test_quota),
 	    cmocka_unit_test(test_rebuilt),
 #ifdef GATEPOST_FAULTS
 	    cmocka_unit_test(test_kills),
