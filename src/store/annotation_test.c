@@ -7,6 +7,9 @@
 
 #include "base/clock.h"
 #include "store/store_annotation.h"
+#include "store/store_change.h"
+#include "store/store_ingest.h"
+#include "store/store_private.h"
 #include "store/store_usage.h"
 #include "store/test_account.h"
 
@@ -178,6 +181,32 @@ static void test_counts(void **state UNUSED)
 	assert_int_equal(mailboxes, 7);
 }
 
+/* Of copies, which cost nothing else, there are only so many. */
+static void test_count_is_limited(void **state UNUSED)
+{
+	struct store_copy_result copied;
+	struct store_view *view;
+	struct store_box box;
+	size_t taken;
+	const uint32_t both[] = {1, 2};
+	const struct store_uids one = {both, 1}, two = {both, 2};
+	test_deliver_number(&t, 1);
+	test_deliver_number(&t, 2);
+	assert_int_equal(store_ingest(s, &taken), 0);
+	assert_int_equal(db_begin(&s->db), 0);
+	assert_int_equal(store_box_load(s, 3, &box), 0);
+	box.n_messages = STORE_MESSAGES_MAX - 3;
+	assert_int_equal(db_end(&s->db, store_box_save(s, &box)), 0);
+	assert_int_equal(store_view_open(s, 1, false, &view), 0);
+	assert_int_equal(
+	    store_copy(view, two, 2, STORE_COPY, UINT64_MAX, &arena, &copied), -EDQUOT);
+	assert_int_equal(store_copy(view, one, 2, STORE_COPY, UINT64_MAX, &arena, &copied), 0);
+	assert_int_equal(
+	    store_copy(view, one, 1, STORE_COPY, UINT64_MAX, &arena, &copied), -EDQUOT);
+	assert_int_equal(store_copy(view, two, 2, STORE_MOVE, UINT64_MAX, &arena, &copied), 0);
+	store_view_close(view);
+}
+
 int main(void)
 {
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -188,6 +217,7 @@ int main(void)
 	    STORE_TEST(test_many_removed),
 	    STORE_TEST(test_salvaged),
 	    STORE_TEST(test_counts),
+	    STORE_TEST(test_count_is_limited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

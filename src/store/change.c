@@ -6,6 +6,7 @@
 
 #include "store/expunged.h"
 #include "store/store_private.h"
+#include "store/store_usage.h"
 #include "store/view_entries.h"
 
 /* A row of `entries`. */
@@ -74,6 +75,8 @@ static int copy_all(
 {
 	struct store *s = c->view->store;
 	int error = store_box_load(s, target, &c->target);
+	if (!error && mode == STORE_COPY)
+		error = store_check_count(s, uids.n);
 	c->same = target == c->view->mailbox;
 	if (!error && !c->same)
 		error = store_box_load(s, c->view->mailbox, &c->source);
