@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "mail/imap_string.h"
 #include "session/imap/imap_session.h"
 
@@ -30,10 +31,14 @@ static void tell(struct imap_session *s, uint64_t now)
 	if (e->tag.len == 0)
 		return;
 	buf_add(out, STR("* OK [INPROGRESS ("));
-	imap_string_write(e->tag, out);
+	/* A ']' would end the response code for many a client. */
+	if (str_index(e->tag, ']') < e->tag.len)
+		buf_add(out, STR("NIL"));
+	else
+		imap_string_write(e->tag, out);
 	if (e->goal > 0)
-		buf_printf(
-		    out, " %llu %llu", (unsigned long long)e->done, (unsigned long long)e->goal);
+		buf_printf(out, " %llu %llu", (unsigned long long)num_min(e->done, e->goal - 1),
+		    (unsigned long long)e->goal);
 	else
 		buf_add(out, STR(" NIL NIL"));
 	buf_add(out, STR(")] Still working on it\r\n"));

@@ -86,6 +86,12 @@ static void test_tells(void **state UNUSED)
 	clock_simulate(START_MS + 2 * EFFORT_TELL_MS);
 	assert_int_equal(until_look(), 0);
 	expect_told("* OK [INPROGRESS (\"A\\\"1\" 16 1000)] Still working on it\r\n");
+	/* The goal is never said to be reached, and a tag that would end the code is not told. */
+	imap_effort_begin(&s, STR("A]1"));
+	imap_effort_goal(&s, 1);
+	clock_simulate(START_MS + 4 * EFFORT_TELL_MS);
+	assert_int_equal(until_look(), 0);
+	expect_told("* OK [INPROGRESS (NIL 0 1)] Still working on it\r\n");
 }
 
 int main(void)
