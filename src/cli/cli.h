@@ -89,6 +89,8 @@ void cli_disconnect(struct cli_server **server); /* for CLEANUP */
 
 enum { CLI_COLUMNS_MAX = 8 };
 
+enum { CLI_ROWS_MAX = 1 << 20 };
+
 struct cli_rows {
 	size_t n_columns, n_rows;
 	char *columns[CLI_COLUMNS_MAX];
@@ -97,7 +99,8 @@ struct cli_rows {
 
 void cli_rows_done(struct cli_rows *rows); /* for CLEANUP */
 
-/* Adds a row, copied; false when its columns are not those of the rows before. */
+/* Adds a row, copied and made visible; false when its columns are not those of the rows before, or
+ * there are CLI_ROWS_MAX. */
 bool cli_rows_add(struct cli_rows *rows, const struct ipc_control_row *row);
 
 /*
@@ -112,6 +115,9 @@ MUST_USE int cli_ask_verify(struct cli_server *server, const struct ipc_control_
 
 /* Asks for a list piece by piece, until it has no more rows. */
 MUST_USE int cli_ask_list(struct cli_server *server, enum control_verb verb, struct cli_rows *rows);
+
+/* Puts '?' for what would move a terminal: control characters of ASCII and, in UTF-8, of C1. */
+void cli_make_visible(char *text);
 
 /* An aligned table, or an array of JSON objects; `as_one`: the first row as one object. */
 int cli_print_rows(const struct cli_rows *rows, bool json, bool as_one);

@@ -107,18 +107,32 @@ void cli_rows_done(struct cli_rows *rows)
 	*rows = (struct cli_rows){0};
 }
 
+void cli_make_visible(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
+		bool is_c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+		if (*p < 0x20 || *p == 0x7f || is_c1)
+			*p = '?';
+		if (is_c1)
+			p[1] = '?';
+	}
+}
+
+/* What a role says is not trusted on the operator's terminal. */
 static char *copy(struct str s)
 {
 	char *text = strndup(s.p ? s.p : "", s.len);
 	if (!text)
 		abort();
+	cli_make_visible(text);
 	return text;
 }
 
 bool cli_rows_add(struct cli_rows *rows, const struct ipc_control_row *row)
 {
 	size_t n = row->names.n;
-	if (n != row->values.n || n > CLI_COLUMNS_MAX || (rows->n_rows > 0 && n != rows->n_columns))
+	if (n != row->values.n || n > CLI_COLUMNS_MAX || rows->n_rows == CLI_ROWS_MAX ||
+	    (rows->n_rows > 0 && n != rows->n_columns))
 		return false;
 	if (rows->n_rows == 0) {
 		rows->n_columns = n;
@@ -146,9 +160,12 @@ static int take_answer(struct ipc_received *m, struct cli_rows *rows)
 	if (m->type != IPC_CONTROL_DONE)
 		return cli_fail("the server's answer makes no sense; is it of another version?");
 	const struct ipc_control_done *done = m->msg;
-	if (done->error)
-		return cli_fail("%.*s", STR_FMT(done->reason));
-	return CLI_OK;
+	if (done->error == 0)
+		return CLI_OK;
+	char *reason = copy(done->reason);
+	int status = cli_fail("%s", reason);
+	free(reason);
+	return status;
 }
 
 int cli_ask(struct cli_server *server, const struct ipc_control *request, struct cli_rows *rows)
