@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -91,13 +92,22 @@ static void take_end(struct verify *v, const char *name, const struct ipc_verifi
 		verify_row(v, name, end->with_key ? "ok" : "sealed", NULL, "");
 }
 
+int verify_recv(int channel, struct ipc_received *ret_m)
+{
+	struct pollfd p = {.fd = channel, .events = POLLIN};
+	int n = poll(&p, 1, VERIFY_SILENCE_MS);
+	if (n <= 0)
+		return n < 0 ? -errno : -ETIMEDOUT;
+	return ipc_recv(channel, ret_m);
+}
+
 /* 0: it goes on; 1: that was all; or -errno. A session tells so many damages; one that tells more
  * is not as we made it, and would fill the memory here. */
 static int take_answer(
     struct verify *v, uint64_t id, const char *name, int channel, unsigned *n_damages)
 {
 	struct ipc_received m;
-	int error = ipc_recv(channel, &m);
+	int error = verify_recv(channel, &m);
 	if (error)
 		return error;
 	const struct ipc_verified *verified = m.msg;
@@ -123,7 +133,9 @@ void verify_take(struct verify *v, uint64_t id, const char *name, int channel)
 	while ((answer = take_answer(v, id, name, channel, &n_damages)) == 0)
 		;
 	if (answer < 0)
-		verify_row(v, name, "failed", NULL, "the session ended before; see the log");
+		verify_row(v, name, "failed", NULL,
+		    answer == -ETIMEDOUT ? "the session says nothing"
+		                         : "the session ended before; see the log");
 }
 
 static void ask_account(
@@ -228,6 +240,9 @@ static int lock_instance(const struct verify *v)
 static int verify_all(struct verify *v)
 {
 	int lock CLEANUP(fd_close) = lock_instance(v);
+	if (lock < 0 && lock != -EWOULDBLOCK && lock != -ENOENT)
+		return cli_fail(
+		    "%s/run/gatepost.pid: cannot be locked (%s)", v->config->data, strerror(-lock));
 	if (!v->account)
 		verify_files(v);
 	if (lock == -EWOULDBLOCK)

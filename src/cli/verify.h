@@ -10,6 +10,7 @@
 #define CLI_VERIFY_H
 
 #include "cli/cli.h"
+#include "ipc/channel.h"
 #include "seal/secret.h"
 
 struct verify {
@@ -35,6 +36,10 @@ void verify_failed(struct verify *v, const char *file, int error);
 
 /* How far it is, on a terminal; cleared by the next row. */
 void verify_progress(struct verify *v, const char *what, uint64_t done, uint64_t of);
+
+/* As ipc_recv, for so long: a session that looks at something says so all the time. -ETIMEDOUT. */
+enum { VERIFY_SILENCE_MS = 300 * 1000 };
+MUST_USE int verify_recv(int channel, struct ipc_received *ret_m);
 
 /* Takes what a session that verifies says (session/verify.h) until its end, and makes rows of it.
  */

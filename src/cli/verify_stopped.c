@@ -11,10 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -35,6 +37,8 @@ enum {
 	ACCOUNTS_AT_ONCE = 200,
 	ACCOUNTS_MAX = 1 << 20,
 	ROWS_MAX = 1 << 17, /* of the directory */
+	END_MS = 10 * 1000,
+	END_PAUSE_MS = 5,
 };
 
 static const char session_file[] = "mailbox.db"; /* a session made it */
@@ -197,6 +201,20 @@ static _Noreturn void be_account(
 
 /* --- here --- */
 
+/* It has said its last word, or will not: it may close its files, and then it is ended. */
+static int end_child(pid_t pid)
+{
+	const struct timespec pause = {.tv_nsec = END_PAUSE_MS * 1000000L};
+	for (unsigned n = 0; n < END_MS / END_PAUSE_MS; n++) {
+		pid_t ended = waitpid(pid, NULL, WNOHANG);
+		if (ended != 0)
+			return ended < 0 ? -errno : 0;
+		(void)nanosleep(&pause, NULL);
+	}
+	(void)kill(pid, SIGKILL);
+	return waitpid(pid, NULL, 0) < 0 ? -errno : 0;
+}
+
 /* An account in its folder. */
 static int check_account(struct verify *v, const char *name, int folder, uint64_t id, uint8_t *slot)
 {
@@ -219,7 +237,7 @@ static int check_account(struct verify *v, const char *name, int folder, uint64_
 	verify_take(v, id, name, ours);
 	fd_close(&hold);
 	fd_close(&ours);
-	return waitpid(pid, NULL, 0) < 0 ? -errno : 0;
+	return end_child(pid);
 }
 
 static void verify_account(struct verify *v, int accounts_fd, uint64_t id, uint8_t *slot)
@@ -269,7 +287,7 @@ static int take_directory(struct verify *v, int channel, struct found *found)
 {
 	for (;;) {
 		struct ipc_received m;
-		int error = ipc_recv(channel, &m);
+		int error = verify_recv(channel, &m);
 		if (error)
 			return -ECONNRESET;
 		bool ends = m.type == IPC_CONTROL_DONE;
@@ -304,7 +322,8 @@ static int ask_directory(struct verify *v, int directory_fd, struct found *found
 	fd_close(&theirs);
 	error = take_directory(v, ours, found);
 	fd_close(&ours);
-	return waitpid(pid, NULL, 0) < 0 ? -errno : error;
+	int ended = end_child(pid);
+	return error ? error : ended;
 }
 
 static void judge_directory(struct verify *v, int error)
