@@ -119,8 +119,7 @@ bool imap_append(struct imap_session *s, const struct imap_command *c,
 	struct store_uids uids;
 	uint32_t uidvalidity;
 
-	if (!imap_find_mailbox(s, c->name, true, &mailbox, ret_result) ||
-	    !imap_may(s, STORE_RIGHT_INSERT, mailbox.id, ret_result) ||
+	if (!imap_find_target(s, c->name, &mailbox, ret_result) ||
 	    !check_messages(s, c, ret_result))
 		return false;
 	int r = append_all(&a, mailbox.id, c, replaced, &uidvalidity, &uids);

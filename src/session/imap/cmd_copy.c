@@ -72,8 +72,7 @@ struct imap_result imap_cmd_copy(struct imap_session *s, const struct imap_comma
 		return IMAP_RESULT_NO("NOPERM", "You have no right to remove messages here");
 	if (!imap_positions_of(s, &c->set, c->uid, &positions, &result))
 		return result;
-	if (!imap_find_mailbox(s, c->name, true, &target, &result) ||
-	    !imap_may(s, STORE_RIGHT_INSERT, target.id, &result))
+	if (!imap_find_target(s, c->name, &target, &result))
 		return result;
 	int r = authorize_rights(s->store, &s->subject, target.id, &rights);
 	if (r < 0)

@@ -152,7 +152,8 @@ static void test_every_command(void **state UNUSED)
 static void test_not_told_apart(void **state UNUSED)
 {
 	static const char *const commands[] = {"SELECT ", "DELETE ", "SUBSCRIBE ", "GETQUOTAROOT ",
-	    "MYRIGHTS ", "GETACL ", "GETMETADATA %s /shared/comment"};
+	    "MYRIGHTS ", "GETACL ", "GETMETADATA %s /shared/comment", "STATUS %s (MESSAGES)",
+	    "CREATE %s/Below", "RENAME %s Elsewhere", "APPEND %s {3+}\r\nabc"};
 	const struct subject mallory = {.user = STR("mallory@example.test")};
 	struct store *store = test_open(&t);
 
@@ -166,7 +167,7 @@ static void test_not_told_apart(void **state UNUSED)
 			struct str command = str_of_cstr(commands[i]);
 			buf_add(&lines, str_cut(&command, '%'));
 			buf_add(&lines, str_of_cstr(name));
-			buf_add(&lines, str_from(command, 1));
+			buf_add(&lines, str_from(command, 1)); /* behind the s of %s */
 			buf_add(&lines, STR("\r\nb LOGOUT\r\n"));
 			play(store, mallory, buf_str(&lines), &answers[j]);
 		}

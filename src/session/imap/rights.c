@@ -56,6 +56,11 @@ char imap_right_letter(enum store_right right)
 	return letters[at].letter;
 }
 
+static struct imap_result no_right(void)
+{
+	return IMAP_RESULT_NO("NOPERM", "You have no right to do that here");
+}
+
 bool imap_may(
     struct imap_session *s, unsigned rights, uint64_t mailbox, struct imap_result *ret_result)
 {
@@ -69,7 +74,7 @@ bool imap_may(
 	else if ((has & STORE_RIGHT_LOOKUP) == 0)
 		*ret_result = imap_store_error(s, -ENOENT);
 	else
-		*ret_result = IMAP_RESULT_NO("NOPERM", "You have no right to do that here");
+		*ret_result = no_right();
 	return false;
 }
 
@@ -80,7 +85,20 @@ bool imap_find_permitted(struct imap_session *s, struct str name, unsigned right
 	       imap_may(s, rights, ret_mailbox->id, ret_result);
 }
 
-bool imap_may_create(struct imap_session *s, struct str name, struct imap_result *ret_result)
+bool imap_find_target(struct imap_session *s, struct str name, struct store_mailbox *ret_mailbox,
+    struct imap_result *ret_result)
+{
+	if (!imap_find_mailbox(s, name, true, ret_mailbox, ret_result))
+		return false;
+	if (imap_may(s, STORE_RIGHT_INSERT, ret_mailbox->id, ret_result))
+		return true;
+	if (str_eq(ret_result->code, STR("NONEXISTENT")))
+		*ret_result = IMAP_RESULT_NO("TRYCREATE", "There is no such mailbox");
+	return false;
+}
+
+/* The right to the nearest mailbox above that is there: 0, -EACCES, -errno. */
+static int may_below(struct imap_session *s, struct str name)
 {
 	struct store_mailbox above;
 
@@ -89,16 +107,24 @@ bool imap_may_create(struct imap_session *s, struct str name, struct imap_result
 			continue;
 		int r = store_mailbox_find(s->store, str_first(name, i - 1), &s->arena, &above);
 		if (r == 0)
-			return imap_may(s, STORE_RIGHT_CREATE, above.id, ret_result);
-		if (r != -ENOENT) {
-			*ret_result = imap_store_error(s, r);
-			return false;
-		}
+			return authorize_mailbox(
+			    s->store, &s->subject, STORE_RIGHT_CREATE, above.id);
+		if (r != -ENOENT)
+			return r;
 	}
-	if (s->subject.is_owner)
-		return true;
-	*ret_result = IMAP_RESULT_NO("NOPERM", "You have no right to do that here");
-	return false;
+	return s->subject.is_owner ? 0 : -EACCES;
+}
+
+/* That there is none above sounds like one above that may not be seen. */
+bool imap_may_create(struct imap_session *s, struct str name, struct imap_result *ret_result)
+{
+	int r = may_below(s, name);
+
+	if (r == -EACCES)
+		*ret_result = no_right();
+	else if (r < 0)
+		*ret_result = imap_store_error(s, r);
+	return r == 0;
 }
 
 uint64_t imap_rights_flags(unsigned rights)

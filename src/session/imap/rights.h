@@ -26,6 +26,13 @@ MUST_USE bool imap_find_permitted(struct imap_session *s, struct str name, unsig
     struct store_mailbox *ret_mailbox, struct imap_result *ret_result);
 
 /*
+ * The mailbox that messages are to be put into; NO [TRYCREATE] where it is not there or may not be
+ * seen.
+ */
+MUST_USE bool imap_find_target(struct imap_session *s, struct str name,
+    struct store_mailbox *ret_mailbox, struct imap_result *ret_result);
+
+/*
  * The same for a name that is to be: the right to make mailboxes below the nearest one above it
  * that is there (RFC 4314 §4). On the highest level only the owner may.
  */
