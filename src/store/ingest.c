@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -525,6 +526,32 @@ int ingest_is_pending(struct store *s, bool *ret_pending)
 	return 0;
 }
 
+void ingest_queue(struct store *s)
+{
+	int error = letterbox_lock_folder(s->blobs_fd, LOCK_EX, LETTERBOX_READ_WAIT_MS);
+	(void)error; /* who waits for too long goes on beside the queue */
+}
+
+void ingest_leave_queue(struct store *s)
+{
+	flock(s->blobs_fd, LOCK_UN);
+}
+
+/* One transaction, unless others meanwhile took in all that is there. */
+static int ingest_batch(struct store *s, size_t *ret_n_taken, bool *ret_more)
+{
+	ingest_queue(s);
+	int error = ingest_is_pending(s, ret_more);
+	if (!error && *ret_more) {
+		error = db_begin(&s->db);
+		if (!error)
+			error = db_end(&s->db,
+			    ingest_pending(s, STORE_INGEST_BATCH, NULL, ret_n_taken, ret_more));
+	}
+	ingest_leave_queue(s);
+	return error;
+}
+
 int store_ingest_for(struct store *s, unsigned budget_ms, size_t *ret_n_taken, bool *ret_more)
 {
 	uint64_t until = budget_ms == UINT_MAX ? UINT64_MAX : clock_ms() + budget_ms;
@@ -533,10 +560,7 @@ int store_ingest_for(struct store *s, unsigned budget_ms, size_t *ret_n_taken, b
 	int error = ingest_is_pending(s, &more);
 	for (bool first = true; !error && more && (first || clock_ms() < until); first = false) {
 		size_t n = 0;
-		error = db_begin(&s->db);
-		if (error)
-			break;
-		error = db_end(&s->db, ingest_pending(s, STORE_INGEST_BATCH, NULL, &n, &more));
+		error = ingest_batch(s, &n, &more);
 		if (!error)
 			n_taken += n;
 	}

@@ -20,6 +20,13 @@ struct ingest_own {
 MUST_USE int ingest_pending(
     struct store *s, size_t max, struct ingest_own *own, size_t *ret_n_taken, bool *ret_more);
 
+/*
+ * Sessions take in one after the other, so that who waits finds it done by the one before: a lock
+ * of the folder `blobs`, which only saves work. No transaction is open.
+ */
+void ingest_queue(struct store *s);
+void ingest_leave_queue(struct store *s);
+
 /* True in `*ret_pending` when the letterbox has something behind the position taken in. */
 MUST_USE int ingest_is_pending(struct store *s, bool *ret_pending);
 

@@ -302,7 +302,8 @@ static void update(
 {
 	if (s->registry >= 0 && !hear_registry(s))
 		s->ending = true;
-	if (imap_is_due(s))
+	/* APPEND took in what was there; what others append meanwhile they take in themselves. */
+	if (imap_is_due(s) && c->id != IMAP_APPEND)
 		imap_take_in(s);
 	(void)imap_send_updates(s, h->keeps_numbers && !c->uid, c->uid);
 }
