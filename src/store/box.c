@@ -123,7 +123,7 @@ static int add_box_below(
 	int error = add_box(s, name, use, ret_id);
 	if (error || above == 0)
 		return error;
-	return db_run(&s->db, DB_RIGHTS_INHERIT, (int64_t)above, (int64_t)*ret_id);
+	return rights_inherit(s, above, *ret_id);
 }
 
 int store_box_create(struct store *s, struct str name, enum store_special_use use, uint64_t *ret_id)

@@ -155,6 +155,7 @@ const char *const db_statements[DB_N_STATEMENTS] = {
         "SELECT identifier, rights FROM rights WHERE mailbox = ?1 ORDER BY identifier",
     [DB_RIGHTS_GET] = "SELECT rights FROM rights WHERE mailbox = ?1 AND identifier = ?2",
     [DB_RIGHTS_COUNT] = "SELECT count(*) FROM rights WHERE mailbox = ?1",
+    [DB_RIGHTS_COUNT_ALL] = "SELECT count(*) FROM rights",
     [DB_RIGHTS_PUT] =
         "INSERT OR REPLACE INTO rights (mailbox, rights, identifier) VALUES (?1, ?2, ?3)",
     [DB_RIGHTS_FORGET] = "DELETE FROM rights WHERE mailbox = ?1 AND identifier = ?2",

@@ -63,18 +63,40 @@ int store_rights_get(struct store *s, uint64_t mailbox, struct str identifier, u
 	return store_note_error(s, get_rights(s, mailbox, identifier, ret_rights));
 }
 
-static int count_grants(struct store *s, uint64_t mailbox, uint64_t *ret_n)
+static int count_rows(struct store *s, enum db_statement which, uint64_t mailbox, uint64_t *ret_n)
 {
 	sqlite3_stmt *stmt;
-	int error = db_get(&s->db, DB_RIGHTS_COUNT, &stmt);
+	int error = db_get(&s->db, which, &stmt);
 	if (error)
 		return error;
-	db_bind(stmt, (int64_t)mailbox);
+	if (which == DB_RIGHTS_COUNT)
+		db_bind(stmt, (int64_t)mailbox);
 	int row = db_step(&s->db, stmt);
 	if (row > 0)
 		*ret_n = db_column_u64(stmt, 0);
 	sqlite3_reset(stmt);
 	return row < 0 ? row : 0;
+}
+
+/* Before a new grant. */
+static int check_room(struct store *s, uint64_t mailbox)
+{
+	uint64_t n = 0, n_all = 0;
+	int error = count_rows(s, DB_RIGHTS_COUNT, mailbox, &n);
+	if (!error)
+		error = count_rows(s, DB_RIGHTS_COUNT_ALL, 0, &n_all);
+	if (error)
+		return error;
+	return n >= STORE_GRANTS_MAX || n_all >= STORE_GRANTS_OF_ALL_MAX ? -E2BIG : 0;
+}
+
+int rights_inherit(struct store *s, uint64_t from, uint64_t to)
+{
+	uint64_t n = 0;
+	int error = db_run(&s->db, DB_RIGHTS_INHERIT, (int64_t)from, (int64_t)to);
+	if (!error && sqlite3_changes(s->db.handle) > 0)
+		error = count_rows(s, DB_RIGHTS_COUNT_ALL, 0, &n);
+	return error ? error : n > STORE_GRANTS_OF_ALL_MAX ? -E2BIG : 0;
 }
 
 static unsigned changed(unsigned old, enum store_rights_mode mode, unsigned rights)
@@ -94,17 +116,13 @@ static int set_rights(struct store *s, uint64_t mailbox, struct str identifier,
 {
 	struct store_box box;
 	unsigned old = 0;
-	uint64_t n = 0;
 	sqlite3_stmt *stmt;
 	int error = store_box_load(s, mailbox, &box);
 	if (error)
 		return error;
 	error = get_rights(s, mailbox, identifier, &old);
-	if (error == -ENOENT) {
-		error = count_grants(s, mailbox, &n);
-		if (!error && n >= STORE_GRANTS_MAX)
-			error = -E2BIG;
-	}
+	if (error == -ENOENT)
+		error = check_room(s, mailbox);
 	if (!error)
 		error = db_get(&s->db, DB_RIGHTS_PUT, &stmt);
 	if (error)

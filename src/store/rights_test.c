@@ -60,6 +60,31 @@ static void test_limits(void **state UNUSED)
 	assert_int_equal(grant(99, "x@example.test", STORE_RIGHT_READ), -ENOENT);
 }
 
+/* New mailboxes have the list of the one above them: together they are not without end. */
+static void test_inherited(void **state UNUSED)
+{
+	char name[64];
+	uint64_t id, n = 0;
+	int error = 0;
+	assert_int_equal(store_mailbox_create(s, STR("A"), STORE_NO_USE, &id), 0);
+	for (unsigned i = 0; i < STORE_GRANTS_MAX; i++) {
+		snprintf(name, sizeof(name), "%u@example.test", i);
+		assert_int_equal(grant(id, name, STORE_RIGHT_READ), 0);
+	}
+	for (; !error; n++) {
+		snprintf(name, sizeof(name), "A/%u", (unsigned)n);
+		error = store_mailbox_create(s, str_of_cstr(name), STORE_NO_USE, &id);
+	}
+	assert_int_equal(error, -E2BIG);
+	assert_int_equal(n, STORE_GRANTS_OF_ALL_MAX / STORE_GRANTS_MAX);
+	assert_int_equal(rights_of(id, "7@example.test"), STORE_RIGHT_READ);
+	assert_int_equal(grant(1, "7@example.test", STORE_RIGHT_READ), -E2BIG);
+	assert_int_equal(grant(id, "7@example.test", STORE_RIGHT_LOOKUP), 0);
+	assert_int_equal(store_mailbox_create(s, STR("B"), STORE_NO_USE, &id), 0);
+	assert_int_equal(store_mailbox_delete(s, STR("A/1")), 0);
+	assert_int_equal(grant(1, "7@example.test", STORE_RIGHT_READ), 0);
+}
+
 /* The lists come back to the mailboxes of their names, also where these have other ids. */
 static void test_salvaged(void **state UNUSED)
 {
@@ -92,6 +117,7 @@ static void test_salvaged(void **state UNUSED)
 int main(void)
 {
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-	const struct CMUnitTest tests[] = {STORE_TEST(test_limits), STORE_TEST(test_salvaged)};
+	const struct CMUnitTest tests[] = {
+	    STORE_TEST(test_limits), STORE_TEST(test_inherited), STORE_TEST(test_salvaged)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,8 @@ MUST_USE int store_box_find(struct store *s, struct str name, uint64_t *ret_id);
 /* Makes the mailbox and its superiors; -EEXIST. */
 MUST_USE int store_box_create(
     struct store *s, struct str name, enum store_special_use use, uint64_t *ret_id);
+/* A new mailbox has the rights of the one above it (RFC 4314 §4). -E2BIG. */
+MUST_USE int rights_inherit(struct store *s, uint64_t from, uint64_t to);
 
 /* One message in one mailbox. */
 struct store_placement {

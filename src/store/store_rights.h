@@ -5,8 +5,8 @@
  * identifier is any text of one spelling (the caller's), unique in its list. A new mailbox has the
  * list of the one above it (RFC 4314 §4); with a mailbox its list goes.
  *
- * Limits: STORE_GRANTS_MAX identifiers of a mailbox, STORE_IDENTIFIER_LEN_MAX bytes of one. What
- * goes beyond is -E2BIG, -ENAMETOOLONG.
+ * Limits: STORE_GRANTS_MAX identifiers of a mailbox, STORE_GRANTS_OF_ALL_MAX in the lists of all
+ * mailboxes, STORE_IDENTIFIER_LEN_MAX bytes of one. What goes beyond is -E2BIG, -ENAMETOOLONG.
  */
 #ifndef STORE_STORE_RIGHTS_H
 #define STORE_STORE_RIGHTS_H
@@ -30,7 +30,11 @@ enum store_right {
 	STORE_RIGHTS_ALL = (1 << 11) - 1,
 };
 
-enum { STORE_GRANTS_MAX = 200, STORE_IDENTIFIER_LEN_MAX = 320 };
+enum {
+	STORE_GRANTS_MAX = 200,
+	STORE_GRANTS_OF_ALL_MAX = 50 * 1000,
+	STORE_IDENTIFIER_LEN_MAX = 320,
+};
 
 struct store_grant {
 	struct str identifier; /* in the caller's arena */
