@@ -180,10 +180,14 @@ def leaves(ours, theirs, path=""):
 
 def structure_kind(ours, theirs):
     """What sort of difference in a BODYSTRUCTURE this is, "" where it is none of the known."""
-    if ours is None and theirs == (b"charset", b"us-ascii"):
+    if isinstance(ours, (tuple, type(None))) and theirs == (ours or ()) + (b"charset", b"us-ascii"):
         return " default charset"
+    if isinstance(ours, bytes) and theirs == (ours,):
+        return " one language"
     if isinstance(ours, bytes) and ours.isdigit() and isinstance(theirs, bytes) and theirs.isdigit() and int(ours) == int(theirs) + 1:
         return " last line"
+    if isinstance(ours, bytes) and ours.isdigit() and isinstance(theirs, bytes) and theirs.isdigit() and int(ours) == int(theirs) - 2:
+        return " delimiter's line end"
     return ""
 
 

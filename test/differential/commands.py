@@ -94,7 +94,7 @@ def leaf(rng, n, known, modseq):
     if name in ("KEYWORD", "UNKEYWORD"):
         return name, [f"{name} {rng.choice(FLAGS[5:] + ['$Never'])}"]
     if name == "HEADER":
-        return name, [f"HEADER {rng.choice(HEADERS)} ", *astring(rng.choice(WORDS + ['', ' ']))]
+        return name, [f"HEADER {rng.choice(HEADERS)} ", *astring(rng.choice(WORDS + ['']))]
     if name == "UID":
         return name, [f"UID {uids(rng, known)}"]
     if name == "numbers":
@@ -110,15 +110,18 @@ LEAVES = ["ALL", "ANSWERED", "DELETED", "DRAFT", "FLAGGED", "SEEN", "UNANSWERED"
 
 
 def tree(rng, n, known, modseq, leaves, depth=0):
-    """Parts of a combination of keys; its leaves are added to `leaves`."""
+    """(parts, meaning) of a combination of keys; its leaves are added to `leaves`. meaning(results, all) is a set."""
     r = rng.random()
     again = lambda: tree(rng, n, known, modseq, leaves, depth + 1)  # noqa: E731
     if depth > 2 or r < 0.5:
         one = leaf(rng, n, known, modseq)
         leaves.append(one)
-        return one[1]
+        at = len(leaves) - 1
+        return one[1], lambda results, _: results[at]
+    a, is_a = again()
     if r < 0.65:
-        return ["NOT ", *again()]
+        return ["NOT ", *a], lambda results, every: every - is_a(results, every)
+    b, is_b = again()
     if r < 0.85:
-        return ["OR ", *again(), " ", *again()]
-    return ["(", *again(), " ", *again(), ")"]
+        return ["OR ", *a, " ", *b], lambda results, every: is_a(results, every) | is_b(results, every)
+    return ["(", *a, " ", *b, ")"], lambda results, every: is_a(results, every) & is_b(results, every)
