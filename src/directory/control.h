@@ -32,6 +32,7 @@ struct control {
 	/* of verifying */
 	int channel;   /* -1: none */
 	uint32_t page; /* the next to look at */
+	unsigned n_damages;
 };
 
 /* Ends the request: `error` 0, or an errno value with a sentence. */

@@ -13,7 +13,14 @@
 #include "directory/password.h"
 #include "seal/vfs.h"
 
-enum { PAGES_AT_ONCE = 64, NEXT_PIECE_MS = 1 };
+enum {
+	PAGES_AT_ONCE = 64,
+	NEXT_PIECE_MS = 1,
+	/* Of one request: neither the command line nor the ledger is there for floods, and whoever
+	 * gives the ledger more than it can write is ended. */
+	DAMAGES_SAID_MAX = 1000,
+	DAMAGES_NOTED_MAX = 20,
+};
 
 /* --- the directory's own files --- */
 
@@ -21,9 +28,13 @@ static void say_damage(struct control *c, const char *file, uint64_t offset, con
 {
 	static const char *const columns[] = {"file", "offset", "problem"};
 	char path[64], detail[128];
+	if (c->n_damages++ >= DAMAGES_SAID_MAX)
+		return;
 	snprintf(path, sizeof(path), "directory/%s", file);
 	struct str values[] = {str_of_cstr(path), control_number(c, offset), str_of_cstr(what)};
 	control_row(c, columns, values, ARRAY_LEN(values));
+	if (c->n_damages > DAMAGES_NOTED_MAX)
+		return;
 	snprintf(detail, sizeof(detail), "%s at %" PRIu64 ": %s", path, offset, what);
 	log_event(LOG_ALARM, "directory.damage", "file=%s offset=%" PRIu64 " what=%s", path, offset,
 	    log_quote(str_of_cstr(what)).text);
@@ -58,6 +69,7 @@ static void check_piece(void *ctx)
 void control_verify(struct control *c, const struct ipc_control *m UNUSED)
 {
 	int error = database_check_key();
+	c->n_damages = 0;
 	if (error == -ENOKEY)
 		say_damage(c, DATABASE_KEY, 0, "does not match its checksum");
 	else if (error) {

@@ -594,6 +594,29 @@ static void looks_at_its_own_files(void **state)
 	await_done(f, 0, 0, "");
 }
 
+/* However much is damaged, so much is said, and the directory lives on. */
+static void says_no_floods(void **state)
+{
+	enum { JUNK_PAGES = 1200, SAID = 1000 };
+	struct fixture *f = *state;
+	const struct ipc_control request = {.verb = CONTROL_VERIFY};
+	uint8_t junk[VFS_PAGE_LEN];
+	int fd CLEANUP(fd_close) = open(DATABASE_FILE, O_RDWR | O_CLOEXEC);
+	memset(junk, 'x', sizeof(junk));
+	ask(f, &request); /* settles the log, and with it how long the file should be */
+	await_done(f, 0, 0, "");
+	off_t len = lseek(fd, 0, SEEK_END);
+	for (off_t i = 0; i < JUNK_PAGES; i++)
+		assert_int_equal(
+		    fd_pwrite_all(fd, str_of(junk, sizeof(junk)), len + i * (off_t)sizeof(junk)),
+		    0);
+	ask(f, &request);
+	await_done(f, SAID, 0, "");
+	assert_int_equal(ftruncate(fd, len), 0);
+	ask(f, &request);
+	await_done(f, 0, 0, "");
+}
+
 static void ask_verify(struct fixture *f, struct str name, struct str password, int channel)
 {
 	const struct ipc_control_verify request = {name, password, channel};
@@ -653,6 +676,7 @@ int main(void)
 	    TEST(a_password_changed_while_it_is_checked_is_wrong),
 	    TEST(says_what_is_wrong_with_a_request),
 	    TEST(looks_at_its_own_files),
+	    TEST(says_no_floods),
 	    TEST(has_an_account_verified),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
