@@ -1,6 +1,7 @@
 #include "session/verify.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -21,6 +22,18 @@ struct verifying {
 	bool is_alone; /* nobody listens any more */
 };
 
+/* Says it to the command line. One that does not read (it may be stopped) is left: this may be in
+ * the middle of what others wait for. */
+static void say(struct verifying *v, uint16_t type, const void *message)
+{
+	struct pollfd p = {.fd = v->stream, .events = POLLOUT};
+
+	if (v->is_alone)
+		return;
+	if (poll(&p, 1, VERIFY_PATIENCE_MS) != 1 || ipc_send(v->stream, type, message) < 0)
+		v->is_alone = true;
+}
+
 static void on_damage(void *ctx, const struct store_damage *damage)
 {
 	struct verifying *v = ctx;
@@ -31,8 +44,8 @@ static void on_damage(void *ctx, const struct store_damage *damage)
 	};
 	if (v->watch->damage)
 		v->watch->damage(v->watch->ctx, damage);
-	if (v->n_told++ < VERIFY_DAMAGES_MAX && ipc_send(v->stream, IPC_DAMAGE, &message) < 0)
-		v->is_alone = true;
+	if (v->n_told++ < VERIFY_DAMAGES_MAX)
+		say(v, IPC_DAMAGE, &message);
 }
 
 static void tell(struct verifying *v, const struct store_check *check, bool done, int error)
@@ -50,8 +63,7 @@ static void tell(struct verifying *v, const struct store_check *check, bool done
 	    .error = (uint32_t)-error,
 	};
 	v->told_at = clock_ms();
-	if (ipc_send(v->stream, IPC_VERIFIED, &message) < 0)
-		v->is_alone = true;
+	say(v, IPC_VERIFIED, &message);
 }
 
 /* The registry ends it: the server stops, the account is removed, or the registry is gone. */

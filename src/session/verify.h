@@ -19,7 +19,8 @@ enum {
 	VERIFY_DAMAGES_MAX = 1000,
 	VERIFY_STEP_LEN = 1 << 20,
 	VERIFY_TELL_MS = 200,
-	VERIFY_BUSY_MAX = 50, /* so often somebody may keep the database busy */
+	VERIFY_PATIENCE_MS = 5000, /* a command line that does not read that long is left */
+	VERIFY_BUSY_MAX = 50,      /* so often somebody may keep the database busy */
 };
 
 /*

@@ -101,8 +101,8 @@ static void test_wrong_key(void **state UNUSED)
 	assert_int_equal(expect_end(0, "").error, EACCES);
 }
 
-/* More than one step: it ends when nobody is there to hear it. */
-static void test_alone(void **state UNUSED)
+/* More than one step is then to be done. */
+static void deliver_large(void)
 {
 	enum { LARGE_LEN = 4 << 20 };
 	char *bytes = malloc(LARGE_LEN);
@@ -110,6 +110,25 @@ static void test_alone(void **state UNUSED)
 	cipher_random(bytes, LARGE_LEN);
 	test_deliver(&t, str_of(bytes, LARGE_LEN));
 	free(bytes);
+}
+
+/* It does not wait for somebody who does not read. */
+static void test_nobody_reads(void **state UNUSED)
+{
+	static const struct ipc_verified nothing = {.done = 0};
+	deliver_large();
+	test_flip("mailbox.db", 4 * VFS_PAGE_LEN + 1);
+	assert_int_equal(fd_set_nonblocking(stream[1], true), 0);
+	while (ipc_send(stream[1], IPC_VERIFIED, &nothing) == 0)
+		;
+	assert_int_equal(fd_set_nonblocking(stream[1], false), 0);
+	assert_int_equal(verify(t.master), -ECANCELED);
+}
+
+/* It ends when nobody is there to hear it. */
+static void test_alone(void **state UNUSED)
+{
+	deliver_large();
 	assert_int_equal(verify(t.master), 0);
 	assert_int_equal(expect_end(0, "").error, 0);
 	const struct ipc_drain drain = {.ms = 1000};
@@ -126,6 +145,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_sound, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_wrong_key, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_nobody_reads, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_alone, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
