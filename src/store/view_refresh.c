@@ -130,6 +130,17 @@ static void take_out_gone(struct store_view *v)
 	v->n_gone = 0;
 }
 
+/* What came and went without being told never was. */
+static void drop_untold(struct store_view *v)
+{
+	size_t kept = v->n;
+	for (size_t i = v->n; i < v->entries.n; i++) {
+		if (!v->entries.v[i].gone)
+			v->entries.v[kept++] = v->entries.v[i];
+	}
+	v->entries.n = kept;
+}
+
 /* Where the changed entries stand; they are told with this. */
 static void list_changed(struct store_view *v, struct numbers *positions)
 {
@@ -149,10 +160,9 @@ static void list_changed(struct store_view *v, struct numbers *positions)
 static size_t show_new(struct store_view *v)
 {
 	size_t n_before = v->n;
-	for (; v->n < v->entries.n; v->n++) {
+	drop_untold(v);
+	for (; v->n < v->entries.n; v->n++)
 		v->n_recent += v->entries.v[v->n].recent;
-		v->n_gone += v->entries.v[v->n].gone;
-	}
 	return v->n - n_before;
 }
 
