@@ -95,13 +95,21 @@ static void raise_alarm(
 
 /* --- the gates' questions --- */
 
+/* A gate that asks reads the answer. One that does not would have its answers kept here, a megabyte
+ * for each such gate. */
+static int answer_gate(struct loop_entry *gate, uint16_t type, const void *answer)
+{
+	int r = loop_offer(gate, type, answer);
+	return r == -EAGAIN ? -EPROTO : r;
+}
+
 static int on_budget(struct loop_entry *from, void *msg, void *ctx)
 {
 	struct gate_record *record = ctx;
 	const struct ipc_budget *question = msg;
 	struct ipc_budget_answer answer = {
 	    .granted = gates_grant(record->keeper->gates, record, question->bytes)};
-	return loop_send(from, IPC_BUDGET_ANSWER, &answer);
+	return answer_gate(from, IPC_BUDGET_ANSWER, &answer);
 }
 
 static void on_gate_channel_closed(struct loop_entry *from, int error, void *ctx)
@@ -141,25 +149,21 @@ static int refuse_introduction(struct loop_entry *gate, int error)
 {
 	struct ipc_not_introduced answer = {
 	    .reason = error == -ENOTCONN ? INTRODUCE_MISSING : INTRODUCE_BUSY};
-	return loop_send(gate, IPC_NOT_INTRODUCED, &answer);
+	return answer_gate(gate, IPC_NOT_INTRODUCED, &answer);
 }
 
-/* 0: it has the channel; 1: not now, which it was told; -EPROTO: it does not read what it asked
- * for. Kept for it, the channel would be a descriptor of ours. */
+/* 0: it has the channel; 1: not now, which it was told; or -errno: its own channel ends. */
 static int answer_introduction(
     struct loop_entry *gate, const struct gate_record *record, struct loop_entry *service)
 {
 	int channel CLEANUP(fd_close) = -1;
 	int r = introduce(service, record->connection, record->peer, &channel);
-	if (r == 0) {
-		struct ipc_introduced answer = {.channel = channel};
-		r = loop_offer(gate, IPC_INTRODUCED, &answer);
-		if (r == -EAGAIN)
-			return -EPROTO;
+	if (r < 0) {
+		r = refuse_introduction(gate, r);
+		return r < 0 ? r : 1;
 	}
-	if (r < 0)
-		(void)refuse_introduction(gate, r);
-	return r < 0;
+	struct ipc_introduced answer = {.channel = channel};
+	return answer_gate(gate, IPC_INTRODUCED, &answer);
 }
 
 /*

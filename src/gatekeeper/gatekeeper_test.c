@@ -50,6 +50,14 @@ static int ask_for_channel(struct gate *g, char letter)
 	return gate_reach_keyholder(g);
 }
 
+/* Asks and does not read, until the gatekeeper has enough. */
+static void ask_and_ask(struct gate *g)
+{
+	const struct ipc_introduce question = {.role = ROLE_KEYHOLDER};
+	while (ipc_send(g->channels.gatekeeper, IPC_INTRODUCE, &question) == 0)
+		;
+}
+
 int gate_imap(struct gate *g)
 {
 	static volatile char *volatile nowhere = (volatile char *)4096;
@@ -77,6 +85,8 @@ int gate_imap(struct gate *g)
 			                                       : STR("* refused\r\n"));
 			continue;
 		}
+		if (c == 'f')
+			ask_and_ask(g);
 		gate_say(g, STR("* still here\r\n"));
 	}
 }
@@ -95,6 +105,7 @@ struct world {
 	int supervisor; /* our end */
 	FILE *notes;
 	uint16_t port;
+	bool has_no_keyholder;
 	const struct rlimit *descriptors; /* of the gatekeeper; NULL: as they are */
 };
 
@@ -154,18 +165,19 @@ static void expect_message(struct world *w, uint16_t type)
 static void start_services(struct world *w, struct str key)
 {
 	static const enum role roles[] = {
-	    ROLE_DIRECTORY, ROLE_KEYHOLDER, ROLE_DELIVERY, ROLE_LEDGER};
+	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_LEDGER, ROLE_KEYHOLDER};
+	size_t n = ARRAY_LEN(roles) - w->has_no_keyholder;
 	int far[ARRAY_LEN(roles)], notes[2];
-	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+	for (size_t i = 0; i < n; i++)
 		introduce(w, roles[i], &far[i]);
 	assert_int_equal(pipe(notes), 0);
 	w->services = fork();
 	assert_true(w->services >= 0);
 	if (w->services == 0) {
 		close(w->supervisor);
-		be_services(far, ARRAY_LEN(far), key, notes[1]);
+		be_services(far, n, key, notes[1]);
 	}
-	for (size_t i = 0; i < ARRAY_LEN(far); i++)
+	for (size_t i = 0; i < n; i++)
 		close(far[i]);
 	close(notes[1]);
 	w->notes = fdopen(notes[0], "r");
@@ -372,6 +384,22 @@ static void introductions(void **state UNUSED)
 		expect_note(&w, "peer=127.0.0.1 detail=a gate sent a message that is not allowed");
 		close(c);
 	}
+	drain_to_end(&w);
+}
+
+static void a_gate_that_does_not_read(void **state UNUSED)
+{
+	struct world w = new_world();
+	w.has_no_keyholder = true;
+	start_world(&w, ROLE_GATEKEEPER_IMAP);
+	int c = connect_to(&w);
+	expect_line(c, "* hello");
+	say(c, "k");
+	expect_line(c, "* refused");
+	say(c, "f");
+	expect_line(c, "* still here");
+	expect_note(&w, "peer=127.0.0.1 detail=a gate sent a message that is not allowed");
+	close(c);
 	drain_to_end(&w);
 }
 
@@ -625,6 +653,7 @@ int main(void)
 	    cmocka_unit_test(a_message),
 	    cmocka_unit_test(a_message_for_a_worker_that_is_missing),
 	    cmocka_unit_test(introductions),
+	    cmocka_unit_test(a_gate_that_does_not_read),
 	    cmocka_unit_test(starttls_and_what_was_injected),
 	    cmocka_unit_test(gates_that_end_badly),
 	    cmocka_unit_test(limits_of_connections),
