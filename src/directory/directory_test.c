@@ -198,6 +198,24 @@ static void gates_of_smtp_ask_for_recipients_only(void **state)
 	close(pair[1]);
 }
 
+/* Its channel ends before answers for it fill the memory. */
+static void a_gate_that_does_not_read(void **state)
+{
+	enum { ANSWERS_MAX = 2000 };
+	const struct ipc_rcpt question = {STR("anna@example.test")};
+	struct fixture *f = *state;
+	unsigned n = 0;
+	int sent = 0;
+	int channel CLEANUP(fd_close) = gate(f->smtp_gatekeeper, "192.0.2.1");
+	assert_int_equal(fd_set_nonblocking(channel, true), 0);
+	while (sent == 0 && n < ANSWERS_MAX) {
+		sent = ipc_send(channel, IPC_RCPT, &question);
+		assert_int_equal(loop_once(f->d.loop, 10), 0);
+		n++;
+	}
+	assert_int_equal(sent, -EPIPE);
+}
+
 /* --- sign-in --- */
 
 static void ask_auth(int channel, struct str user, struct str password)
@@ -663,6 +681,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(gates_of_smtp_ask_for_recipients_only),
+	    TEST(a_gate_that_does_not_read),
 	    TEST(the_right_password_opens_a_session),
 	    TEST(wrong_passwords_and_unknown_users_look_alike),
 	    TEST(without_a_registry_it_is_temporary),

@@ -306,7 +306,9 @@ static int on_rcpt(struct loop_entry *from, void *msg, void *ctx)
 		    DATABASE_FILE, -r.error);
 	struct ipc_rcpt_answer answer = {
 	    .result = (uint8_t)r.result, .accounts = {r.accounts, r.n_accounts}};
-	return loop_send(from, IPC_RCPT_ANSWER, &answer);
+	/* A gate that asks reads the answer. For one that does not, none are kept. */
+	int sent = loop_offer(from, IPC_RCPT_ANSWER, &answer);
+	return sent == -EAGAIN ? -EPROTO : sent;
 }
 
 /* --- gates come and go --- */
