@@ -23,7 +23,8 @@ static void free_append(struct store_append **append)
 static int add_bytes(struct appending *a, const struct imap_append_message *m, struct str bytes)
 {
 	struct store_append_message to = {.bytes = bytes};
-	int r = imap_flags_to_store(a->s, &m->flags, true, &to.flags);
+	bool may_name = (a->permitted & ~(uint64_t)STORE_SYSTEM_FLAGS) != 0;
+	int r = imap_flags_to_store(a->s, &m->flags, may_name, &to.flags);
 
 	if (r < 0)
 		return r;

@@ -80,11 +80,14 @@ static struct imap_result change_flags(
 	struct store_flag_result changed;
 	struct store_uids uids;
 
-	int r =
-	    imap_flags_to_store(s, &c->store.flags, c->store.mode != STORE_REMOVE, &change.flags);
+	/* Who may not set a keyword makes none either. */
+	bool may_name = (s->rights & STORE_RIGHT_WRITE) != 0;
+	int r = imap_flags_to_store(
+	    s, &c->store.flags, may_name && c->store.mode != STORE_REMOVE, &change.flags);
+	bool asks = change.flags != 0 || (!may_name && c->store.flags.n_keywords > 0);
 	/* RFC 4314 §4: only where none of them may be changed is it refused. */
 	if (r == 0 && (change.flags & ~change.kept) == 0 &&
-	    (change.flags != 0 || imap_rights_flags(s->rights) == 0))
+	    (asks || imap_rights_flags(s->rights) == 0))
 		return IMAP_RESULT_NO("NOPERM", "You have no right to change these flags here");
 	if (r == 0)
 		r = imap_uids_of(s, positions, &uids);

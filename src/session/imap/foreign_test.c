@@ -205,6 +205,31 @@ static void test_granted(void **state UNUSED)
 	store_close(store);
 }
 
+/* A keyword is the account's, and there are few: who may not set it makes none. */
+static void test_no_keywords(void **state UNUSED)
+{
+	const struct subject owner = {.user = STR("owner@example.test"), .is_owner = true};
+	const struct subject mallory = {.user = STR("mallory@example.test")};
+	struct buf answers CLEANUP(buf_done) = BUF_MAX(65536);
+	struct store *store = test_open(&t);
+
+	play(store, owner,
+	    STR("a CREATE Shared\r\nb SETACL Shared mallory@example.test lrsi\r\nc LOGOUT\r\n"),
+	    &answers);
+	buf_clear(&answers);
+	play(store, mallory,
+	    STR("a APPEND Shared (mine \\Seen) " MESSAGE "\r\nb SELECT Shared\r\nc STORE 1 +FLAGS "
+	        "(mine)\r\nd STORE 1 -FLAGS (mine \\Seen)\r\ne LOGOUT\r\n"),
+	    &answers);
+	struct str told = buf_str(&answers);
+	assert_true(str_find(told, STR("a OK [APPENDUID")) < told.len);
+	assert_true(str_find(told, STR("c NO [NOPERM]")) < told.len);
+	assert_true(str_find(told, STR("* 1 FETCH (FLAGS (\\Recent))\r\nd OK")) < told.len);
+	assert_int_equal(str_find(told, STR("mine")), told.len);
+	assert_int_equal(store_keywords(store), 0);
+	store_close(store);
+}
+
 static int make(void **state UNUSED)
 {
 	const struct subject owner = {.user = STR("owner@example.test"), .is_owner = true};
@@ -228,7 +253,8 @@ static int unmake(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_command),
-	    cmocka_unit_test(test_not_told_apart), cmocka_unit_test(test_granted)};
+	    cmocka_unit_test(test_not_told_apart), cmocka_unit_test(test_granted),
+	    cmocka_unit_test(test_no_keywords)};
 
 	return cmocka_run_group_tests(tests, make, unmake);
 }
