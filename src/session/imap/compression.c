@@ -80,20 +80,26 @@ static int refill(struct imap_compression *c, int fd)
 
 /*
  * Unpacking comes first, also without input: what did not fit the last time may still stand in the
- * window. Behind the client's last block nothing can come.
+ * window. Behind the client's last block nothing can come. Input is read once: who sends what
+ * stands for nothing, without end, shall not keep us from looking at the clock and the registry.
  */
 int imap_compression_read(struct imap_compression *c, int fd, char *to, size_t len, size_t *ret_len)
 {
 	assert(len > 0);
-	for (;;) {
+	for (bool refilled = false;;) {
 		size_t n = 0;
 		int r = c->in_ended ? -EPROTO : unpack(c, to, len, &n);
 		if (r == 0 && n > 0) {
 			*ret_len = n;
 			return 0;
 		}
-		if (r == 0 && c->in.avail_in == 0)
+		bool all_used = c->in.avail_in == 0;
+		if (r == 0 && all_used && refilled)
+			return -EAGAIN;
+		if (r == 0 && all_used) {
 			r = refill(c, fd);
+			refilled = true;
+		}
 		if (r < 0)
 			return r;
 	}

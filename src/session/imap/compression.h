@@ -33,7 +33,8 @@ void imap_compression_free(struct imap_compression *c);
 
 /*
  * Reads from `fd` and unpacks at most `len` bytes to `to`: 0 and how many (not 0), -EAGAIN nothing
- * is there, -ENODATA the end, -EPROTO what came is not deflate, or -errno.
+ * is there, or what came does not stand for a byte yet, -ENODATA the end, -EPROTO what came is not
+ * deflate, or -errno.
  */
 MUST_USE int imap_compression_read(
     struct imap_compression *c, int fd, char *to, size_t len, size_t *ret_len);

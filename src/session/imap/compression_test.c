@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -154,6 +155,35 @@ static void test_write_fails(void **state)
 	imap_compression_free(c);
 }
 
+/* Blocks that stand for nothing, as many as there are, do not keep the session. */
+static void test_empty_blocks(void **state)
+{
+	struct imap_compression *c = imap_compression_new(STR(""));
+	struct buf blocks CLEANUP(buf_done) = BUF_MAX(1 << 20);
+	char to[100];
+	size_t n = 0;
+	int pair[2], left = 0;
+
+	(void)state;
+	while (blocks.len < 5 * COMPRESSION_INPUT_LEN)
+		buf_add(&blocks, str_of("\0\0\0\377\377", 5));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(fd_write_all(pair[0], buf_str(&blocks)), 0);
+	assert_int_equal(imap_compression_read(c, pair[1], to, sizeof(to), &n), -EAGAIN);
+	assert_int_equal(ioctl(pair[1], FIONREAD, &left), 0);
+	assert_int_equal((size_t)left, blocks.len - COMPRESSION_INPUT_LEN);
+	for (unsigned i = 1; i < 5; i++)
+		assert_int_equal(imap_compression_read(c, pair[1], to, sizeof(to), &n), -EAGAIN);
+	assert_int_equal(imap_compression_write(c, -1, STR("a NOOP\r\n"), to_wire), 0);
+	assert_int_equal(fd_write_all(pair[0], buf_str(&wire)), 0);
+	buf_clear(&wire);
+	assert_int_equal(imap_compression_read(c, pair[1], to, sizeof(to), &n), 0);
+	assert_true(str_eq(str_of(to, n), STR("a NOOP\r\n")));
+	close(pair[0]);
+	close(pair[1]);
+	imap_compression_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +193,7 @@ int main(void)
 	    cmocka_unit_test(test_pending),
 	    cmocka_unit_test(test_nonsense),
 	    cmocka_unit_test(test_write_fails),
+	    cmocka_unit_test(test_empty_blocks),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
