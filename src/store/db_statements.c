@@ -83,8 +83,6 @@ const char *const db_statements[DB_N_STATEMENTS] = {
         "entries n WHERE n.message = m.id LIMIT 1), m.received_ms / 1000) END, v.envelope, "
         "m.subject, m.message_id, m.refs FROM messages m CROSS JOIN envelopes v ON v.id = m.id "
         "WHERE m.id >= ?1 AND m.id < ?2 ORDER BY m.id LIMIT ?3",
-    [DB_ORDERS_SCAN] =
-        "SELECT id, sent_at, is_reply, " ORDER_KEYS ", ids FROM orders WHERE id >= ?1 ORDER BY id",
     [DB_ORDER_ENTRIES_SCAN] = "SELECT uid, internal_at, size FROM entries WHERE mailbox = ?1 AND "
                               "uid >= ?2 ORDER BY uid",
     [DB_OBJECT_ADD] = "INSERT INTO objects (message, email_id, thread_id) VALUES (?1, ?2, ?3)",

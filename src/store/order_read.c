@@ -6,7 +6,22 @@
 #include "store/store_private.h"
 
 /* So many rows that nobody asks for are stepped over before the statement is started anew. */
-enum { GAP_MAX = 16 };
+enum { GAP_MAX = 16, SQL_MAX = 256 };
+
+/* Of `orders`, by the bit that asks for them. */
+static const struct {
+	unsigned field;
+	const char *names;
+} columns[] = {
+    {1 << STORE_ORDER_SUBJECT, ", subject"},
+    {1 << STORE_ORDER_FROM, ", sender"},
+    {1 << STORE_ORDER_TO, ", recipient"},
+    {1 << STORE_ORDER_CC, ", copied"},
+    {1 << STORE_ORDER_DISPLAY_FROM, ", sender_shown"},
+    {1 << STORE_ORDER_DISPLAY_TO, ", recipient_shown"},
+    {STORE_ORDER_SENT, ", sent_at"},
+    {STORE_ORDER_IDS, ", is_reply, ids"},
+};
 
 /* Both statements run upwards from a key: the UID in `entries`, the message in `orders`. */
 struct store_order {
@@ -23,15 +38,31 @@ static bool is_of_entries(const struct store_order *order)
 	return (order->fields & STORE_ORDER_PLACE) != 0;
 }
 
+/* SQLite reads each column of each row: those that nobody asked for are not in the statement. */
+static void write_sql(const struct store_order *order, struct buf *sql)
+{
+	if (is_of_entries(order)) {
+		buf_add(sql, str_of_cstr(db_statements[DB_ORDER_ENTRIES_SCAN]));
+	} else {
+		buf_add(sql, STR("SELECT id"));
+		for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+			if ((order->fields & columns[i].field) != 0)
+				buf_add(sql, str_of_cstr(columns[i].names));
+		buf_add(sql, STR(" FROM orders WHERE id >= ?1 ORDER BY id"));
+	}
+}
+
 int store_order_open(struct store_view *v, unsigned fields, struct store_order **ret_order)
 {
+	struct buf sql CLEANUP(buf_done) = BUF_MAX(SQL_MAX);
 	struct store_order *order = calloc(1, sizeof(*order));
 	if (!order)
 		abort();
 	*order = (struct store_order){.view = v, .fields = fields};
-	const char *sql =
-	    db_statements[is_of_entries(order) ? DB_ORDER_ENTRIES_SCAN : DB_ORDERS_SCAN];
-	int result = sqlite3_prepare_v3(v->store->db.handle, sql, -1, 0, &order->stmt, NULL);
+	write_sql(order, &sql);
+	assert(!buf_failed(&sql));
+	int result =
+	    sqlite3_prepare_v3(v->store->db.handle, sql.p, (int)sql.len, 0, &order->stmt, NULL);
 	if (result != SQLITE_OK) {
 		free(order);
 		return store_note_error(v->store, db_error(&v->store->db, result));
@@ -79,17 +110,18 @@ static void read_place(sqlite3_stmt *stmt, struct store_order_row *row)
 	row->size = db_column_u64(stmt, 2);
 }
 
-/* Columns that nobody asked for cost nothing. */
-static void read_text(sqlite3_stmt *stmt, unsigned fields, struct store_order_row *row)
+static void read_texts(sqlite3_stmt *stmt, unsigned fields, struct store_order_row *row)
 {
-	if ((fields & STORE_ORDER_SENT) != 0)
-		row->sent_at = sqlite3_column_int64(stmt, 1);
+	int column = 1;
+
 	for (int i = 0; i < N_STORE_ORDER_KEYS; i++)
 		if ((fields & 1U << i) != 0)
-			row->keys[i] = db_column_str(stmt, 3 + i);
+			row->keys[i] = db_column_str(stmt, column++);
+	if ((fields & STORE_ORDER_SENT) != 0)
+		row->sent_at = sqlite3_column_int64(stmt, column++);
 	if ((fields & STORE_ORDER_IDS) != 0) {
-		row->is_reply = sqlite3_column_int(stmt, 2) != 0;
-		row->ids = db_column_str(stmt, 3 + N_STORE_ORDER_KEYS);
+		row->is_reply = sqlite3_column_int(stmt, column) != 0;
+		row->ids = db_column_str(stmt, column + 1);
 	}
 }
 
@@ -97,15 +129,15 @@ int store_order_read(struct store_order *order, size_t at, struct store_order_ro
 {
 	struct store_entry entry = store_view_entry(order->view, at);
 	uint32_t key = is_of_entries(order) ? entry.uid : entry.message;
-	struct store_order_row row = {0};
 	int found = step_to(order, key);
 	if (found < 0)
 		return store_note_error(order->view->store, found);
 	found = found > 0 && order->key == key;
-	if (found && is_of_entries(order))
-		read_place(order->stmt, &row);
-	else if (found)
-		read_text(order->stmt, order->fields, &row);
-	*ret_row = row;
+	if (!found)
+		*ret_row = (struct store_order_row){0};
+	else if (is_of_entries(order))
+		read_place(order->stmt, ret_row);
+	else
+		read_texts(order->stmt, order->fields, ret_row);
 	return found;
 }

@@ -31,7 +31,7 @@ enum store_order_key {
 	N_STORE_ORDER_KEYS
 };
 
-/* What is asked of a message, beside the keys (1 << key): other fields are 0. */
+/* What is asked of a message, beside the keys (1 << key). Fields not asked for are left alone. */
 enum {
 	STORE_ORDER_PLACE = 1 << 6, /* arrived_at, size: alone */
 	STORE_ORDER_SENT = 1 << 7,  /* sent_at */

@@ -19,7 +19,7 @@ static int add_messages(
 	struct store_order *order CLEANUP(close_order) = NULL;
 	unsigned fields =
 	    1U << STORE_ORDER_SUBJECT | STORE_ORDER_SENT | (ids ? STORE_ORDER_IDS : 0);
-	struct store_order_row row;
+	struct store_order_row row = {0};
 
 	int r = store_order_fill(s->store);
 	if (r == 0)

@@ -18,7 +18,7 @@ static const uint32_t SETTLED = UINT32_C(1) << 31, NO_TAIL = UINT32_MAX;
 struct record {
 	uint64_t chunk; /* as much as is compared at once: a number, or 8 bytes of text */
 	uint32_t index; /* of the positions */
-	uint32_t tail;  /* in the pool: length, whether there is more, bytes; or NO_TAIL */
+	uint32_t tail;  /* in the pool: chunks, whether there is more, their bytes; or NO_TAIL */
 };
 
 struct sorting {
@@ -33,7 +33,8 @@ struct sorting {
 	struct buf pool;
 	size_t tail_max;
 	bool reverse, is_text;
-	bool more; /* some are equal so far and have more text */
+	bool is_grouped; /* ranks differ */
+	bool more;       /* some are equal so far and have more text */
 };
 
 static void *must(void *memory)
@@ -66,8 +67,8 @@ static uint64_t first_bytes(struct str text)
 		memcpy(&chunk, text.p, CHUNK_LEN);
 		return be64toh(chunk);
 	}
-	for (size_t i = 0; i < CHUNK_LEN; i++)
-		chunk = chunk << 8 | (i < text.len ? (unsigned char)text.p[i] : 0);
+	for (size_t i = 0; i < text.len; i++)
+		chunk |= (uint64_t)(unsigned char)text.p[i] << (56 - 8 * i);
 	return chunk;
 }
 
@@ -79,10 +80,15 @@ static void set_text(struct sorting *g, struct record *record, struct str text)
 	record->chunk = first_bytes(text);
 	if (rest.len == 0)
 		return;
+	size_t n_chunks = (tail.len + CHUNK_LEN - 1) / CHUNK_LEN;
+	size_t len = TAIL_HEADER_LEN + n_chunks * CHUNK_LEN;
+	char *to = must(buf_reserve(&g->pool, len));
+	to[0] = (char)n_chunks;
+	to[1] = tail.len < rest.len;
+	memset(to + TAIL_HEADER_LEN, 0, n_chunks * CHUNK_LEN);
+	memcpy(to + TAIL_HEADER_LEN, tail.p, tail.len);
 	record->tail = (uint32_t)g->pool.len;
-	buf_add_c(&g->pool, (char)tail.len);
-	buf_add_c(&g->pool, tail.len < rest.len);
-	buf_add(&g->pool, tail);
+	buf_commit(&g->pool, len);
 }
 
 /* -1: the key is a number. */
@@ -137,7 +143,7 @@ static int read_records(
     struct sorting *g, struct store_order *order, enum imap_sort_by by, size_t offset)
 {
 	int text_key = text_key_of(by);
-	struct store_order_row row;
+	struct store_order_row row = {0};
 
 	make_room(g);
 	for (size_t i = 0; i < g->n; i++) {
@@ -165,6 +171,9 @@ static int read_records(
 
 /* Up to so many are sorted by insertion. */
 enum { FEW = 48, BYTE_VALUES = 256 };
+
+/* Tails lie in another order than they are looked at: the memory is asked for them early. */
+enum { AHEAD = 16, CACHE_LINE_LEN = 64 };
 
 static uint64_t value_of(const struct sorting *g, const struct record *record, bool by_rank)
 {
@@ -231,7 +240,7 @@ static bool is_cut_before(const struct sorting *g, const struct record *record, 
 	if (record->tail == NO_TAIL)
 		return false;
 	const char *tail = g->pool.p + record->tail;
-	return tail[1] != 0 && (depth - 1) * CHUNK_LEN >= (unsigned char)tail[0];
+	return tail[1] != 0 && depth > (unsigned char)tail[0];
 }
 
 /* Of depth 1 on; those before are equal. */
@@ -242,8 +251,11 @@ static uint64_t chunk_at(const struct sorting *g, const struct record *record, s
 	if (is_cut_before(g, record, depth))
 		return 1;
 	const char *tail = g->pool.p + record->tail;
-	struct str text = str_of(tail + TAIL_HEADER_LEN, (unsigned char)tail[0]);
-	return first_bytes(str_from(text, (depth - 1) * CHUNK_LEN));
+	if (depth > (unsigned char)tail[0])
+		return 0;
+	uint64_t chunk;
+	memcpy(&chunk, tail + TAIL_HEADER_LEN + (depth - 1) * CHUNK_LEN, CHUNK_LEN);
+	return be64toh(chunk);
 }
 
 static uint64_t turned(const struct sorting *g, uint64_t chunk)
@@ -280,8 +292,14 @@ static void split(struct sorting *g, size_t first, size_t end, uint32_t rank, si
 			make_group(g, own_rank, k, equal);
 			continue;
 		}
-		for (size_t i = k; i < equal; i++)
+		for (size_t i = k; i < equal; i++) {
+			uint32_t tail = g->records[num_min(i + AHEAD, g->n_records - 1)].tail;
+			if (tail != NO_TAIL) {
+				__builtin_prefetch(g->pool.p + tail);
+				__builtin_prefetch(g->pool.p + tail + CACHE_LINE_LEN - 1);
+			}
 			g->records[i].chunk = turned(g, chunk_at(g, &g->records[i], depth + 1));
+		}
 		sort_records(g, k, equal - k, false);
 		split(g, k, equal, own_rank, depth + 1);
 	}
@@ -293,7 +311,9 @@ static void sort_all(struct sorting *g)
 	for (size_t k = 0; k < g->n_records; k++)
 		g->records[k].chunk = turned(g, g->records[k].chunk);
 	sort_records(g, 0, g->n_records, false);
-	sort_records(g, 0, g->n_records, true);
+	if (g->is_grouped)
+		sort_records(g, 0, g->n_records, true);
+	g->is_grouped = true;
 	for (size_t k = 0, end; k < g->n_records; k = end) {
 		uint32_t rank = g->ranks[g->records[k].index];
 		end = k + 1;
