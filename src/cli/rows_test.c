@@ -12,8 +12,7 @@
 static void expect_visible(const char *text, const char *expected)
 {
 	char copy[64];
-	strncpy(copy, text, sizeof(copy) - 1);
-	copy[sizeof(copy) - 1] = '\0';
+	assert_int_equal(str_to_cstr(str_of_cstr(text), copy, sizeof(copy)), 0);
 	cli_make_visible(copy);
 	assert_string_equal(copy, expected);
 }

@@ -204,14 +204,12 @@ static void a_gate_that_does_not_read(void **state)
 	enum { ANSWERS_MAX = 2000 };
 	const struct ipc_rcpt question = {STR("anna@example.test")};
 	struct fixture *f = *state;
-	unsigned n = 0;
 	int sent = 0;
 	int channel CLEANUP(fd_close) = gate(f->smtp_gatekeeper, "192.0.2.1");
 	assert_int_equal(fd_set_nonblocking(channel, true), 0);
-	while (sent == 0 && n < ANSWERS_MAX) {
+	for (unsigned n = 0; sent == 0 && n < ANSWERS_MAX; n++) {
 		sent = ipc_send(channel, IPC_RCPT, &question);
 		assert_int_equal(loop_once(f->d.loop, 10), 0);
-		n++;
 	}
 	assert_int_equal(sent, -EPIPE);
 }
@@ -631,8 +629,6 @@ static void says_no_floods(void **state)
 	ask(f, &request);
 	await_done(f, SAID, 0, "");
 	assert_int_equal(ftruncate(fd, len), 0);
-	ask(f, &request);
-	await_done(f, 0, 0, "");
 }
 
 static void ask_verify(struct fixture *f, struct str name, struct str password, int channel)
