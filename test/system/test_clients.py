@@ -1,12 +1,10 @@
 #!/usr/bin/python3
 """Programs that know nothing of us: swaks, smtp-source, curl, mbsync, offlineimap, neomutt, fetchmail."""
 
-import base64
 import mailbox
 import os
 import re
 import shutil
-import subprocess
 import time
 
 import prelude  # noqa: F401
@@ -14,6 +12,7 @@ import prelude  # noqa: F401
 import messages
 from harness import Skip, expect, expect_equal, full, run_tests, test, wait_until
 from instance import ROOT, Instance
+from programs import mbsync, mbsync_config, modified_utf7, need, run, without_trace
 
 BOB = "bob@example.test"
 CAROL = "carol@example.test"
@@ -28,24 +27,6 @@ def make_server():
     for account in (BOB, CAROL, DAN):
         server.add_account(account)
     return server
-
-
-def run(*command, stdin=None, timeout=100, check=True, home=None, **environment):
-    env = dict(os.environ, LC_ALL="C.UTF-8", **environment)
-    if home is not None:
-        env["HOME"] = str(home)
-    done = subprocess.run([str(c) for c in command], input=stdin, capture_output=True, timeout=timeout, env=env)
-    if check and done.returncode != 0:
-        raise AssertionError(f"{command[0]}: status {done.returncode}\n{done.stdout.decode(errors='replace')[-3000:]}"
-                             f"{done.stderr.decode(errors='replace')[-3000:]}")
-    return done
-
-
-def need(program):
-    found = shutil.which(program)
-    if found is None:
-        raise Skip(f"{program} is not installed")
-    return found
 
 
 def smtp_source():
@@ -112,33 +93,6 @@ def thousands_by_smtp_source(server):
     took = time.monotonic() - start
     expect_equal(count(server, BOB) - before, SOURCE_MESSAGES)
     return f"{SOURCE_MESSAGES / took:.0f} messages a second"
-
-
-def mbsync_config(server, address, folder):
-    maildir = folder / "mail"
-    maildir.mkdir(parents=True)
-    (folder / "mbsyncrc").write_text(
-        f"IMAPAccount a\nHost 127.0.0.1\nPort {server.imaps}\nUser {address}\nPass \"{server.passwords[address]}\"\nSSLType IMAPS\n"
-        f"CertificateFile {server.data}/tls/cert.pem\nTimeout 60\n\nIMAPStore far\nAccount a\n\nMaildirStore near\nPath {maildir}/\nInbox {maildir}/INBOX\n"
-        f"SubFolders Verbatim\n\nChannel c\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n")
-    return maildir
-
-
-def mbsync(folder):
-    return run("mbsync", "-c", folder / "mbsyncrc", "-V", "c", timeout=1500, home=folder)
-
-
-def without_trace(message):
-    """A message without the Return-Path and Received that delivery put on top."""
-    m = re.match(rb"Return-Path: <[^\r\n]*>\r?\n(?:Received: (?:[^\r\n]|\r?\n[ \t])*\r?\n)?", message)
-    return message[m.end() :] if m else message
-
-
-def modified_utf7(name):
-    """RFC 3501 §5.1.3, for names that are ASCII or have none of it."""
-    if name.isascii():
-        return name.replace("&", "&-")
-    return "&" + base64.b64encode(name.encode("utf-16-be")).decode().rstrip("=").replace("/", ",") + "-"
 
 
 @test(seconds=400)
