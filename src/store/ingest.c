@@ -241,6 +241,16 @@ static int summarise(struct store *s, struct summary *ret_summary)
 	return error;
 }
 
+/* A message of the group that whoever takes in has just appended. */
+static void note_own(struct ingest *in, const struct metadata *m, uint32_t uid)
+{
+	if (!in->own || m->kind != METADATA_APPENDED || m->group != in->own->group ||
+	    m->group_index >= in->own->n || in->box.id != in->own->mailbox)
+		return;
+	in->own->uids[m->group_index] = uid;
+	in->own->n_found++;
+}
+
 static int place_message(
     struct ingest *in, const struct letterbox_record *record, const struct opened *o)
 {
@@ -278,12 +288,7 @@ static int place_message(
 	if (error)
 		return error;
 	in->n_taken++;
-	if (in->own && o->metadata.kind == METADATA_APPENDED &&
-	    o->metadata.group == in->own->group && o->metadata.group_index < in->own->n &&
-	    in->box.id == in->own->mailbox) {
-		in->own->uids[o->metadata.group_index] = uid;
-		in->own->n_found++;
-	}
+	note_own(in, &o->metadata, uid);
 	return 0;
 }
 
