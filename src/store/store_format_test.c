@@ -12,8 +12,10 @@
 
 #include "base/base64.h"
 #include "base/num.h"
+#include "store/store_annotation.h"
 #include "store/store_ingest.h"
 #include "store/store_object.h"
+#include "store/store_rights.h"
 #include "store/test_account.h"
 
 enum { FILE_MAX = 1 << 20, PATH_LEN_MAX = 256 };
@@ -176,9 +178,41 @@ static void test_version_2(void **state UNUSED)
 	assert_int_equal(chdir(before), 0);
 }
 
+/* With rights, an annotation, a word index, and what SORT compares by. */
+static void test_version_11(void **state UNUSED)
+{
+	static const struct expected inbox[] = {{1, 0}, {4, 3}, {6, 5}, {7, 0xffff}, {8, 50}};
+	static const struct expected archive[] = {{1, 4}}, plans[] = {{1, 100}};
+	char before[PATH_LEN_MAX];
+	assert_non_null(getcwd(before, sizeof(before)));
+	open_copy("test/formats/11");
+	struct store *s = test_open(&t);
+	size_t n;
+	assert_int_equal(store_ingest(s, &n), 0);
+	assert_int_equal(n, 1); /* delivered, and not taken in by that version */
+	expect(s, "INBOX", inbox, ARRAY_LEN(inbox));
+	expect(s, "Archive", archive, ARRAY_LEN(archive));
+	expect(s, "Work/Pl\xc3\xa4ne", plans, ARRAY_LEN(plans));
+	struct store_mailbox m = {0};
+	const struct store_annotation *notes;
+	unsigned rights;
+	assert_int_equal(store_mailbox_find(s, STR("Work/Pl\xc3\xa4ne"), &arena, &m), 0);
+	assert_int_equal(store_rights_get(s, m.id, STR("fred@example.test"), &rights), 0);
+	assert_int_equal(rights, STORE_RIGHT_LOOKUP | STORE_RIGHT_READ);
+	assert_int_equal(store_annotations_get(s, m.id, STR("/private/comment"), ANNOTATION_ALONE,
+	                     &arena, &notes, &n),
+	    0);
+	assert_true(n == 1 && str_eq(notes[0].value, STR("plans of ours")));
+	store_close(s);
+	assert_int_equal(t.n_damage, 0);
+	test_account_remove(&t);
+	arena_done(&arena);
+	assert_int_equal(chdir(before), 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_version_1), cmocka_unit_test(test_version_2)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_version_1),
+	    cmocka_unit_test(test_version_2), cmocka_unit_test(test_version_11)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
