@@ -196,7 +196,7 @@ def wait_in_step(server, thunderbird, seconds):
 
 
 @test(seconds=900)
-def fetches_stays_in_step_and_comes_back(server):
+def fetches_stays_in_step_and_comes_back(server=None):
     if not full:
         raise Skip("Thunderbird runs only with --full")
     for program in ("thunderbird", "Xvfb", "certutil", "import"):
@@ -243,14 +243,17 @@ def long_session(server, recorder, thunderbird):
         c.ok("EXPUNGE")
     thunderbird.start()
     wait_in_step(server, thunderbird, START_SECONDS)
+    wait_until(lambda: recorder.said(rb"^UID FETCH \d+(:\*|:\d+) \((UID )?FLAGS", before), NEW_MAIL_SECONDS, "asking for flags after the second start")
     wait_until(lambda: recorder.said(rb"^IDLE$", before), NEW_MAIL_SECONDS, "IDLE after the second start")
     time.sleep(3)
     thunderbird.photograph()
     thunderbird.stop()
     bad = [r for r in recorder.refusals() if not re.match(r"\* BYE", r[1])]
     expect_equal(bad, [], "what Thunderbird was refused")
+    for c in recorder.said(rb"^(SELECT|UID FETCH .*FLAGS|UID STORE|UID SEARCH|LIST|STATUS)", before)[:40]:
+        print(c[:160])
     return f"all fetched in {first:.0f} s, new mail after {noticed:.1f} s, {life.done}, {recorder.words()}"
 
 
 if __name__ == "__main__":
-    run_tests(Instance)
+    run_tests(Instance if full else None)
