@@ -11,6 +11,7 @@
 #include "store/ingest.h"
 #include "store/io.h"
 #include "store/metadata.h"
+#include "store/replaced.h"
 #include "store/room.h"
 #include "store/store_ingest.h"
 
@@ -238,6 +239,9 @@ static int seal_record(struct store_append *a, size_t i, const struct writing *w
 	    .replaced_mailbox = a->replaced_uid > 0 ? a->replaced_mailbox : 0,
 	    .replaced_validity = a->replaced_validity,
 	    .replaced_uid = a->replaced_uid};
+	uint8_t proof[METADATA_PROOF_LEN];
+	if (m.replaced_mailbox != 0)
+		replaced_prove(s, &m, proof);
 	struct buf metadata CLEANUP(buf_done) = BUF_MAX(RECORD_METADATA_MAX);
 	if (!metadata_encode(&m, &metadata))
 		return -E2BIG;

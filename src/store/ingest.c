@@ -18,6 +18,7 @@
 #include "store/metadata.h"
 #include "store/order.h"
 #include "store/object.h"
+#include "store/replaced.h"
 #include "store/segment.h"
 #include "store/store_ingest.h"
 
@@ -304,6 +305,11 @@ static int remove_replaced(
 	if (m->kind != METADATA_APPENDED || m->replaced_mailbox == 0 ||
 	    letterbox_place_cmp(place, made) < 0)
 		return 0;
+	if (!replaced_is_proven(in->store, m)) {
+		store_report_record(
+		    in->store, place, "a message is to go that its owner did not replace");
+		return 0;
+	}
 	int error = use_box(in, m->replaced_mailbox);
 	if (!error && in->box.uidvalidity == m->replaced_validity)
 		error =

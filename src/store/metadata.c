@@ -34,9 +34,11 @@ static const struct field {
     {25, VALUE_U64, METADATA_APPENDED, offsetof(struct metadata, replaced_mailbox), 0},
     {26, VALUE_U64, METADATA_APPENDED, offsetof(struct metadata, replaced_validity), 0},
     {27, VALUE_U64, METADATA_APPENDED, offsetof(struct metadata, replaced_uid), 0},
+    {28, VALUE_STR, METADATA_APPENDED, offsetof(struct metadata, replaced_proof),
+        METADATA_PROOF_LEN},
 };
 
-enum { TAG_KIND = 255, TAG_REPLACED_FIRST = 25, TAG_REPLACED_LAST = 27, PREFIX_LEN = 3 };
+enum { TAG_KIND = 255, TAG_REPLACED_FIRST = 25, TAG_REPLACED_LAST = 28, PREFIX_LEN = 3 };
 
 static bool put(struct buf *out, uint8_t tag, struct str value)
 {

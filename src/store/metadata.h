@@ -23,6 +23,7 @@ enum {
 	METADATA_ENVELOPE_ID_MAX = 1024,
 	METADATA_MAILBOX_MAX = 1024,
 	METADATA_KEYWORDS_MAX = 8192,
+	METADATA_PROOF_LEN = 32,
 };
 
 enum metadata_kind { METADATA_DELIVERED = 1, METADATA_APPENDED = 2 };
@@ -50,6 +51,7 @@ struct metadata {
 	/* What goes when this comes (REPLACE); a mailbox of 0: nothing. */
 	uint64_t replaced_mailbox;
 	uint64_t replaced_validity, replaced_uid;
+	struct str replaced_proof; /* store/replaced.h */
 };
 
 /* Appends it; false when it does not fit. */

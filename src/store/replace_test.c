@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "store/io.h"
+#include "store/replaced.h"
 #include "store/store_append.h"
 #include "store/store_change.h"
 #include "store/store_entry.h"
@@ -228,10 +229,53 @@ static void test_errors(void **state UNUSED)
 
 #endif
 
+/*
+ * Who has the account's public key alone, as delivery has, can add what looks like an appended
+ * message: but not take another one away with it, and it is told.
+ */
+static void test_unproven(void **state UNUSED)
+{
+	struct metadata m = {.kind = METADATA_APPENDED,
+	    .mailbox_id = INBOX,
+	    .mailbox = STR("INBOX"),
+	    .group = 1,
+	    .group_n = 1,
+	    .replaced_mailbox = INBOX,
+	    .replaced_uid = 2};
+	struct buf record CLEANUP(buf_done) = BUF_MAX(1 << 20);
+	struct buf text CLEANUP(buf_done) = BUF_MAX(4096);
+	uint8_t proof[METADATA_PROOF_LEN];
+	struct store *s = fill(3);
+	struct store_mailbox inbox = {0};
+	struct arena arena CLEANUP(arena_done) = ARENA_MAX(1 << 16);
+	size_t taken;
+	assert_int_equal(store_mailbox_find(s, STR("INBOX"), &arena, &inbox), 0);
+	m.replaced_validity = inbox.uidvalidity;
+	/* Without a proof, with one for another message, with the right one. */
+	for (unsigned i = 0; i < 3; i++) {
+		if (i > 0) {
+			m.replaced_uid = i == 1 ? 1 : 2;
+			replaced_prove(s, &m, proof);
+			m.replaced_uid = 2;
+		}
+		buf_clear(&record);
+		test_seal_as(&t, &m, test_message(5 + i, &text), &record);
+		(void)test_put(buf_str(&record));
+		assert_int_equal(store_ingest(s, &taken), 0);
+		struct numbers in = numbers_of(s, INBOX);
+		assert_int_equal(in.has[1], i < 2);
+		assert_int_equal(in.n, i < 2 ? 4 + i : 5);
+		assert_int_equal(t.n_damage, i < 2 ? i + 1 : 2);
+	}
+	store_close(s);
+	test_account_remove(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_replace),
+	    cmocka_unit_test(test_unproven),
 	    cmocka_unit_test(test_quota),
 	    cmocka_unit_test(test_rebuilt),
 #ifdef GATEPOST_FAULTS

@@ -90,17 +90,15 @@ static inline struct store *test_open(struct test_account *t)
 	return s;
 }
 
-/* A sealed record of a delivered message, appended to `out`. */
-static inline void test_seal(struct test_account *t, struct str message, struct buf *out)
+/* A record with this metadata, sealed as delivery does it, appended to `out`. */
+static inline void test_seal_as(
+    struct test_account *t, const struct metadata *m, struct str message, struct buf *out)
 {
 	struct record_sender sender;
 	struct body body = {0};
 	struct buf sealed CLEANUP(buf_done) = BUF_MAX(1 << 20);
 	struct buf metadata CLEANUP(buf_done) = BUF_MAX(4096);
-	struct metadata m = {.kind = METADATA_DELIVERED,
-	    .reverse_path = STR("sender@example.test"),
-	    .recipient = STR("you@example.test")};
-	if (!metadata_encode(&m, &metadata))
+	if (!metadata_encode(m, &metadata))
 		abort();
 	if (message.len > BLOB_FILE_MIN) {
 		int blobs CLEANUP(fd_close) = open("blobs", O_RDONLY | O_DIRECTORY);
@@ -115,19 +113,34 @@ static inline void test_seal(struct test_account *t, struct str message, struct 
 	body_wipe(&body);
 }
 
-/* Delivers one message durably and says where its record stands. */
-static inline struct letterbox_place test_deliver(struct test_account *t, struct str message)
+/* A sealed record of a delivered message, appended to `out`. */
+static inline void test_seal(struct test_account *t, struct str message, struct buf *out)
+{
+	const struct metadata m = {.kind = METADATA_DELIVERED,
+	    .reverse_path = STR("sender@example.test"),
+	    .recipient = STR("you@example.test")};
+	test_seal_as(t, &m, message, out);
+}
+
+/* Puts a record into the letterbox, durably, and says where it stands. */
+static inline struct letterbox_place test_put(struct str record)
 {
 	struct letterbox *l CLEANUP(letterbox_close) = NULL;
 	struct letterbox_place place;
-	struct buf record CLEANUP(buf_done) = BUF_MAX(1 << 20);
-	test_seal(t, message, &record);
 	test_check(letterbox_open(AT_FDCWD, TEST_ACCOUNT, &l));
 	test_check(letterbox_lock(l, LETTERBOX_WAIT_MS));
-	test_check(letterbox_append(l, buf_str(&record), &place));
+	test_check(letterbox_append(l, record, &place));
 	test_check(letterbox_sync(l));
 	letterbox_unlock(l);
 	return place;
+}
+
+/* Delivers one message durably and says where its record stands. */
+static inline struct letterbox_place test_deliver(struct test_account *t, struct str message)
+{
+	struct buf record CLEANUP(buf_done) = BUF_MAX(1 << 20);
+	test_seal(t, message, &record);
+	return test_put(buf_str(&record));
 }
 
 /* Message number `n`: its bytes stay in `buf`. */
