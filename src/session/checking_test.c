@@ -8,6 +8,7 @@
 #include "seal/vfs.h"
 #include "session/checking.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 
 static struct test_account t;
 

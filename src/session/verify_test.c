@@ -9,6 +9,7 @@
 #include "seal/vfs.h"
 #include "session/verify.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 
 static struct test_account t;
 static int stream[2], registry[2]; /* ours, the session's */

@@ -9,6 +9,7 @@
 #include "store/store_append.h"
 #include "store/store_ingest.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 
 enum { ARCHIVE = 6, SENT = 3, N_SESSIONS = 6, N_ROUNDS = 12, GROUP = 3, TEXT_MAX = 1024 };
 

@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "store/io.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 
 static struct test_account t;
 

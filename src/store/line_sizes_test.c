@@ -7,6 +7,7 @@
 #include "store/store_change.h"
 #include "store/store_ingest.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 
 static struct test_account t;
 static struct store *s;

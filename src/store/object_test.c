@@ -11,6 +11,7 @@
 #include "store/store_object.h"
 #include "store/store_preview.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 
 static struct test_account t;
 static struct store *s;

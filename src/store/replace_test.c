@@ -20,6 +20,7 @@
 #include "store/store_private.h"
 #include "store/store_view.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 
 enum { INBOX = 1, DRAFTS = 2 };
 

@@ -18,6 +18,7 @@
 #include "store/store_ingest.h"
 #include "store/store_private.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 
 enum {
 	LARGE_LEN = BLOB_FILE_MIN + 20000,

@@ -22,6 +22,7 @@
 #include "store/store_ingest.h"
 #include "store/store_search.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 
 #ifdef GATEPOST_FAULTS
 

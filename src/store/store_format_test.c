@@ -17,6 +17,7 @@
 #include "store/store_object.h"
 #include "store/store_rights.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 
 enum { FILE_MAX = 1 << 20, PATH_LEN_MAX = 256 };
 

@@ -13,6 +13,7 @@
 #include "store/store_change.h"
 #include "store/store_ingest.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 #include "store/view_entries.h"
 
 enum { INBOX = 1, CLIENTS = 4, ROUNDS = 12000, MESSAGES_MAX = 60, LIST_MAX = 4096 };

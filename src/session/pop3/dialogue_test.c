@@ -4,6 +4,7 @@
 #include "session/pop3/pop3_session.h"
 #include "session/test_sessions.h"
 #include "store/store_ingest.h"
+#include "store/test_expect.h"
 
 enum { LARGE_LINES = 40000, LARGE_MAX = 8 << 20 };
 
