@@ -71,8 +71,9 @@ struct ipc_message {
 /* The declaration of a type, NULL for a type that no message has. */
 const struct ipc_message *ipc_message_of(uint16_t type);
 
-/* All declarations, sorted by type; for tests and documentation. */
-const struct ipc_message *ipc_messages(size_t *ret_n);
+/* The declarations one by one, sorted by type, NULL behind the last; for tests and documentation.
+ */
+const struct ipc_message *ipc_message_at(size_t i);
 
 /* Appends the encoding of `msg` (the struct of `type`). False when a field is above its maximum:
  * ours, a bug. */

@@ -1,19 +1,8 @@
 #include "ipc/messages.h"
 
-#include <stddef.h>
-
-/*
- * The fields of every message, in the order in which they stand on the wire, with their maxima.
- * A line reads: name in the struct, kind, maximum (0: what the kind can hold).
- */
-#define FIELD(in, member, what, most)                                                              \
-	{                                                                                          \
-		.name = #member, .kind = (what), .offset = offsetof(struct in, member),            \
-		.max = (most)                                                                      \
-	}
+#include "ipc/fields.h"
 
 enum {
-	PEER_TEXT_MAX = 64,
 	ACCOUNT_KEYS_MAX = 4096,
 	ALIAS_TARGETS_MAX = 100,
 	SIGN_INPUT_MAX = 1024,
@@ -231,12 +220,6 @@ static const struct ipc_field verified_fields[] = {
     FIELD(ipc_verified, error, IPC_U32, 0),
 };
 
-#define MESSAGE(number, base)                                                                      \
-	{                                                                                          \
-		.type = (number), .name = #base, .struct_len = sizeof(struct ipc_##base),          \
-		.fields = base##_fields, .n_fields = ARRAY_LEN(base##_fields)                      \
-	}
-
 /* Sorted by type: ipc_message_of looks in the middle. */
 static const struct ipc_message messages[] = {
     MESSAGE(IPC_PEER, peer),
@@ -276,15 +259,17 @@ static const struct ipc_message messages[] = {
     MESSAGE(IPC_VERIFIED, verified),
 };
 
-const struct ipc_message *ipc_message_of(uint16_t type)
+static const struct ipc_message_table plain_messages = {messages, ARRAY_LEN(messages)};
+
+static const struct ipc_message *find(const struct ipc_message_table *table, uint16_t type)
 {
-	size_t low = 0, high = ARRAY_LEN(messages);
+	size_t low = 0, high = table->n;
 
 	while (low < high) {
 		size_t middle = (low + high) / 2;
-		if (messages[middle].type == type)
-			return &messages[middle];
-		if (messages[middle].type < type)
+		if (table->v[middle].type == type)
+			return &table->v[middle];
+		if (table->v[middle].type < type)
 			low = middle + 1;
 		else
 			high = middle;
@@ -292,8 +277,17 @@ const struct ipc_message *ipc_message_of(uint16_t type)
 	return NULL;
 }
 
-const struct ipc_message *ipc_messages(size_t *ret_n)
+const struct ipc_message *ipc_message_of(uint16_t type)
 {
-	*ret_n = ARRAY_LEN(messages);
-	return messages;
+	const struct ipc_message *found = find(&plain_messages, type);
+
+	return found != NULL ? found : find(&ipc_outgoing_messages, type);
+}
+
+const struct ipc_message *ipc_message_at(size_t i)
+{
+	if (i < plain_messages.n)
+		return &plain_messages.v[i];
+	i -= plain_messages.n;
+	return i < ipc_outgoing_messages.n ? &ipc_outgoing_messages.v[i] : NULL;
 }

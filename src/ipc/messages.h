@@ -92,6 +92,54 @@ enum ipc_type {
 	/* session → command line, on the channel that came with IPC_CONTROL_VERIFY: IPC_DAMAGE, and
 	 */
 	IPC_VERIFIED,
+
+	/* Mail going out: their structs stand in ipc/outgoing.h.
+	 * directory → queue; submitter ⇄ queue */
+	IPC_SUBMITTER = 100,
+	IPC_SUBMIT_MAIL,
+	IPC_SUBMIT_RCPT,
+	IPC_SUBMIT_DATA,
+	IPC_SUBMIT_CANCEL,
+	IPC_SUBMIT_ANSWER,
+	/* queue ⇄ directory */
+	IPC_MAY_SEND = 110,
+	IPC_MAY_SEND_ANSWER,
+	IPC_ROUTE,
+	IPC_ROUTE_ANSWER,
+	IPC_SIGNERS,
+	IPC_SIGNERS_ANSWER,
+	/* queue → scribes, queue ⇄ scribe */
+	IPC_PREPARE = 120,
+	IPC_EXAMINED,
+	IPC_FINISH,
+	IPC_FINISHED,
+	/* queue ⇄ keyholder; directory ⇄ keyholder */
+	IPC_DKIM_SIGN = 130,
+	IPC_DKIM_SIGNED,
+	IPC_DKIM_MAKE,
+	IPC_DKIM_MADE,
+	IPC_DKIM_KEY,
+	IPC_DKIM_FORGET,
+	/* queue → dispatcher, queue ⇄ courier */
+	IPC_COURIER = 140,
+	IPC_CARRY,
+	IPC_CARRY_RCPT,
+	IPC_CARRY_MESSAGE,
+	IPC_CARRIED_RCPT,
+	IPC_CARRIED,
+	IPC_TLS_RESULT,
+	/* dispatcher → resolver; courier, queue ⇄ resolver */
+	IPC_ASKER = 150,
+	IPC_DNS,
+	IPC_DNS_ANSWER,
+	/* queue ⇄ fetcher */
+	IPC_FETCH_POLICY = 160,
+	IPC_POLICY,
+	IPC_POST_REPORT,
+	IPC_POSTED,
+	/* command line → directory → queue; command line ⇄ queue */
+	IPC_QUEUE_CONTROL = 170,
+	IPC_QUEUE_ASK,
 };
 
 enum {
