@@ -23,6 +23,19 @@
 		.most = (high), .help = (words)                                                    \
 	}
 
+#define OUTBOUND_TEXT(key, standard, words)                                                        \
+	{                                                                                          \
+		.section = "outbound", .name = #key, .type = CONFIG_TEXT,                          \
+		.offset = offsetof(struct config, outbound_##key), .text = (standard),             \
+		.help = (words)                                                                    \
+	}
+#define OUTBOUND_NUMBER(key, standard, low, high, words)                                           \
+	{                                                                                          \
+		.section = "outbound", .name = #key, .type = CONFIG_NUMBER,                        \
+		.offset = offsetof(struct config, outbound_##key), .number = (standard),           \
+		.least = (low), .most = (high), .help = (words)                                    \
+	}
+
 enum { MIB = 1 << 20 };
 #define GIB ((uint64_t)1 << 30)
 
@@ -46,6 +59,23 @@ static const struct config_key keys[] = {
 	TEXT("tls", certificate, "tls/cert.pem",
 	    "certificate chain (PEM); relative to the data folder"),
 	TEXT("tls", key, "tls/key.pem", "its private key (PEM); relative to the data folder"),
+
+	OUTBOUND_NUMBER(port, 25, 1, 65535, "port at which other servers take mail"),
+	OUTBOUND_NUMBER(couriers, 200, 1, 10000, "connections to other servers at once"),
+	OUTBOUND_TEXT(source_ipv4, "none",
+	    "the IPv4 address to connect from; none: the system chooses"),
+	OUTBOUND_TEXT(source_ipv6, "none",
+	    "the IPv6 address to connect from; none: the system chooses"),
+	OUTBOUND_TEXT(ca_file, "/etc/ssl/certs/ca-certificates.crt",
+	    "certificates (PEM) of the authorities that MTA-STS and a relay are held to"),
+	OUTBOUND_NUMBER(allow_private, 0, 0, 1,
+	    "1: mail may go to private and loopback addresses, for networks of one's own"),
+	OUTBOUND_TEXT(smarthost, "none",
+	    "a relay that takes all mail for others; none: deliver it directly"),
+	OUTBOUND_NUMBER(smarthost_port, 587, 1, 65535, "its port; 465: TLS before the first word"),
+	OUTBOUND_TEXT(smarthost_user, "none", "the name to sign in there with"),
+	OUTBOUND_TEXT(smarthost_password_file, "none",
+	    "the file with its password; relative to the data folder"),
 
 	NUMBER("limits", message_size, 50 * MIB, 64 * 1024, CONFIG_MESSAGE_SIZE_MAX,
 	    "bytes of the largest message"),
@@ -71,6 +101,11 @@ static const struct config_key keys[] = {
 	NUMBER("limits", quota, 0, 0, UINT64_MAX, "bytes of a new account; 0: no limit"),
 };
 /* clang-format on */
+
+bool config_is_given(const char *text)
+{
+	return strcmp(text, "none") != 0;
+}
 
 const struct config_key *config_keys(size_t *ret_n)
 {
@@ -129,7 +164,8 @@ static void fail_unknown(struct parsing *p, int line, const char *section, const
 			return;
 		}
 	fail(p, line,
-	    "there is no section [%.64s]; the sections are [server], [listen], [tls] and [limits]",
+	    "there is no section [%.64s]; the sections are [server], [listen], [tls], [outbound] "
+	    "and [limits]",
 	    section);
 }
 

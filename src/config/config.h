@@ -17,6 +17,7 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,18 @@ struct config {
 	/* [tls] paths, relative to the data folder unless absolute */
 	char certificate[CONFIG_STR_MAX];
 	char key[CONFIG_STR_MAX];
+
+	/* [outbound] a text "none": not given (config_is_given) */
+	uint64_t outbound_port;
+	uint64_t outbound_couriers; /* connections to other servers at once */
+	char outbound_source_ipv4[CONFIG_STR_MAX];
+	char outbound_source_ipv6[CONFIG_STR_MAX];
+	char outbound_ca_file[CONFIG_STR_MAX];
+	uint64_t outbound_allow_private;
+	char outbound_smarthost[CONFIG_STR_MAX];
+	uint64_t outbound_smarthost_port;
+	char outbound_smarthost_user[CONFIG_STR_MAX];
+	char outbound_smarthost_password_file[CONFIG_STR_MAX];
 
 	/* [limits] */
 	uint64_t message_size;            /* bytes; the SIZE and APPENDLIMIT that we announce */
@@ -69,6 +82,9 @@ struct config_key {
 	uint64_t least, most; /* of a number */
 	const char *help;
 };
+
+/* False for the text "none". */
+bool config_is_given(const char *text);
 
 /* The table, for documentation and `gatepost init`; `*ret_n` entries. */
 const struct config_key *config_keys(size_t *ret_n);

@@ -32,7 +32,7 @@ struct call {
 	int number;
 	int error; /* 0: allowed; otherwise the errno it gets */
 	unsigned n;
-	struct condition c[2];
+	struct condition c[3];
 };
 
 /* Arguments of type int fill half a register; the other half may hold anything. */
@@ -53,6 +53,13 @@ struct call {
 		.c = { {.argument = (arg), .mask = (m), .value = (v)},                             \
 			{.argument = (arg2), .mask = (m2), .value = (v2)} }                        \
 	}
+#define ALLOW_SOCKET(f, domain, type, protocol)                                                    \
+	{                                                                                          \
+		.family = (f), .number = SCMP_SYS(socket), .n = 3,                                 \
+		.c = { {.argument = 0, .mask = INT, .value = (domain)},                            \
+			{.argument = 1, .mask = INT & ~SOCKET_FLAGS, .value = (type)},             \
+			{.argument = 2, .mask = INT, .value = (protocol)} }                        \
+	}
 #define REFUSE(f, name, e)                                                                         \
 	{                                                                                          \
 		.family = (f), .number = SCMP_SYS(name), .error = (e)                              \
@@ -63,8 +70,8 @@ struct call {
 #define SOCKET_FLAGS ((uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK))
 
 /*
- * THE TABLE OF SYSTEM CALLS. What stands in no line is not to be had: no execve, ptrace, socket,
- * connect, bind, ioctl, kill, mount, io_uring, bpf, keyctl, userfaultfd, process_vm_readv, …
+ * THE TABLE OF SYSTEM CALLS. What stands in no line is not to be had: no execve, ptrace, listen,
+ * ioctl, kill, mount, io_uring, bpf, keyctl, userfaultfd, process_vm_readv, …
  */
 /* clang-format off */
 static const struct call calls[] = {
@@ -122,10 +129,11 @@ static const struct call calls[] = {
 	ALLOW(CALLS_BASE, exit),
 	ALLOW(CALLS_BASE, exit_group),
 
-	/* Messages over sockets that are there. Sending names no address (see socketpair). */
-	ALLOW(CALLS_CHANNEL, sendmsg),
+	/* Messages over sockets that are there. Sending names no address (see socketpair), and makes
+	 * no connection, which MSG_FASTOPEN would. */
+	ALLOW_IF(CALLS_CHANNEL, sendmsg, 2, MSG_FASTOPEN, 0),
 	ALLOW(CALLS_CHANNEL, recvmsg),
-	ALLOW(CALLS_CHANNEL, sendto),
+	ALLOW_IF(CALLS_CHANNEL, sendto, 3, MSG_FASTOPEN, 0),
 	ALLOW(CALLS_CHANNEL, recvfrom),
 	ALLOW(CALLS_CHANNEL, shutdown),
 	ALLOW(CALLS_CHANNEL, poll),
@@ -154,6 +162,27 @@ static const struct call calls[] = {
 	ALLOW_IF_2(CALLS_CONNECTION, setsockopt, 1, INT, IPPROTO_TCP, 2, INT, TCP_USER_TIMEOUT),
 
 	ALLOW(CALLS_ACCEPT, accept4),
+
+	/* Sockets of the network and no others; which addresses, no filter can see; which ports of
+	 * TCP, landlock judges where the kernel's has it. No listen. */
+	ALLOW_SOCKET(CALLS_CONNECT, AF_INET, SOCK_STREAM, 0),
+	ALLOW_SOCKET(CALLS_CONNECT, AF_INET, SOCK_STREAM, IPPROTO_TCP),
+	ALLOW_SOCKET(CALLS_CONNECT, AF_INET6, SOCK_STREAM, 0),
+	ALLOW_SOCKET(CALLS_CONNECT, AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+	ALLOW(CALLS_CONNECT, connect),
+	ALLOW(CALLS_CONNECT, bind), /* the address that a connection comes from */
+	ALLOW_IF_2(CALLS_CONNECT, setsockopt, 1, INT, IPPROTO_IP, 2, INT, IP_BIND_ADDRESS_NO_PORT),
+	ALLOW_SOCKET(CALLS_DATAGRAM, AF_INET, SOCK_DGRAM, 0),
+	ALLOW_SOCKET(CALLS_DATAGRAM, AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+	ALLOW_SOCKET(CALLS_DATAGRAM, AF_INET6, SOCK_DGRAM, 0),
+	ALLOW_SOCKET(CALLS_DATAGRAM, AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+	ALLOW(CALLS_DATAGRAM, connect),
+	ALLOW(CALLS_DATAGRAM, bind),
+	ALLOW(CALLS_DATAGRAM, getsockname),
+	ALLOW_IF_2(CALLS_DATAGRAM, setsockopt, 1, INT, IPPROTO_IP, 2, INT, IP_MTU_DISCOVER),
+	ALLOW_IF_2(CALLS_DATAGRAM, setsockopt, 1, INT, IPPROTO_IPV6, 2, INT, IPV6_V6ONLY),
+	ALLOW_IF_2(CALLS_DATAGRAM, setsockopt, 1, INT, IPPROTO_IPV6, 2, INT, IPV6_MTU),
+	ALLOW_IF_2(CALLS_DATAGRAM, setsockopt, 1, INT, IPPROTO_IPV6, 2, INT, IPV6_MTU_DISCOVER),
 
 	/* Connected pairs only: a datagram pair could send to any socket in the file system. */
 	ALLOW_IF_2(CALLS_PAIR, socketpair, 0, INT, AF_UNIX,
@@ -286,7 +315,7 @@ static const struct call sanitizer_refused[] = {
 
 static int add_call(scmp_filter_ctx ctx, const struct call *call)
 {
-	struct scmp_arg_cmp args[2];
+	struct scmp_arg_cmp args[3];
 	uint32_t action = call->error != 0 ? SCMP_ACT_ERRNO((uint32_t)call->error) : SCMP_ACT_ALLOW;
 
 	for (unsigned i = 0; i < call->n; i++)
@@ -438,7 +467,8 @@ int filter_load(const struct filter *f)
 const char *filter_family_name(unsigned bit)
 {
 	static const char *const names[] = {"base", "channel", "connection", "accept", "pair",
-	    "memfd", "append", "files", "fork", "become", "lock", "flags", "start"};
+	    "memfd", "append", "files", "fork", "become", "lock", "flags", "start", "connect",
+	    "datagram"};
 
 	return bit < ARRAY_LEN(names) ? names[bit] : NULL;
 }

@@ -73,12 +73,64 @@ static void every_family_can_be_built(void **state UNUSED)
 
 static int open_socket(void)
 {
-	return (int)syscall(SYS_socket, AF_INET, SOCK_STREAM, 0) < 0;
+	return (int)syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0;
+}
+
+static int open_datagram_socket(void)
+{
+	return (int)syscall(SYS_socket, AF_INET6, SOCK_DGRAM, IPPROTO_UDP) < 0;
+}
+
+static int open_raw_socket(void)
+{
+	return (int)syscall(SYS_socket, AF_INET, SOCK_RAW, IPPROTO_ICMP) < 0;
+}
+
+static int open_local_socket(void)
+{
+	return (int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0) < 0;
+}
+
+static int open_other_transport(void)
+{
+	return (int)syscall(SYS_socket, AF_INET, SOCK_STREAM, IPPROTO_MPTCP) < 0;
+}
+
+static int listen_on_socket(void)
+{
+	return listen(socket(AF_INET, SOCK_STREAM, 0), 1) < 0;
+}
+
+static int connect_by_sending(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = 1};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	return sendto(fd, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof(to)) < 0;
+}
+
+/* Who may connect has sockets of TCP and no others, and takes no connection. */
+static void sockets_are_of_the_network_and_of_ones_family(void **state UNUSED)
+{
+	const unsigned connects = CALLS_BASE | CALLS_CHANNEL | CALLS_CONNECT;
+	const unsigned asks = CALLS_BASE | CALLS_CHANNEL | CALLS_DATAGRAM;
+
+	assert_exits(run_under(connects, &nobody, open_socket), 0);
+	assert_exits(run_under(asks, &nobody, open_datagram_socket), 0);
+	assert_exits(run_under(connects | asks, &nobody, open_socket), 0);
+	assert_killed(run_under(connects, &nobody, open_datagram_socket));
+	assert_killed(run_under(asks, &nobody, open_socket));
+	assert_killed(run_under(connects, &nobody, open_raw_socket));
+	assert_killed(run_under(connects, &nobody, open_local_socket));
+	assert_killed(run_under(connects, &nobody, open_other_transport));
+	assert_killed(run_under(connects, &nobody, listen_on_socket));
+	assert_killed(run_under(connects, &nobody, connect_by_sending));
+	assert_killed(run_under(CALLS_BASE | CALLS_CHANNEL, &nobody, open_socket));
 }
 
 static void what_is_in_no_family_kills(void **state UNUSED)
 {
-	assert_killed(run_under(~0u, &nobody, open_socket));
+	assert_killed(run_under(~0u, &nobody, open_raw_socket));
 }
 
 static int make_stream_pair(void)
@@ -244,6 +296,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_family_can_be_built),
 	    cmocka_unit_test(what_is_in_no_family_kills),
+	    cmocka_unit_test(sockets_are_of_the_network_and_of_ones_family),
 	    cmocka_unit_test(pairs_are_connected_and_local),
 	    cmocka_unit_test(memory_is_never_executable),
 	    cmocka_unit_test(forks_get_no_namespace),

@@ -126,6 +126,32 @@ int landlock_allow_execute(int ruleset, const char *path)
 	return allow(ruleset, path, LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE);
 }
 
+/* The kernel's landlock_net_port_attr, and the number of such a rule. */
+struct port_rule {
+	uint64_t access;
+	uint64_t port;
+};
+enum { RULE_PORT = 2 };
+
+static int allow_port(int ruleset, int version, uint16_t port, uint64_t access)
+{
+	struct port_rule rule = {.access = access, .port = port};
+
+	if (version < VERSION_NET)
+		return 0;
+	return syscall(SYS_landlock_add_rule, ruleset, RULE_PORT, &rule, 0) < 0 ? -errno : 0;
+}
+
+int landlock_allow_connect(int ruleset, int version, uint16_t port)
+{
+	return allow_port(ruleset, version, port, NET_CONNECT);
+}
+
+int landlock_allow_bind(int ruleset, int version, uint16_t port)
+{
+	return allow_port(ruleset, version, port, NET_BIND);
+}
+
 int landlock_restrict(int ruleset)
 {
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;

@@ -34,6 +34,11 @@ MUST_USE int landlock_allow(int ruleset, int version, const char *path, unsigned
 /* Allows to execute one file. -errno. */
 MUST_USE int landlock_allow_execute(int ruleset, const char *path);
 
+/* Allows TCP connections to `port`, or to bind to it (0: to one that the kernel chooses), where
+ * `version` judges them. -errno. */
+MUST_USE int landlock_allow_connect(int ruleset, int version, uint16_t port);
+MUST_USE int landlock_allow_bind(int ruleset, int version, uint16_t port);
+
 /* Puts this process and its future children under the ruleset; no_new_privs must be set. -errno. */
 MUST_USE int landlock_restrict(int ruleset);
 

@@ -180,6 +180,44 @@ static int signal_parent(void)
 	return kill(getppid(), 0) < 0 ? errno : 0;
 }
 
+/* Connects to a port of this machine where nobody listens, after a rule for another and for it. */
+static int connect_to(uint16_t port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+	    .sin_port = htons(port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd CLEANUP(fd_close) = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? errno : 0;
+}
+
+static int connect_with_a_rule(void)
+{
+	int version = landlock_version();
+	int ruleset = landlock_ruleset(version);
+
+	if (landlock_allow_connect(ruleset, version, 4) < 0 ||
+	    landlock_allow_bind(ruleset, version, 0) < 0 || landlock_restrict(ruleset) < 0)
+		return 200;
+	if (bind_a_port() != 0)
+		return 201;
+	return connect_to(4) == ECONNREFUSED && connect_to(5) == EACCES ? 0 : 202;
+}
+
+static void ports_are_allowed_one_by_one(void **state UNUSED)
+{
+	int status;
+
+	if (landlock_version() < 4)
+		skip();
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? 203 : connect_with_a_rule());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void newer_versions_close_the_network_and_signals(void **state UNUSED)
 {
 	if (landlock_version() < 6)
@@ -195,6 +233,7 @@ int main(void)
 	    cmocka_unit_test(each_right_allows_its_own),
 	    cmocka_unit_test(the_folder_is_the_border),
 	    cmocka_unit_test(links_between_folders_take_their_right),
+	    cmocka_unit_test(ports_are_allowed_one_by_one),
 	    cmocka_unit_test(newer_versions_close_the_network_and_signals),
 	};
 

@@ -183,6 +183,17 @@ unsigned role_files_in_force(enum role role)
 	return files;
 }
 
+unsigned role_ports_in_force(enum role role)
+{
+	if (rows[role].shares_parents_rules)
+		role = rows[role].parent;
+	unsigned ports = rows[role].ports;
+
+	if (rows[role].becomes)
+		ports |= rows[rows[role].child].ports;
+	return ports;
+}
+
 /* The process's start */
 
 static struct config role_config;

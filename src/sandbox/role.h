@@ -57,6 +57,15 @@ enum sandbox_calls {
 	CALLS_LOCK_MEMORY = 1 << 10, /* mlock for keys */
 	CALLS_FLAGS = 1 << 11,       /* flags of open descriptors (not for who may only append) */
 	CALLS_START = 1 << 12,       /* supervisor only: exec (landlock: its own binary), kill */
+	CALLS_CONNECT = 1 << 13,     /* TCP sockets of its own: connect, bind; never listen */
+	CALLS_DATAGRAM = 1 << 14,    /* UDP sockets of its own: questions to name servers */
+};
+
+/* Where a role may connect to by TCP, as far as the kernel's landlock judges it (version 4). */
+enum sandbox_ports {
+	PORTS_SMTP = 1 << 0,  /* outbound.port and outbound.smarthost_port */
+	PORTS_DNS = 1 << 1,   /* 53 */
+	PORTS_HTTPS = 1 << 2, /* 443 */
 };
 
 /* Rights below the role's own folder, as landlock knows them; none: no file can be opened. */
@@ -86,6 +95,7 @@ struct role_row {
 	const char *folder; /* its working folder, below the data folder; NULL: none ("/") */
 	unsigned files;     /* enum sandbox_files, below `folder` */
 	unsigned calls;     /* enum sandbox_calls */
+	unsigned ports;     /* enum sandbox_ports */
 	uint64_t memory;    /* RLIMIT_AS, bytes */
 	uint64_t cpu; /* RLIMIT_CPU, seconds; 0: none (roles that live as long as the server) */
 	enum sandbox_file_size file_size;
@@ -111,6 +121,7 @@ const struct role_row *role_row(enum role role);
  */
 unsigned role_calls_in_force(enum role role);
 unsigned role_files_in_force(enum role role);
+unsigned role_ports_in_force(enum role role);
 
 /* The role of that name; false when there is none. */
 MUST_USE bool role_by_name(struct str name, enum role *ret_role);

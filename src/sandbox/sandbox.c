@@ -119,8 +119,30 @@ static int set_limits(const struct limits *l)
 
 /* Rules */
 
+enum { PORT_DNS = 53, PORT_HTTPS = 443 };
+
+/* Connections out: to these ports, and from an address of choice but no port of choice. */
+static int allow_ports(int ruleset, int version, unsigned ports, const struct config *config)
+{
+	const struct {
+		unsigned of;
+		uint64_t port;
+	} rules[] = {
+	    {PORTS_SMTP, config->outbound_port},
+	    {PORTS_SMTP, config->outbound_smarthost_port},
+	    {PORTS_DNS, PORT_DNS},
+	    {PORTS_HTTPS, PORT_HTTPS},
+	};
+	int r = ports != 0 ? landlock_allow_bind(ruleset, version, 0) : 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(rules) && r == 0; i++)
+		if ((rules[i].of & ports) != 0)
+			r = landlock_allow_connect(ruleset, version, (uint16_t)rules[i].port);
+	return r;
+}
+
 /* A ruleset that allows the role what its row says, for the working folder. */
-static int make_ruleset(enum role role, int version)
+static int make_ruleset(enum role role, int version, const struct config *config)
 {
 	int ruleset CLEANUP(fd_close) = landlock_ruleset(version);
 	unsigned files = role_files_in_force(role);
@@ -128,6 +150,8 @@ static int make_ruleset(enum role role, int version)
 	if (ruleset < 0)
 		return ruleset;
 	int r = files != 0 ? landlock_allow(ruleset, version, ".", files) : 0;
+	if (r == 0 && config != NULL)
+		r = allow_ports(ruleset, version, role_ports_in_force(role), config);
 	return r < 0 ? r : fd_take(&ruleset);
 }
 
@@ -209,7 +233,7 @@ void sandbox_enter(const struct role_start *start)
 	if (uses_landlock(start)) {
 		int version = landlock_version();
 		must(row->name, "landlock", version >= SANDBOX_LANDLOCK_LEAST ? 0 : -ENOSYS);
-		int ruleset CLEANUP(fd_close) = make_ruleset(start->role, version);
+		int ruleset CLEANUP(fd_close) = make_ruleset(start->role, version, start->config);
 		must(row->name, "landlock", ruleset);
 		must(row->name, "landlock", landlock_restrict(ruleset));
 		version_in_force = version;
@@ -229,6 +253,7 @@ struct sandbox_child {
 	bool own_rules;
 	bool uses_landlock;
 	int version;
+	const struct config *config;
 	struct identity identity;
 	struct limits limits;
 	struct filter filter;
@@ -246,6 +271,7 @@ struct sandbox_child *sandbox_prepare_child(const struct role_start *start, enum
 	    .own_rules = !row->shares_parents_rules,
 	    .uses_landlock = uses_landlock(start),
 	    .version = landlock_version(),
+	    .config = start->config,
 	    .identity = *role_identity(role),
 	    .limits = limits_of(row, start)};
 	if (child->own_rules)
@@ -293,7 +319,7 @@ static int restrict_child(const struct sandbox_child *child)
 {
 	if (!child->own_rules || !child->uses_landlock)
 		return 0;
-	int ruleset CLEANUP(fd_close) = make_ruleset(child->role, child->version);
+	int ruleset CLEANUP(fd_close) = make_ruleset(child->role, child->version, child->config);
 	return ruleset < 0 ? ruleset : landlock_restrict(ruleset);
 }
 
@@ -345,7 +371,7 @@ void sandbox_enter_owner(enum role role, const char *of, pid_t parent, const int
 	must(row->name, "user", become_owner(of));
 	must(row->name, "process", tie_down(row->name, parent));
 	if (version >= SANDBOX_LANDLOCK_LEAST) {
-		int ruleset CLEANUP(fd_close) = make_ruleset(role, version);
+		int ruleset CLEANUP(fd_close) = make_ruleset(role, version, NULL);
 		must(row->name, "landlock", ruleset);
 		must(row->name, "landlock", landlock_restrict(ruleset));
 	}
@@ -366,8 +392,9 @@ static int find_loader(struct dl_phdr_info *info, size_t len UNUSED, void *ret_p
 }
 
 /* All processes of the server inherit this: programs but its own cannot be started, and nothing
- * can be changed outside the data folder, which is the working folder. */
-static int supervisor_ruleset(int version)
+ * can be changed outside the data folder, which is the working folder; TCP goes where some role may
+ * connect to. */
+static int supervisor_ruleset(int version, const struct config *config)
 {
 	enum {
 		FILES_ALL =
@@ -388,10 +415,15 @@ static int supervisor_ruleset(int version)
 		r = landlock_allow_execute(ruleset, "/proc/self/exe");
 	if (r == 0 && loader != NULL)
 		r = landlock_allow_execute(ruleset, loader);
+	unsigned ports = 0;
+	for (enum role role = 0; role < N_ROLES; role++)
+		ports |= role_row(role)->ports;
+	if (r == 0)
+		r = allow_ports(ruleset, version, ports, config);
 	return r < 0 ? r : fd_take(&ruleset);
 }
 
-void sandbox_enter_supervisor(bool own_users, bool without_landlock)
+void sandbox_enter_supervisor(const struct config *config, bool own_users, bool without_landlock)
 {
 	static const char name[] = "supervisor";
 	struct filter filter;
@@ -401,7 +433,7 @@ void sandbox_enter_supervisor(bool own_users, bool without_landlock)
 		must(name, "process", -errno);
 	if (!without_landlock) {
 		int version = landlock_version();
-		int ruleset CLEANUP(fd_close) = supervisor_ruleset(version);
+		int ruleset CLEANUP(fd_close) = supervisor_ruleset(version, config);
 		must(name, "landlock", ruleset);
 		if (!drill_without(DRILL_LANDLOCK))
 			must(name, "landlock", landlock_restrict(ruleset));

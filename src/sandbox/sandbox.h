@@ -74,9 +74,10 @@ void sandbox_enter_owner(enum role role, const char *of, pid_t parent, const int
 /*
  * What the supervisor can be held to, and all processes of the server with it: it executes its own
  * binary and nothing else, changes nothing outside the data folder (its working folder), opens no
- * port any more, and does without what no mail server needs (filter.c: `never`). As root it keeps
- * the few capabilities that starting roles takes. Exits when a step fails.
+ * port any more, connects by TCP only to ports that a role's row names, and does without what no
+ * mail server needs (filter.c: `never`). As root it keeps the few capabilities that starting roles
+ * takes. Exits when a step fails.
  */
-void sandbox_enter_supervisor(bool own_users, bool without_landlock);
+void sandbox_enter_supervisor(const struct config *config, bool own_users, bool without_landlock);
 
 #endif

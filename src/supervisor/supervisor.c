@@ -157,7 +157,7 @@ int supervisor_main(const struct supervisor_options *options)
 	s.lock_fd = s.start.config_fd = s.start.data_fd = s.start.control_fd = -1;
 	if (prepare(&s, options) < 0)
 		return 1;
-	sandbox_enter_supervisor(s.start.identities != NULL, s.start.without_landlock);
+	sandbox_enter_supervisor(&s.config, s.start.identities != NULL, s.start.without_landlock);
 	log_event(LOG_INFO, "server.start", "hostname=%s users=%s landlock=%d",
 	    log_quote(str_of_cstr(s.config.hostname)).text,
 	    s.start.identities != NULL ? "per-role" : "one", sandbox_landlock_in_force());
