@@ -17,6 +17,7 @@
 #include "base/attr.h"
 #include "config/config.h"
 #include "ipc/messages.h"
+#include "ipc/outgoing.h"
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_GO_ON = -1 };
 
@@ -116,6 +117,14 @@ MUST_USE int cli_ask_verify(struct cli_server *server, const struct ipc_control_
 /* Asks for a list piece by piece, until it has no more rows. */
 MUST_USE int cli_ask_list(struct cli_server *server, enum control_verb verb, struct cli_rows *rows);
 
+/* A channel to the queue of the running server (given): CLI_GO_ON, or CLI_FAILED after an error. */
+MUST_USE int cli_connect_queue(const char *config_path, int *ret_channel);
+
+/* The same as cli_ask and cli_ask_list, of the queue. */
+MUST_USE int cli_ask_queue(int queue, const struct ipc_queue_ask *request, struct cli_rows *rows);
+MUST_USE int cli_ask_queue_list(
+    int queue, const struct ipc_queue_ask *request, struct cli_rows *rows);
+
 /* Puts '?' for what would move a terminal: control characters of ASCII and, in UTF-8, of C1. */
 void cli_make_visible(char *text);
 
@@ -143,6 +152,7 @@ int cmd_roles(int argc, char **argv);
 int cmd_domain(int argc, char **argv);
 int cmd_account(int argc, char **argv);
 int cmd_alias(int argc, char **argv);
+int cmd_queue(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);

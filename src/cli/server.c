@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/num.h"
 #include "cli/cli.h"
 #include "ipc/channel.h"
 
@@ -168,12 +169,12 @@ static int take_answer(struct ipc_received *m, struct cli_rows *rows)
 	return status;
 }
 
-int cli_ask(struct cli_server *server, const struct ipc_control *request, struct cli_rows *rows)
+static int ask(int channel, uint16_t type, const void *request, struct cli_rows *rows)
 {
-	int error = ipc_send(server->channel, IPC_CONTROL, request);
+	int error = ipc_send(channel, type, request);
 	while (!error) {
 		struct ipc_received m;
-		error = ipc_recv(server->channel, &m);
+		error = ipc_recv(channel, &m);
 		if (error)
 			break;
 		int status = take_answer(&m, rows);
@@ -182,6 +183,11 @@ int cli_ask(struct cli_server *server, const struct ipc_control *request, struct
 			return status;
 	}
 	return cli_fail("the server ended the connection (%s); its log says why", strerror(-error));
+}
+
+int cli_ask(struct cli_server *server, const struct ipc_control *request, struct cli_rows *rows)
+{
+	return ask(server->channel, IPC_CONTROL, request, rows);
 }
 
 int cli_ask_verify(struct cli_server *server, const struct ipc_control_verify *request)
@@ -208,5 +214,47 @@ int cli_ask_list(struct cli_server *server, enum control_verb verb, struct cli_r
 		int status = cli_ask(server, &request, rows);
 		if (status != CLI_OK || rows->n_rows == before)
 			return status;
+	}
+}
+
+/* --- the queue --- */
+
+/* The directory, whose socket it is, passes our channel on to the queue. */
+int cli_connect_queue(const char *config_path, int *ret_channel)
+{
+	struct cli_server *server CLEANUP(cli_disconnect) = NULL;
+	int status = cli_connect(config_path, &server);
+	if (status != CLI_GO_ON)
+		return status;
+	int ends[2] = {-1, -1};
+	int error = ipc_pair(ends);
+	if (error)
+		return cli_fail("cannot make a channel: %s", strerror(-error));
+	int ours CLEANUP(fd_close) = ends[0];
+	int theirs CLEANUP(fd_close) = ends[1];
+	struct ipc_queue_control request = {.channel = theirs};
+	status = ask(server->channel, IPC_QUEUE_CONTROL, &request, NULL);
+	if (status != CLI_OK)
+		return status;
+	*ret_channel = fd_take(&ours);
+	return CLI_GO_ON;
+}
+
+int cli_ask_queue(int queue, const struct ipc_queue_ask *request, struct cli_rows *rows)
+{
+	return ask(queue, IPC_QUEUE_ASK, request, rows);
+}
+
+int cli_ask_queue_list(int queue, const struct ipc_queue_ask *request, struct cli_rows *rows)
+{
+	for (struct ipc_queue_ask piece = *request;;) {
+		size_t before = rows->n_rows;
+		int status = cli_ask_queue(queue, &piece, rows);
+		if (status != CLI_OK || rows->n_rows == before)
+			return status;
+		if (!num_parse(
+		        str_of_cstr(rows->cells[rows->n_rows - 1][0]), UINT64_MAX, &piece.after))
+			return cli_fail(
+			    "the server's answer makes no sense; is it of another version?");
 	}
 }

@@ -282,6 +282,7 @@ static const struct ipc_field queue_control_fields[] = {
 static const struct ipc_field queue_ask_fields[] = {
     FIELD(ipc_queue_ask, verb, IPC_U8, N_QUEUE_VERBS - 1),
     FIELD(ipc_queue_ask, message, IPC_U64, 0),
+    FIELD(ipc_queue_ask, after, IPC_U64, 0),
     FIELD(ipc_queue_ask, domain, IPC_STR, DNS_NAME_MAX),
     FIELD(ipc_queue_ask, account, IPC_STR, IPC_ADDRESS_MAX),
 };

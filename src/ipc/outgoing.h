@@ -378,9 +378,14 @@ struct ipc_queue_control {
 	int channel;
 };
 
+/* LIST gives a row for each message (of `domain` or `account`, where given), oldest first, SHOW the
+ * one row of `message`, RECIPIENTS a row for each of its recipients. LIST and RECIPIENTS go on in
+ * pieces: `after` is what stands in the first column of the last row so far, until a piece has no
+ * rows. The others act on `message`, or, where that is 0, on those of `domain`, or on all. */
 enum queue_verb {
 	QUEUE_LIST,
 	QUEUE_SHOW,
+	QUEUE_RECIPIENTS,
 	QUEUE_RETRY,
 	QUEUE_HOLD,
 	QUEUE_RELEASE,
@@ -390,7 +395,8 @@ enum queue_verb {
 
 struct ipc_queue_ask {
 	uint8_t verb;       /* enum queue_verb */
-	uint64_t message;   /* 0: all, or those of `domain`; LIST: those behind this one */
+	uint64_t message;   /* its number, or 0 */
+	uint64_t after;     /* of LIST and RECIPIENTS */
 	struct str domain;  /* destination; may be empty */
 	struct str account; /* LIST: address or number of the submitter's; may be empty */
 };
