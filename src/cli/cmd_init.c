@@ -58,7 +58,7 @@ static int make_parts(int data)
 		const char *name;
 		mode_t mode;
 	} parts[] = {{"run", FOLDER_MODE}, {"tls", FOLDER_MODE}, {"directory", PRIVATE_MODE},
-	    {"ledger", PRIVATE_MODE}, {"accounts", PRIVATE_MODE}};
+	    {"queue", PRIVATE_MODE}, {"ledger", PRIVATE_MODE}, {"accounts", PRIVATE_MODE}};
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (mkdirat(data, parts[i].name, parts[i].mode) < 0 ||
 		    fchmodat(data, parts[i].name, parts[i].mode, 0) < 0)

@@ -5,6 +5,7 @@
 #include "gatekeeper/gatekeeper.h"
 #include "keyholder/keyholder.h"
 #include "ledger/ledger.h"
+#include "queue/queue.h"
 #include "registry/registry.h"
 #include "sandbox/role.h"
 
@@ -17,6 +18,7 @@ static int (*const mains[N_ROLES])(struct role_start *start) = {
     [ROLE_DIRECTORY] = directory_main,
     [ROLE_REGISTRY] = registry_main,
     [ROLE_DELIVERY] = delivery_main,
+    [ROLE_QUEUE] = queue_main,
     [ROLE_LEDGER] = ledger_main,
 };
 

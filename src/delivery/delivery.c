@@ -261,7 +261,8 @@ static int on_peer(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	struct worker *w = ctx;
 	struct ipc_peer *peer = msg;
 	const struct ipc_receivers *receivers = &partner_receivers;
-	if (peer->role == ROLE_GATEKEEPER_SMTP)
+	/* The queue brings what it delivers over channels that it makes as a gatekeeper does. */
+	if (peer->role == ROLE_GATEKEEPER_SMTP || peer->role == ROLE_QUEUE)
 		receivers = &gatekeeper_receivers;
 	else if (peer->role != ROLE_REGISTRY && peer->role != ROLE_LEDGER)
 		return -EPROTO;

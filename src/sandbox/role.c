@@ -135,6 +135,14 @@ static const struct role_row rows[N_ROLES] = {
 		.memory = 8 * GIB, .descriptors = 1024, .descriptors_each = 1,
 		.holds = "messages being delivered; letterboxes, which it cannot decrypt",
 	},
+	[ROLE_QUEUE] = {
+		.name = "queue", .user = "gatepost-queue", .parent = ROLE_SUPERVISOR, .folder = "queue",
+		.files = FILES_READ | FILES_WRITE | FILES_LIST | FILES_MAKE | FILES_REMOVE,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_PAIR | CALLS_MEMFD | CALLS_APPEND |
+		         CALLS_FILES,
+		.memory = 8 * GIB, .descriptors = 2048, .descriptors_each = 2,
+		.holds = "the mail that goes out, until it is delivered",
+	},
 	[ROLE_LEDGER] = {
 		.name = "ledger", .user = "gatepost-ledger", .parent = ROLE_SUPERVISOR,
 		.folder = "ledger",

@@ -44,6 +44,7 @@ static const struct place places[] = {
     {"run", ROLE_SUPERVISOR, 0755, false, false},
     {"tls", ROLE_SUPERVISOR, 0755, false, true},
     {"directory", ROLE_DIRECTORY, 0700, false, true},
+    {"queue", ROLE_QUEUE, 0700, false, true},
     {"ledger", ROLE_LEDGER, 0700, false, true},
     {"accounts", ROLE_REGISTRY, 02770, true, false},
 };

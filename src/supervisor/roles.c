@@ -35,6 +35,8 @@ static const struct {
     {ROLE_DIRECTORY, ROLE_LEDGER},
     {ROLE_DELIVERY, ROLE_REGISTRY},
     {ROLE_DELIVERY, ROLE_LEDGER},
+    {ROLE_QUEUE, ROLE_DELIVERY},
+    {ROLE_QUEUE, ROLE_LEDGER},
     {ROLE_REGISTRY, ROLE_LEDGER},
     {ROLE_KEYHOLDER, ROLE_LEDGER},
 };
@@ -370,7 +372,7 @@ static struct instance *new_instance(struct supervisor *s, enum role role, uint1
 int supervisor_start_roles(struct supervisor *s)
 {
 	static const enum role order[] = {ROLE_LEDGER, ROLE_KEYHOLDER, ROLE_REGISTRY,
-	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP,
+	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_QUEUE, ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP,
 	    ROLE_GATEKEEPER_POP3};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
