@@ -14,6 +14,7 @@ static int (*const mains[N_ROLES])(struct role_start *start) = {
     [ROLE_GATEKEEPER_SMTP] = gatekeeper_main,
     [ROLE_GATEKEEPER_IMAP] = gatekeeper_main,
     [ROLE_GATEKEEPER_POP3] = gatekeeper_main,
+    [ROLE_GATEKEEPER_SUBMISSION] = gatekeeper_main,
     [ROLE_KEYHOLDER] = keyholder_main,
     [ROLE_DIRECTORY] = directory_main,
     [ROLE_REGISTRY] = registry_main,

@@ -63,6 +63,9 @@ static struct loop_entry *add_peer(struct directory *d, const struct ipc_peer *p
 	case ROLE_GATEKEEPER_POP3:
 		return loop_add_channel(
 		    d->loop, peer->channel, &directory_pop3_gatekeeper_receivers, d);
+	case ROLE_GATEKEEPER_SUBMISSION:
+		return loop_add_channel(
+		    d->loop, peer->channel, &directory_submission_gatekeeper_receivers, d);
 	case ROLE_REGISTRY:
 		d->registry =
 		    loop_add_channel(d->loop, peer->channel, &directory_registry_receivers, d);

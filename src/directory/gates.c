@@ -358,7 +358,7 @@ static int add_gate(struct directory *d, struct ipc_gate *m, const struct ipc_re
 
 static int on_smtp_gate(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
-	return add_gate(ctx, msg, &smtp_receivers, N_SESSION_PROTOCOLS);
+	return add_gate(ctx, msg, &smtp_receivers, N_SIGN_IN_PROTOCOLS);
 }
 
 static int on_imap_gate(struct loop_entry *from UNUSED, void *msg, void *ctx)
@@ -369,6 +369,11 @@ static int on_imap_gate(struct loop_entry *from UNUSED, void *msg, void *ctx)
 static int on_pop3_gate(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
 	return add_gate(ctx, msg, &sign_in_receivers, SESSION_POP3);
+}
+
+static int on_submission_gate(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	return add_gate(ctx, msg, &sign_in_receivers, SESSION_SUBMISSION);
 }
 
 static void on_gatekeeper_closed(struct loop_entry *from UNUSED, int error, void *ctx)
@@ -388,3 +393,9 @@ const struct ipc_receivers directory_imap_gatekeeper_receivers = {
 static const struct ipc_receiver pop3_gatekeeper_messages[] = {{IPC_GATE, on_pop3_gate}};
 const struct ipc_receivers directory_pop3_gatekeeper_receivers = {
     pop3_gatekeeper_messages, ARRAY_LEN(pop3_gatekeeper_messages), on_gatekeeper_closed};
+
+static const struct ipc_receiver submission_gatekeeper_messages[] = {
+    {IPC_GATE, on_submission_gate}};
+const struct ipc_receivers directory_submission_gatekeeper_receivers = {
+    submission_gatekeeper_messages, ARRAY_LEN(submission_gatekeeper_messages),
+    on_gatekeeper_closed};

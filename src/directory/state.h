@@ -80,6 +80,7 @@ void directory_clean_up(struct directory *d);
 extern const struct ipc_receivers directory_smtp_gatekeeper_receivers;
 extern const struct ipc_receivers directory_imap_gatekeeper_receivers;
 extern const struct ipc_receivers directory_pop3_gatekeeper_receivers;
+extern const struct ipc_receivers directory_submission_gatekeeper_receivers;
 
 /* --- control connections (control.c) --- */
 /* Accepts one on `listener`. */

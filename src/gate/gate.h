@@ -3,7 +3,8 @@
  *
  * The gatekeeper forks a gate for each connection; the gate enters its sandbox before it reads the
  * first byte and then holds its dialogue from top to bottom (`gate_smtp`, `gate_imap`,
- * `gate_pop3`), with the functions below as its only way to the peer. It dies with the connection.
+ * `gate_pop3`, `gate_submission`), with the functions below as its only way to the peer. It dies
+ * with the connection.
  *
  * It holds no key, no mail but the message now coming in, no file, no listening socket, and no
  * descriptor but the connection, its private channels and the drain pipe. It knows no protocol; it
@@ -96,6 +97,7 @@ struct gate {
 int gate_smtp(struct gate *g);
 int gate_imap(struct gate *g);
 int gate_pop3(struct gate *g);
+int gate_submission(struct gate *g);
 
 /* A gate on `fd` (taken) with the connection's time starting now; channels and TLS are then set by
  * the caller. Released with gate_done, which closes everything it holds. */

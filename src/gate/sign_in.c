@@ -10,9 +10,11 @@
 
 static const struct {
 	const char *signed_in, *failed, *no_directory;
-} events[N_SESSION_PROTOCOLS] = {
+} events[N_SIGN_IN_PROTOCOLS] = {
     [SESSION_IMAP] = {"imap.signed_in", "imap.sign_in_failed", "imap.no_directory"},
     [SESSION_POP3] = {"pop3.signed_in", "pop3.sign_in_failed", "pop3.no_directory"},
+    [SESSION_SUBMISSION] = {"submission.signed_in", "submission.sign_in_failed",
+        "submission.no_directory"},
 };
 
 static enum auth_result ask(

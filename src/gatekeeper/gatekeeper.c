@@ -47,8 +47,9 @@ struct protocol {
 	enum role keeper, gate;
 	int (*dialogue)(struct gate *g);
 	const struct ipc_receivers *receivers; /* what its gates may ask */
-	bool delivers; /* its gates may ask for delivery workers; they end in smtp_duration */
-	bool signs_in; /* its gates last as long as their users like, once these are signed in */
+	bool delivers;                         /* its gates may ask for delivery workers */
+	bool signs_in; /* its gates last as long as their users like, once these are signed in; the
+	                  others end in smtp_duration */
 	struct str refusal;
 };
 
@@ -222,6 +223,13 @@ static const struct protocol protocols[] = {
         .receivers = &sign_in_gate_receivers,
         .signs_in = true,
         .refusal = STR_INIT("-ERR [SYS/TEMP] Too many connections; try again later\r\n"),
+    },
+    {
+        .keeper = ROLE_GATEKEEPER_SUBMISSION,
+        .gate = ROLE_GATE_SUBMISSION,
+        .dialogue = gate_submission,
+        .receivers = &smtp_gate_receivers,
+        .refusal = STR_INIT("421 4.7.0 Too many connections; try again later\r\n"),
     },
 };
 

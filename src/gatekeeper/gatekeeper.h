@@ -23,7 +23,7 @@
 
 #include "sandbox/role.h"
 
-/* For ROLE_GATEKEEPER_SMTP, _IMAP and _POP3. The process's exit status. */
+/* For ROLE_GATEKEEPER_SMTP, _IMAP, _POP3 and _SUBMISSION. The process's exit status. */
 int gatekeeper_main(struct role_start *start);
 
 #endif

@@ -96,6 +96,11 @@ int gate_pop3(struct gate *g)
 	return gate_imap(g);
 }
 
+int gate_submission(struct gate *g)
+{
+	return gate_imap(g);
+}
+
 /* --- the world around one gatekeeper --- */
 
 struct world {

@@ -90,7 +90,7 @@ static const struct ipc_field rcpt_answer_fields[] = {
 static const struct ipc_field auth_fields[] = {
     FIELD(ipc_auth, user, IPC_STR, IPC_ADDRESS_MAX),
     FIELD(ipc_auth, password, IPC_SECRET, IPC_PASSWORD_MAX),
-    FIELD(ipc_auth, protocol, IPC_U8, N_SESSION_PROTOCOLS - 1),
+    FIELD(ipc_auth, protocol, IPC_U8, N_SIGN_IN_PROTOCOLS - 1),
     FIELD(ipc_auth, stream, IPC_FD, 0),
 };
 

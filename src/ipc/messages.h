@@ -20,9 +20,11 @@ enum role {
 	ROLE_GATEKEEPER_SMTP,
 	ROLE_GATEKEEPER_IMAP,
 	ROLE_GATEKEEPER_POP3,
+	ROLE_GATEKEEPER_SUBMISSION,
 	ROLE_GATE_SMTP,
 	ROLE_GATE_IMAP,
 	ROLE_GATE_POP3,
+	ROLE_GATE_SUBMISSION,
 	ROLE_KEYHOLDER,
 	ROLE_DIRECTORY,
 	ROLE_REGISTRY,
@@ -307,7 +309,15 @@ struct ipc_delivered {
 
 /* SESSION_VERIFY: no protocol, and not for gates to ask: the account is checked (session/verify.h).
  * Its `master_key` may be an empty memory file: then without the key. */
-enum session_protocol { SESSION_IMAP, SESSION_POP3, N_SESSION_PROTOCOLS, SESSION_VERIFY = 255 };
+enum session_protocol {
+	SESSION_IMAP,
+	SESSION_POP3,
+	N_SESSION_PROTOCOLS, /* those that the registry makes a session for */
+	/* To sign in with (IPC_AUTH): not a session but the queue is at the other end. */
+	SESSION_SUBMISSION = N_SESSION_PROTOCOLS,
+	N_SIGN_IN_PROTOCOLS,
+	SESSION_VERIFY = 255
+};
 
 struct ipc_open {
 	uint64_t request;

@@ -153,6 +153,7 @@ static int on_peer(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	case ROLE_GATEKEEPER_SMTP:
 	case ROLE_GATEKEEPER_IMAP:
 	case ROLE_GATEKEEPER_POP3:
+	case ROLE_GATEKEEPER_SUBMISSION:
 		entry = loop_add_channel(k->loop, peer->channel, &gatekeeper_receivers, k);
 		break;
 	case ROLE_LEDGER:

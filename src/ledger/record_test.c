@@ -145,7 +145,8 @@ static void kinds_belong_to_roles(void **state UNUSED)
 		for (enum ledger_kind kind = 0; kind < N_LEDGER_KINDS; kind++) {
 			assert_non_null(record_kind_name(kind));
 			if (role == ROLE_GATE_SMTP || role == ROLE_GATE_IMAP ||
-			    role == ROLE_GATE_POP3 || role == ROLE_SESSION)
+			    role == ROLE_GATE_POP3 || role == ROLE_GATE_SUBMISSION ||
+			    role == ROLE_SESSION)
 				assert_false(ledger_may_raise(role, kind));
 		}
 	assert_true(ledger_may_raise(ROLE_DIRECTORY, LEDGER_ACCOUNT_ADD));

@@ -64,6 +64,14 @@ static const struct role_row rows[N_ROLES] = {
 		.processes = ROLE_PROCESSES_UNLIMITED, .becomes = true, .child = ROLE_GATE_POP3,
 		.holds = "listening sockets; can send gates to the services",
 	},
+	[ROLE_GATEKEEPER_SUBMISSION] = {
+		.name = "gatekeeper-submission", .user = "gatepost-gatekeeper", .parent = ROLE_SUPERVISOR,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_ACCEPT | CALLS_PAIR |
+		         CALLS_FORK | CALLS_BECOME,
+		.memory = 1 * GIB, .descriptors = 256, .descriptors_each = 2,
+		.processes = ROLE_PROCESSES_UNLIMITED, .becomes = true, .child = ROLE_GATE_SUBMISSION,
+		.holds = "listening sockets; can send gates to the services",
+	},
 	[ROLE_GATE_SMTP] = {
 		.name = "gate-smtp", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_SMTP,
 		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_MEMFD,
@@ -87,6 +95,14 @@ static const struct role_row rows[N_ROLES] = {
 		.file_size = FILE_SIZE_NONE,
 		.shares_parents_rules = true,
 		.holds = "one connection, and the password and mail that come through it",
+	},
+	[ROLE_GATE_SUBMISSION] = {
+		.name = "gate-submission", .user = "gatepost-gate", .parent = ROLE_GATEKEEPER_SUBMISSION,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_PAIR | CALLS_MEMFD,
+		.memory = 512 * MIB, .cpu = 3600, .descriptors = 64, .descriptors_each = 2,
+		.file_size = FILE_SIZE_MESSAGE,
+		.shares_parents_rules = true,
+		.holds = "one connection, and the password and messages that come through it",
 	},
 	[ROLE_KEYHOLDER] = {
 		.name = "keyholder", .user = "gatepost-keyholder", .parent = ROLE_SUPERVISOR,

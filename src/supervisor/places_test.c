@@ -55,7 +55,8 @@ static void root_gives_a_role_its_own_files_only(void **state)
 	assert_int_equal(owner_of("directory/pointer"), 0);
 	static const char *const files[] = {
 	    "directory/planted", "directory/pointer", "directory/directory.db", "secret"};
-	static const char *const folders[] = {"run", "tls", "directory", "ledger", "accounts"};
+	static const char *const folders[] = {
+	    "run", "tls", "directory", "ledger", "accounts", "queue"};
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		assert_int_equal(unlink(files[i]), 0);
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)

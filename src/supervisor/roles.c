@@ -31,6 +31,9 @@ static const struct {
     {ROLE_GATEKEEPER_POP3, ROLE_DIRECTORY},
     {ROLE_GATEKEEPER_POP3, ROLE_KEYHOLDER},
     {ROLE_GATEKEEPER_POP3, ROLE_LEDGER},
+    {ROLE_GATEKEEPER_SUBMISSION, ROLE_DIRECTORY},
+    {ROLE_GATEKEEPER_SUBMISSION, ROLE_KEYHOLDER},
+    {ROLE_GATEKEEPER_SUBMISSION, ROLE_LEDGER},
     {ROLE_DIRECTORY, ROLE_REGISTRY},
     {ROLE_DIRECTORY, ROLE_LEDGER},
     {ROLE_DELIVERY, ROLE_REGISTRY},
@@ -44,7 +47,7 @@ static const struct {
 static bool is_gatekeeper(enum role role)
 {
 	return role == ROLE_GATEKEEPER_SMTP || role == ROLE_GATEKEEPER_IMAP ||
-	       role == ROLE_GATEKEEPER_POP3;
+	       role == ROLE_GATEKEEPER_POP3 || role == ROLE_GATEKEEPER_SUBMISSION;
 }
 
 static bool are_joined(enum role a, enum role b)
@@ -373,7 +376,7 @@ int supervisor_start_roles(struct supervisor *s)
 {
 	static const enum role order[] = {ROLE_LEDGER, ROLE_KEYHOLDER, ROLE_REGISTRY,
 	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_QUEUE, ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP,
-	    ROLE_GATEKEEPER_POP3};
+	    ROLE_GATEKEEPER_POP3, ROLE_GATEKEEPER_SUBMISSION};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		uint64_t n = order[i] == ROLE_DELIVERY ? s->config.delivery_workers : 1;

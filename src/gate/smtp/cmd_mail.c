@@ -6,6 +6,8 @@ static struct smtp_reply check_order(const struct smtp_dialogue *d)
 {
 	if (d->hello_name.len == 0)
 		return SMTP_REPLY(503, 5, 1, "Say EHLO first");
+	if (d->policy->submits)
+		return SMTP_REPLY(530, 7, 0, "Sign in first");
 	if (d->tx.is_open)
 		return SMTP_REPLY(503, 5, 1, "A message is under way already");
 	return SMTP_NO_REPLY;

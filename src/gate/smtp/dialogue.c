@@ -174,10 +174,11 @@ static void converse(struct smtp_dialogue *d)
 	}
 }
 
-int gate_smtp(struct gate *g)
+int smtp_serve(struct gate *g, const struct smtp_policy *policy)
 {
-	struct smtp_dialogue d = {
-	    .g = g, .tx = {.arena = ARENA_MAX(SMTP_TRANSACTION_MEMORY), .message = {.fd = -1}}};
+	struct smtp_dialogue d = {.g = g,
+	    .policy = policy,
+	    .tx = {.arena = ARENA_MAX(SMTP_TRANSACTION_MEMORY), .message = {.fd = -1}}};
 	smtp_transaction_reset(&d);
 	g->closes_at_ms = clock_ms() + g->config->smtp_duration * 1000;
 	converse(&d);

@@ -59,8 +59,17 @@ struct smtp_transaction {
 	struct smtp_message message;
 };
 
+/* What differs between the ports of SMTP, as data. */
+struct smtp_policy {
+	bool submits; /* its clients sign in first (RFC 6409), then the queue takes their mail */
+};
+
+/* The whole dialogue, from the greeting on; the result is for the tests. */
+int smtp_serve(struct gate *g, const struct smtp_policy *policy);
+
 struct smtp_dialogue {
 	struct gate *g;
+	const struct smtp_policy *policy;
 	char hello[SMTP_DOMAIN_MAX + 2];
 	struct str hello_name; /* empty before EHLO or HELO */
 	bool is_extended;      /* EHLO */
