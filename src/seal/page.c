@@ -133,6 +133,8 @@ void page_first(uint8_t *ret_page)
 	    64, 32, 32,                            /* fractions, fixed */
 	    0, 0, 0, 0,                            /* change counter */
 	    0, 0, 0, 1,                            /* pages in the file */
+	    [52 + 3] = 1, /* the last page that is a root: there are pointer maps */
+	    [64 + 3] = 1, /* and free pages are given back when we say so */
 	};
 	static const uint8_t leaf[] = {
 	    0x0D, 0, 0, 0, 0, /* table leaf, no free block, no cell */

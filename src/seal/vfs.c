@@ -12,6 +12,9 @@
 /* A page may be read while a checkpoint writes it, before SQLite has taken its locks. */
 enum { VFS_RETRIES = 5, VFS_RETRY_US = 500 };
 
+/* https://www.sqlite.org/walformat.html §2.1: the pages of the last commit; §2.2: its locks. */
+enum { INDEX_AT_N_PAGES = 20, INDEX_WRITE_LOCK = 0 };
+
 static void (*report_damage)(void *context, const struct seal_damage *damage);
 static void *report_context;
 
@@ -57,11 +60,33 @@ static int database_load(struct vfs_file *file, uint32_t number, uint8_t *page)
 }
 
 /*
+ * Within a transaction that makes the database longer, SQLite may read one of its new pages before
+ * it has written it anywhere, to move it (pointer maps): it expects zeros.
+ */
+static bool database_page_is_new(struct vfs_file *file, uint32_t number)
+{
+	uint32_t n_committed;
+	sqlite3_int64 size;
+
+	if (!file->writes || file->log_index == NULL)
+		return false;
+	memcpy(
+	    &n_committed, (const uint8_t *)file->log_index + INDEX_AT_N_PAGES, sizeof(n_committed));
+	return number > n_committed &&
+	       file->real->pMethods->xFileSize(file->real, &size) == SQLITE_OK &&
+	       (sqlite3_int64)(number - 1) * VFS_PAGE_LEN >= size;
+}
+
+/*
  * There are no holes (vfs_fill), so a page that is not there, or all zero, is damage too. SQLite
  * would take it for zeros.
  */
 static int database_read_page(struct vfs_file *file, uint32_t number, uint8_t *page)
 {
+	if (database_page_is_new(file, number)) {
+		memset(page, 0, VFS_PAGE_LEN);
+		return SQLITE_OK;
+	}
 	int rc = database_load(file, number, page);
 
 	for (int i = 0; rc == SQLITE_IOERR_DATA && i < VFS_RETRIES; i++) {
@@ -236,14 +261,22 @@ static int vfs_device_characteristics(sqlite3_file *base)
 static int vfs_shm_map(
     sqlite3_file *base, int region, int region_len, int extend, void volatile **ret_p)
 {
-	sqlite3_file *real = vfs_file(base)->real;
-	return real->pMethods->xShmMap(real, region, region_len, extend, ret_p);
+	struct vfs_file *file = vfs_file(base);
+	int rc = file->real->pMethods->xShmMap(file->real, region, region_len, extend, ret_p);
+
+	if (region == 0)
+		file->log_index = rc == SQLITE_OK ? *ret_p : NULL;
+	return rc;
 }
 
 static int vfs_shm_lock(sqlite3_file *base, int offset, int n, int flags)
 {
-	sqlite3_file *real = vfs_file(base)->real;
-	return real->pMethods->xShmLock(real, offset, n, flags);
+	struct vfs_file *file = vfs_file(base);
+	int rc = file->real->pMethods->xShmLock(file->real, offset, n, flags);
+
+	if (rc == SQLITE_OK && offset == INDEX_WRITE_LOCK)
+		file->writes = (flags & SQLITE_SHM_LOCK) != 0;
+	return rc;
 }
 
 static void vfs_shm_barrier(sqlite3_file *base)
@@ -254,8 +287,11 @@ static void vfs_shm_barrier(sqlite3_file *base)
 
 static int vfs_shm_unmap(sqlite3_file *base, int delete_it)
 {
-	sqlite3_file *real = vfs_file(base)->real;
-	return real->pMethods->xShmUnmap(real, delete_it);
+	struct vfs_file *file = vfs_file(base);
+
+	file->log_index = NULL;
+	file->writes = false;
+	return file->real->pMethods->xShmUnmap(file->real, delete_it);
 }
 
 static const sqlite3_io_methods vfs_methods = {

@@ -71,7 +71,8 @@ enum sealed_db_flags {
  *
  * The handle is set up: WAL, synchronous=FULL, temporary things in memory, foreign keys on, cell
  * sizes checked, schema not trusted, cache of VFS_CACHE_KIB, busy time-out 10 s. A database is made
- * in one step: after a crash it is there as a whole or not at all.
+ * in one step: after a crash it is there as a whole or not at all. It gives free pages back when it
+ * is told to (PRAGMA incremental_vacuum); one of an early version cannot (PRAGMA auto_vacuum is 0).
  */
 MUST_USE int sealed_db_open(
     const char *name, const struct secret *key, unsigned flags, struct sqlite3 **ret_db);

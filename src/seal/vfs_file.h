@@ -40,6 +40,10 @@ struct vfs_file {
 	struct vfs_file *database; /* of a log; itself for a database */
 	struct secret *page_key;   /* of a database */
 	uint8_t file_id[PAGE_FILE_ID_LEN];
+	/* Of a database: the index of its log, which several processes share, or NULL; whether we
+	   hold the lock that lets us write. */
+	const volatile uint8_t *log_index;
+	bool writes;
 	struct vfs_log log;
 	uint8_t *frame; /* LOG_FRAME_LEN bytes to work in */
 	sqlite3_file *real;

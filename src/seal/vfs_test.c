@@ -293,7 +293,10 @@ static void test_database_flips(UNUSED void **state)
 		bytes_of(file)[at] ^= 0x20;
 		store("copy.db", file);
 		bytes_of(file)[at] ^= 0x20;
-		assert_int_equal(rows_of_copy(), -1);
+		/* Page 2 is a pointer map, which only moving pages reads (vfs_check_test). */
+		assert_int_equal(rows_of_copy(), at / VFS_PAGE_LEN == 1 ? 12 : -1);
+		if (at / VFS_PAGE_LEN == 1)
+			continue;
 		assert_true(reported.n > 0);
 		assert_string_equal(reported.file, "copy.db");
 	}
