@@ -42,7 +42,7 @@ enum ipc_type {
 	IPC_LISTENER, /* to a gatekeeper: a listening socket */
 	IPC_DRAIN,    /* take nothing new, finish what is under way, exit within `ms` */
 	/* any role → supervisor */
-	IPC_READY, /* sandboxed, in its loop; session → registry: the mailbox is open */
+	IPC_READY,      /* sandboxed, in its loop; session → registry: the mailbox is open */
 	IPC_REPLACE_ME, /* gatekeeper: a gate of mine crashed; execute me anew while I watch my last
 	                   gates */
 	IPC_MISCONDUCT, /* a peer that came by IPC_PEER broke the rules; sent by ipc/loop.c */

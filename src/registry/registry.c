@@ -62,6 +62,33 @@ static void raise_alarm(
 		    LOG_ERROR, "registry.ledger_unreachable", "account=%" PRIu64, event.account);
 }
 
+/* --- answers to the directory --- */
+
+static int answer(struct loop_entry *to, uint64_t request, int error)
+{
+	const struct ipc_registry_done done = {.request = request, .error = (uint32_t)-error};
+
+	(void)loop_send(to, IPC_REGISTRY_DONE, &done);
+	return 0;
+}
+
+/* Whoever waits for this session need not any more: it can be spoken to, or its end be seen. */
+static void answer_asker(void *ctx)
+{
+	struct session *session = ((struct session_ctx *)ctx)->session;
+	struct loop_entry *asker = session->asker;
+
+	session->asker = NULL;
+	if (asker != NULL)
+		answer(asker, session->request, 0);
+}
+
+static void forget_asker(struct session *session, void *asker)
+{
+	if (session->asker == asker)
+		session->asker = NULL;
+}
+
 /* --- the end of sessions --- */
 
 static void stop_when_drained(struct registry *r)
@@ -130,6 +157,8 @@ static void on_session_closed(struct loop_entry *from UNUSED, int error, void *c
 		    "a session sent a message that is not allowed");
 	log_event(
 	    LOG_DEBUG, "registry.session_ended", "connection=%" PRIu64, c->session->connection);
+	loop_forget(r->loop, c);
+	answer_asker(c);
 	end_of(r, c->session);
 	free(c);
 	stop_when_drained(r);
@@ -159,6 +188,18 @@ static int on_session_changed(struct loop_entry *from UNUSED, void *msg, void *c
 	return 0;
 }
 
+static int on_session_ready(struct loop_entry *from UNUSED, void *msg UNUSED, void *ctx)
+{
+	struct session_ctx *c = ctx;
+
+	if (c->session->ready)
+		return -EPROTO;
+	c->session->ready = true;
+	loop_forget(c->registry->loop, c);
+	answer_asker(c);
+	return 0;
+}
+
 static int on_damage(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
 	struct session_ctx *c = ctx;
@@ -176,7 +217,7 @@ static int on_damage(struct loop_entry *from UNUSED, void *msg, void *ctx)
 }
 
 static const struct ipc_receiver session_messages[] = {
-    {IPC_CHANGED, on_session_changed}, {IPC_DAMAGE, on_damage}};
+    {IPC_READY, on_session_ready}, {IPC_CHANGED, on_session_changed}, {IPC_DAMAGE, on_damage}};
 static const struct ipc_receivers session_receivers = {
     session_messages, ARRAY_LEN(session_messages), on_session_closed};
 
@@ -217,7 +258,8 @@ static _Noreturn void be_session(
 }
 
 /* Puts the new session among those known. The channel is then the loop's. */
-static int add_session(struct registry *r, const struct ipc_open *open, pid_t pid, int *channel)
+static int add_session(struct registry *r, const struct ipc_open *open, pid_t pid, int *channel,
+    struct session_ctx **ret_ctx)
 {
 	struct session *session = calloc(1, sizeof(*session));
 	struct session_ctx *ctx = calloc(1, sizeof(*ctx));
@@ -233,6 +275,7 @@ static int add_session(struct registry *r, const struct ipc_open *open, pid_t pi
 	session->channel = loop_add_channel(r->loop, *channel, &session_receivers, ctx);
 	if (session->channel != NULL) {
 		*channel = -1;
+		*ret_ctx = ctx;
 		return 0;
 	}
 	/* The loop is full: the session sees its channel end, and ends too. */
@@ -241,7 +284,8 @@ static int add_session(struct registry *r, const struct ipc_open *open, pid_t pi
 	return -EUSERS;
 }
 
-static int fork_session(struct registry *r, const struct ipc_open *open, int folder)
+static int fork_session(
+    struct registry *r, const struct ipc_open *open, int folder, struct session_ctx **ret_ctx)
 {
 	int pair[2];
 	int error = ipc_pair(pair);
@@ -254,10 +298,11 @@ static int fork_session(struct registry *r, const struct ipc_open *open, int fol
 		return -errno;
 	if (pid == 0)
 		be_session(r, open, folder, theirs);
-	return add_session(r, open, pid, &ours);
+	return add_session(r, open, pid, &ours, ret_ctx);
 }
 
-static int open_account(struct registry *r, const struct ipc_open *open)
+static int open_account(
+    struct registry *r, const struct ipc_open *open, struct session_ctx **ret_ctx)
 {
 	char name[ACCOUNT_NAME_LEN_MAX + 1];
 
@@ -271,29 +316,32 @@ static int open_account(struct registry *r, const struct ipc_open *open)
 	    openat(r->accounts, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0)
 		return -errno;
-	return fork_session(r, open, folder);
+	return fork_session(r, open, folder, ret_ctx);
 }
 
 /* --- directory --- */
 
-static int answer(struct loop_entry *to, uint64_t request, int error)
-{
-	const struct ipc_registry_done done = {.request = request, .error = (uint32_t)-error};
-
-	(void)loop_send(to, IPC_REGISTRY_DONE, &done);
-	return 0;
-}
-
+/* The answer waits until the session is ready. A session that speaks no protocol says nothing here.
+ */
 static int on_open(struct loop_entry *from, void *msg, void *ctx)
 {
+	struct registry *r = ctx;
 	const struct ipc_open *open = msg;
-	int error = open_account(ctx, open);
+	struct session_ctx *started = NULL;
+	int error = open_account(r, open, &started);
 
-	if (error < 0)
+	if (error < 0) {
 		log_event(LOG_ERROR, "registry.no_session",
 		    "account=%" PRIu64 " connection=%" PRIu64 " error=%s", open->account,
 		    open->connection, strerror(-error));
-	return answer(from, open->request, error);
+		return answer(from, open->request, error);
+	}
+	if (open->protocol == SESSION_VERIFY ||
+	    loop_after(r->loop, REGISTRY_READY_MS, answer_asker, started) < 0)
+		return answer(from, open->request, 0);
+	started->session->asker = from;
+	started->session->request = open->request;
+	return 0;
 }
 
 static int on_account_create(struct loop_entry *from, void *msg, void *ctx)
@@ -346,6 +394,7 @@ static void on_peer_closed(struct loop_entry *from, int error, void *ctx)
 		    r, LEDGER_ALARM_BAD_MESSAGE, NULL, "a role sent a message that is not allowed");
 	if (r->ledger == from)
 		r->ledger = NULL;
+	sessions_each(r->sessions, forget_asker, from);
 }
 
 static const struct ipc_receiver directory_messages[] = {{IPC_OPEN, on_open},

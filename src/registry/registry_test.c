@@ -16,11 +16,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/channel.h"
@@ -323,6 +325,32 @@ static void test_limit_and_wrong_key(void **state)
 	finish(&w);
 }
 
+/* The directory hears of a session when it has its mailbox open, or after a while all the same. */
+static void test_not_ready(void **state)
+{
+	struct world w = begin();
+	char path[96];
+	uint32_t error;
+
+	(void)state;
+	assert_int_equal(create_account(&w, 1), 0);
+	snprintf(path, sizeof(path), "%s/1", w.folder);
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(folder >= 0);
+	assert_int_equal(flock(folder, LOCK_EX), 0); /* as while an index is made anew */
+	uint64_t began = clock_ms();
+	int stream = open_session(&w, 1, &error);
+	assert_int_equal(error, 0);
+	assert_true(clock_ms() - began >= REGISTRY_READY_MS);
+	assert_int_equal(fd_write_all(stream, STR("a NOOP\r\n")), 0);
+	assert_int_equal(flock(folder, LOCK_UN), 0);
+	expect_line(stream, "a OK");
+	say(stream, "b LOGOUT\r\n", "b OK");
+	expect_end(stream);
+	close(folder);
+	finish(&w);
+}
+
 static pid_t session_of(const struct world *w)
 {
 	char path[64], text[256] = "";
@@ -437,6 +465,7 @@ int main(void)
 	    cmocka_unit_test(test_accounts),
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_limit_and_wrong_key),
+	    cmocka_unit_test(test_not_ready),
 	    cmocka_unit_test(test_crash),
 	    cmocka_unit_test(test_drain),
 	};

@@ -24,6 +24,9 @@ struct session {
 	unsigned n_damages;         /* told, of at most SESSION_DAMAGES_MAX that count */
 	struct loop_entry *channel; /* NULL once it ended */
 	uint64_t overdue_at_ms;     /* by clock_ms: a dying one should be gone */
+	struct loop_entry *asker;   /* waits until it is ready; NULL: was answered */
+	uint64_t request;           /* of the asker's */
+	bool ready;                 /* it said so */
 	char peer[SESSION_PEER_MAX + 1];
 };
 

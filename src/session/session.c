@@ -140,6 +140,7 @@ int session_run(const struct session_start *start)
 	int master_key CLEANUP(fd_close) = start->master_key;
 	int stream CLEANUP(fd_close) = start->stream;
 	int registry CLEANUP(fd_close) = start->registry;
+	const struct ipc_ready ready = {0};
 	struct serving serving = {.start = start};
 	struct store *store = NULL;
 
@@ -161,7 +162,9 @@ int session_run(const struct session_start *start)
 		int said = fd_write_all(stream, *protocol->unavailable);
 		return said < 0 ? said : r;
 	}
-	r = protocol->serve(start, store, stream, registry);
+	r = ipc_send(registry, IPC_READY, &ready);
+	if (r == 0)
+		r = protocol->serve(start, store, stream, registry);
 	store_close(store);
 	return r;
 }

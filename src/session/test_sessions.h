@@ -33,6 +33,7 @@ struct test_client {
 	pid_t pid; /* 0: not connected */
 	int stream, registry;
 	bool ended; /* the session said its last word */
+	bool ready; /* it told the registry so */
 	struct buf in;
 };
 
@@ -78,7 +79,7 @@ static inline void test_client_start(
 	close(master_key);
 	c->stream = stream[0];
 	c->registry = registry[0];
-	c->ended = false;
+	c->ended = c->ready = false;
 	c->in = BUF_MAX(TEST_INPUT_MAX);
 }
 
@@ -111,8 +112,12 @@ static inline void test_pass_on(struct test_sessions *t, struct test_client *fro
 		return;
 	}
 	assert_int_equal(error, 0);
-	assert_int_equal(m.type, IPC_CHANGED);
+	bool ready = m.type == IPC_READY;
+	assert_true(ready ? !from->ready : m.type == IPC_CHANGED);
+	from->ready = from->ready || ready;
 	ipc_received_done(&m);
+	if (ready)
+		return;
 	for (size_t i = 0; i < TEST_CLIENTS; i++) {
 		struct test_client *to = &t->clients[i];
 		if (to != from && to->pid != 0 && to->registry >= 0 && !to->ended)
