@@ -199,7 +199,8 @@ static void remove_folder(const struct server *s)
 {
 	char command[6][96];
 	static const char *const files[] = {"gatepost.conf", "directory/lived", "run/roles.new"};
-	static const char *const folders[] = {"run", "tls", "directory", "ledger", "accounts"};
+	static const char *const folders[] = {
+	    "run", "tls", "directory", "ledger", "queue", "accounts"};
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		snprintf(command[0], sizeof(command[0]), "%s/%s", s->folder, files[i]);
