@@ -14,12 +14,13 @@ BUILD ?= build/$(MODE)
 CC     = gcc
 V     ?= @
 
-LAYERS := base config mail seal ipc sandbox tls store smtp imap pop3 ledger keyholder directory \
+LAYERS := base config mail dns seal ipc sandbox tls store smtp imap pop3 ledger keyholder directory \
           session registry delivery queue gatekeeper gate supervisor cli
 
 DEPS_base       :=
 DEPS_config     := base
 DEPS_mail       := base
+DEPS_dns        := base
 DEPS_seal       := base
 DEPS_ipc        := base
 DEPS_sandbox    := config ipc base
@@ -40,9 +41,9 @@ DEPS_gate       := tls smtp imap pop3 mail $(ROLE_DEPS)
 DEPS_gatekeeper := gate tls smtp imap pop3 mail $(ROLE_DEPS)
 DEPS_supervisor := $(ROLE_DEPS)
 DEPS_cli        := supervisor gatekeeper gate queue delivery registry session directory keyholder ledger \
-                   pop3 imap smtp store tls seal mail $(ROLE_DEPS)
+                   pop3 imap smtp store tls seal mail dns $(ROLE_DEPS)
 
-PACKAGES := openssl libsodium sqlite3 libzstd zlib icu-uc icu-i18n libseccomp inih jansson
+PACKAGES := openssl libsodium sqlite3 libzstd zlib icu-uc icu-i18n libseccomp inih jansson libunbound libcurl
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
 
