@@ -1,5 +1,6 @@
 /* gatepost role NAME INDEX: a role's process, started by the supervisor and by nobody else. */
 #include "cli/cli.h"
+#include "courier/dispatcher.h"
 #include "delivery/delivery.h"
 #include "directory/directory.h"
 #include "gatekeeper/gatekeeper.h"
@@ -9,7 +10,7 @@
 #include "registry/registry.h"
 #include "sandbox/role.h"
 
-/* Gates and sessions are forked by their parents, and are not here. */
+/* Gates, sessions and couriers are forked by their parents, and are not here. */
 static int (*const mains[N_ROLES])(struct role_start *start) = {
     [ROLE_GATEKEEPER_SMTP] = gatekeeper_main,
     [ROLE_GATEKEEPER_IMAP] = gatekeeper_main,
@@ -20,6 +21,7 @@ static int (*const mains[N_ROLES])(struct role_start *start) = {
     [ROLE_REGISTRY] = registry_main,
     [ROLE_DELIVERY] = delivery_main,
     [ROLE_QUEUE] = queue_main,
+    [ROLE_DISPATCHER] = dispatcher_main,
     [ROLE_LEDGER] = ledger_main,
 };
 

@@ -159,6 +159,21 @@ static const struct role_row rows[N_ROLES] = {
 		.memory = 8 * GIB, .descriptors = 2048, .descriptors_each = 2,
 		.holds = "the mail that goes out, until it is delivered",
 	},
+	[ROLE_DISPATCHER] = {
+		.name = "dispatcher", .user = "gatepost-dispatcher", .parent = ROLE_SUPERVISOR,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_PAIR | CALLS_FORK | CALLS_BECOME,
+		.memory = 1 * GIB, .descriptors = 256, .descriptors_each = 2,
+		.processes = ROLE_PROCESSES_UNLIMITED, .becomes = true, .child = ROLE_COURIER,
+		.holds = "no message; can connect to other servers, and have names looked up",
+	},
+	[ROLE_COURIER] = {
+		.name = "courier", .user = "gatepost-courier", .parent = ROLE_DISPATCHER,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_CONNECT,
+		.ports = PORTS_SMTP,
+		.memory = 512 * MIB, .cpu = 3600, .descriptors = 64,
+		.file_size = FILE_SIZE_NONE,
+		.holds = "one message on its way out, and one connection to another server",
+	},
 	[ROLE_LEDGER] = {
 		.name = "ledger", .user = "gatepost-ledger", .parent = ROLE_SUPERVISOR,
 		.folder = "ledger",

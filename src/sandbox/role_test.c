@@ -75,7 +75,7 @@ static void what_strangers_reach_holds_no_file(void **state UNUSED)
 {
 	static const enum role fronts[] = {ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP,
 	    ROLE_GATEKEEPER_POP3, ROLE_GATEKEEPER_SUBMISSION, ROLE_GATE_SMTP, ROLE_GATE_IMAP,
-	    ROLE_GATE_POP3, ROLE_GATE_SUBMISSION};
+	    ROLE_GATE_POP3, ROLE_GATE_SUBMISSION, ROLE_DISPATCHER, ROLE_COURIER};
 
 	for (size_t i = 0; i < ARRAY_LEN(fronts); i++) {
 		assert_int_equal(role_files_in_force(fronts[i]), 0);
@@ -101,7 +101,8 @@ static void identities_survive_the_environment(void **state UNUSED)
 	struct identities ids, again;
 
 	for (enum role role = 0; role < N_ROLES; role++)
-		ids.of[role] = (struct identity){100 + role, 200 + role, role % 2 ? 300 + role : 0};
+		ids.of[role] =
+		    (struct identity){100 + role, 200 + role, role + 1 < N_ROLES ? 300 + role : 0};
 	assert_true(identities_encode(&ids, &text));
 	assert_true(identities_decode(buf_str(&text), &again));
 	assert_memory_equal(&ids, &again, sizeof(ids));

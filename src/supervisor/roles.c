@@ -40,6 +40,8 @@ static const struct {
     {ROLE_DELIVERY, ROLE_LEDGER},
     {ROLE_QUEUE, ROLE_DELIVERY},
     {ROLE_QUEUE, ROLE_LEDGER},
+    {ROLE_DISPATCHER, ROLE_QUEUE},
+    {ROLE_DISPATCHER, ROLE_LEDGER},
     {ROLE_REGISTRY, ROLE_LEDGER},
     {ROLE_KEYHOLDER, ROLE_LEDGER},
 };
@@ -48,6 +50,12 @@ static bool is_gatekeeper(enum role role)
 {
 	return role == ROLE_GATEKEEPER_SMTP || role == ROLE_GATEKEEPER_IMAP ||
 	       role == ROLE_GATEKEEPER_POP3 || role == ROLE_GATEKEEPER_SUBMISSION;
+}
+
+/* Its children speak with strangers: gates with clients, couriers with servers. */
+static bool has_strangers_children(enum role role)
+{
+	return is_gatekeeper(role) || role == ROLE_DISPATCHER;
 }
 
 static bool are_joined(enum role a, enum role b)
@@ -217,7 +225,7 @@ static int take_replace_me(struct loop_entry *from UNUSED, void *msg UNUSED, voi
 	struct instance *i = ctx;
 	struct supervisor *s = i->supervisor;
 
-	if (!is_gatekeeper(i->role) || i->replaced)
+	if (!has_strangers_children(i->role) || i->replaced)
 		return -EPROTO;
 	if (s->stopping != 0)
 		return 0;
@@ -282,7 +290,7 @@ static int take_overdue(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	struct instance *i = ctx;
 	const struct ipc_overdue *overdue = msg;
 
-	if (!is_gatekeeper(i->role) && i->role != ROLE_REGISTRY)
+	if (!has_strangers_children(i->role) && i->role != ROLE_REGISTRY)
 		return -EPROTO;
 	int r = overdue_end((pid_t)overdue->pid, i->pid);
 	log_event(LOG_ALARM, "role.overdue", "told_by=%s its_pid=%d child=%u ended=%s",
@@ -375,8 +383,8 @@ static struct instance *new_instance(struct supervisor *s, enum role role, uint1
 int supervisor_start_roles(struct supervisor *s)
 {
 	static const enum role order[] = {ROLE_LEDGER, ROLE_KEYHOLDER, ROLE_REGISTRY,
-	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_QUEUE, ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP,
-	    ROLE_GATEKEEPER_POP3, ROLE_GATEKEEPER_SUBMISSION};
+	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_QUEUE, ROLE_DISPATCHER, ROLE_GATEKEEPER_SMTP,
+	    ROLE_GATEKEEPER_IMAP, ROLE_GATEKEEPER_POP3, ROLE_GATEKEEPER_SUBMISSION};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		uint64_t n = order[i] == ROLE_DELIVERY ? s->config.delivery_workers : 1;

@@ -26,6 +26,7 @@ static unsigned phase_of(enum role role)
 	case ROLE_GATEKEEPER_IMAP:
 	case ROLE_GATEKEEPER_POP3:
 	case ROLE_GATEKEEPER_SUBMISSION:
+	case ROLE_DISPATCHER:
 	case ROLE_REGISTRY:
 		return PHASE_DOORS;
 	case ROLE_LEDGER:
