@@ -9,6 +9,7 @@
 #include "queue/queue.h"
 #include "registry/registry.h"
 #include "sandbox/role.h"
+#include "scribe/scribes.h"
 
 /* Gates, sessions and couriers are forked by their parents, and are not here. */
 static int (*const mains[N_ROLES])(struct role_start *start) = {
@@ -22,6 +23,7 @@ static int (*const mains[N_ROLES])(struct role_start *start) = {
     [ROLE_DELIVERY] = delivery_main,
     [ROLE_QUEUE] = queue_main,
     [ROLE_DISPATCHER] = dispatcher_main,
+    [ROLE_SCRIBES] = scribes_main,
     [ROLE_LEDGER] = ledger_main,
 };
 

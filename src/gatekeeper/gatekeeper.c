@@ -18,7 +18,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "gatekeeper/gates.h"
-#include "gatekeeper/lean.h"
+#include "sandbox/lean.h"
 #include "ipc/loop.h"
 #include "sandbox/sandbox.h"
 #include "tls/server.h"

@@ -33,6 +33,8 @@ enum role {
 	ROLE_QUEUE,
 	ROLE_DISPATCHER,
 	ROLE_COURIER,
+	ROLE_SCRIBES,
+	ROLE_SCRIBE,
 	ROLE_LEDGER,
 	N_ROLES
 };
@@ -45,10 +47,11 @@ enum ipc_type {
 	IPC_DRAIN,    /* take nothing new, finish what is under way, exit within `ms` */
 	/* any role → supervisor */
 	IPC_READY,      /* sandboxed, in its loop; session → registry: the mailbox is open */
-	IPC_REPLACE_ME, /* gatekeeper: a gate of mine crashed; execute me anew while I watch my last
-	                   gates */
+	IPC_REPLACE_ME, /* gatekeeper, scribes: a child of mine crashed; execute me anew while I
+	                   watch my last ones */
 	IPC_MISCONDUCT, /* a peer that came by IPC_PEER broke the rules; sent by ipc/loop.c */
-	IPC_OVERDUE, /* gatekeeper, registry: a child of mine should have ended long ago; end it */
+	IPC_OVERDUE, /* gatekeeper, registry, scribes: a child of mine should have ended long ago;
+	                end it */
 
 	/* gatekeeper → directory, keyholder, delivery: a new gate and its channel */
 	IPC_GATE = 20,

@@ -159,6 +159,21 @@ static const struct role_row rows[N_ROLES] = {
 		.memory = 8 * GIB, .descriptors = 2048, .descriptors_each = 2,
 		.holds = "the mail that goes out, until it is delivered",
 	},
+	[ROLE_SCRIBES] = {
+		.name = "scribes", .user = "gatepost-scribes", .parent = ROLE_SUPERVISOR,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_FORK | CALLS_BECOME,
+		.memory = 1 * GIB, .descriptors = 2048,
+		.processes = ROLE_PROCESSES_UNLIMITED, .becomes = true, .child = ROLE_SCRIBE,
+		.holds = "messages on their way out while it hands them on unread",
+	},
+	[ROLE_SCRIBE] = {
+		.name = "scribe", .user = "gatepost-scribe", .parent = ROLE_SCRIBES,
+		.calls = CALLS_BASE | CALLS_CHANNEL | CALLS_MEMFD,
+		.memory = 1 * GIB, .cpu = 60, .descriptors = 2048,
+		.file_size = FILE_SIZE_MESSAGE,
+		.shares_parents_rules = true,
+		.holds = "one message on its way out",
+	},
 	[ROLE_DISPATCHER] = {
 		.name = "dispatcher", .user = "gatepost-dispatcher", .parent = ROLE_SUPERVISOR,
 		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_PAIR | CALLS_FORK | CALLS_BECOME,

@@ -218,7 +218,7 @@ void sandbox_enter(const struct role_start *start)
 	int data_fd = start->data_fd;
 
 	/* A parent's filter is its children's too: it must not allow them a signal to it. And it is
-	 * built before any fork, which may leave libraries behind (gatekeeper/lean.h). */
+	 * built before any fork, which may leave libraries behind (sandbox/lean.h). */
 	if (row->becomes)
 		must(row->name, "filter", build_filter(start, start->role, 0, &filter));
 	pid_t parent = drill_before(start->role, start->own_user, limits.descriptors, getppid());

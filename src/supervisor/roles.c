@@ -43,6 +43,7 @@ static const struct {
     {ROLE_DISPATCHER, ROLE_QUEUE},
     {ROLE_DISPATCHER, ROLE_LEDGER},
     {ROLE_REGISTRY, ROLE_LEDGER},
+    {ROLE_SCRIBES, ROLE_LEDGER},
     {ROLE_KEYHOLDER, ROLE_LEDGER},
 };
 
@@ -55,7 +56,7 @@ static bool is_gatekeeper(enum role role)
 /* Its children speak with strangers: gates with clients, couriers with servers. */
 static bool has_strangers_children(enum role role)
 {
-	return is_gatekeeper(role) || role == ROLE_DISPATCHER;
+	return is_gatekeeper(role) || role == ROLE_DISPATCHER || role == ROLE_SCRIBES;
 }
 
 static bool are_joined(enum role a, enum role b)
@@ -383,8 +384,9 @@ static struct instance *new_instance(struct supervisor *s, enum role role, uint1
 int supervisor_start_roles(struct supervisor *s)
 {
 	static const enum role order[] = {ROLE_LEDGER, ROLE_KEYHOLDER, ROLE_REGISTRY,
-	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_QUEUE, ROLE_DISPATCHER, ROLE_GATEKEEPER_SMTP,
-	    ROLE_GATEKEEPER_IMAP, ROLE_GATEKEEPER_POP3, ROLE_GATEKEEPER_SUBMISSION};
+	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_QUEUE, ROLE_DISPATCHER, ROLE_SCRIBES,
+	    ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP, ROLE_GATEKEEPER_POP3,
+	    ROLE_GATEKEEPER_SUBMISSION};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		uint64_t n = order[i] == ROLE_DELIVERY ? s->config.delivery_workers : 1;
