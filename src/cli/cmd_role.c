@@ -8,6 +8,7 @@
 #include "ledger/ledger.h"
 #include "queue/queue.h"
 #include "registry/registry.h"
+#include "resolver/resolver.h"
 #include "sandbox/role.h"
 #include "scribe/scribes.h"
 
@@ -24,6 +25,7 @@ static int (*const mains[N_ROLES])(struct role_start *start) = {
     [ROLE_QUEUE] = queue_main,
     [ROLE_DISPATCHER] = dispatcher_main,
     [ROLE_SCRIBES] = scribes_main,
+    [ROLE_RESOLVER] = resolver_main,
     [ROLE_LEDGER] = ledger_main,
 };
 

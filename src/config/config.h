@@ -49,6 +49,9 @@ struct config {
 	char outbound_source_ipv6[CONFIG_STR_MAX];
 	char outbound_ca_file[CONFIG_STR_MAX];
 	uint64_t outbound_allow_private;
+	char outbound_trust_anchor[CONFIG_STR_MAX];
+	char outbound_root_hints[CONFIG_STR_MAX];
+	char outbound_resolver[CONFIG_STR_MAX];
 	char outbound_smarthost[CONFIG_STR_MAX];
 	uint64_t outbound_smarthost_port;
 	char outbound_smarthost_user[CONFIG_STR_MAX];

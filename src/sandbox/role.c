@@ -189,6 +189,13 @@ static const struct role_row rows[N_ROLES] = {
 		.file_size = FILE_SIZE_NONE,
 		.holds = "one message on its way out, and one connection to another server",
 	},
+	[ROLE_RESOLVER] = {
+		.name = "resolver", .user = "gatepost-resolver", .parent = ROLE_SUPERVISOR,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECT | CALLS_DATAGRAM,
+		.ports = PORTS_DNS,
+		.memory = 1 * GIB, .descriptors = 4096, .descriptors_each = 1,
+		.holds = "no mail; the names that mail goes to, and what the others believe of them",
+	},
 	[ROLE_LEDGER] = {
 		.name = "ledger", .user = "gatepost-ledger", .parent = ROLE_SUPERVISOR,
 		.folder = "ledger",
