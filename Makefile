@@ -47,7 +47,8 @@ DEPS_cli        := supervisor gatekeeper gate courier queue scribe resolver deli
                    pop3 imap smtp store tls seal mail dns $(ROLE_DEPS)
 
 PACKAGES := openssl libsodium sqlite3 libzstd zlib icu-uc icu-i18n libseccomp inih jansson
-PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
+# (libunbound's own description asks for the headers of libevent, which nothing here includes)
+PKG_CFLAGS := $(shell pkg-config --cflags $(filter-out libunbound,$(PACKAGES)))
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
 
 WARN := -Wall -Wextra -Werror -Wformat=2 -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
