@@ -100,6 +100,8 @@ static const struct config_key keys[] = {
 	    "seconds without a command of POP3 after sign-in (RFC 1939: at least 600)"),
 	NUMBER("limits", sign_in_timeout, 120, 1, 3600,
 	    "seconds that a connection may last without signing in"),
+	NUMBER("limits", sign_in_anew, 1, 0, 1,
+	    "1: a connection of IMAP may sign in anew (UNAUTHENTICATE, RFC 8437); 0: it may not"),
 	NUMBER("limits", sign_in_failures, 20, 1, 100000,
 	    "failed sign-ins of a network or an account in ten minutes before they are slowed"),
 	NUMBER("limits", key_cache, 300, 0, 86400,

@@ -69,6 +69,7 @@ struct config {
 	uint64_t imap_timeout;            /* seconds without a command after sign-in */
 	uint64_t pop3_timeout;            /* the same of POP3 */
 	uint64_t sign_in_timeout;         /* seconds a connection may last without sign-in */
+	uint64_t sign_in_anew;            /* 1: UNAUTHENTICATE (RFC 8437), 0: not */
 	uint64_t sign_in_failures; /* per network or account in ten minutes: then slow down */
 	uint64_t key_cache;        /* seconds an unlocked key stays after its last use */
 	uint64_t quota;            /* bytes of a new account, 0: none */

@@ -1,171 +1,5 @@
 /* The role as its partners see it: gates, the registry and the command line, over real channels. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include "base/clock.h"
-#include "base/fd.h"
-#include "directory/state.h"
-#include "directory/test_folder.h"
-#include "mail/charset.h"
-#include "seal/vfs.h"
-#include "seal/keys.h"
-#include "seal/recovery.h"
-
-enum { WAIT_MS = 20000, FAILURES = 3 };
-
-#define PASSWORD "correct horse"
-
-struct fixture {
-	struct test_folder folder;
-	struct config config;
-	struct directory d;
-	int registry; /* our end; -1: none */
-	int smtp_gatekeeper, imap_gatekeeper;
-	int control;
-	char recovery[RECOVERY_TEXT_LEN + 1];
-	struct secret *master; /* of the first account */
-	uint64_t account;
-};
-
-static int connect_registry(struct fixture *f)
-{
-	int ends[2];
-	assert_int_equal(ipc_pair(ends), 0);
-	f->d.registry = loop_add_channel(f->d.loop, ends[0], &directory_registry_receivers, &f->d);
-	assert_non_null(f->d.registry);
-	return ends[1];
-}
-
-static int gatekeeper(struct fixture *f, const struct ipc_receivers *receivers)
-{
-	int ends[2];
-	assert_int_equal(ipc_pair(ends), 0);
-	assert_non_null(loop_add_channel(f->d.loop, ends[0], receivers, &f->d));
-	return ends[1];
-}
-
-/* A new gate, as its gatekeeper announces it: our end of its channel. */
-static int gate(int gatekeeper_channel, const char *peer)
-{
-	int ends[2];
-	assert_int_equal(ipc_pair(ends), 0);
-	struct ipc_gate msg = {1, str_of_cstr(peer), ends[0]};
-	assert_int_equal(ipc_send(gatekeeper_channel, IPC_GATE, &msg), 0);
-	close(ends[0]);
-	return ends[1];
-}
-
-/* Lets the directory work until a message comes out of `channel`; -errno of receiving. */
-static int await(struct fixture *f, int channel, struct ipc_received *ret)
-{
-	uint64_t until = clock_ms() + WAIT_MS;
-	assert_int_equal(fd_set_nonblocking(channel, true), 0);
-	for (;;) {
-		int error = ipc_recv(channel, ret);
-		if (error != -EAGAIN)
-			return error;
-		assert_true(clock_ms() < until);
-		assert_int_equal(loop_once(f->d.loop, 10), 0);
-	}
-}
-
-static void await_type(struct fixture *f, int channel, uint16_t type, struct ipc_received *ret)
-{
-	assert_int_equal(await(f, channel, ret), 0);
-	assert_int_equal(ret->type, type);
-}
-
-static void connect_control(struct fixture *f)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "control"};
-	int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	f->control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	assert_true(listener >= 0 && f->control >= 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(listener, 4), 0);
-	assert_non_null(loop_add_fd(f->d.loop, listener, directory_accept_control, &f->d));
-	assert_int_equal(connect(f->control, (struct sockaddr *)&address, sizeof(address)), 0);
-}
-
-static void make_first_account(struct fixture *f)
-{
-	uint8_t recovery_public[CIPHER_PUBLIC_LEN];
-	uint8_t password[SLOT_LEN];
-	uint8_t recovery[SLOT_LEN];
-	struct name name = {STR("anna"), STR("example.test")};
-	struct secret *key CLEANUP(secret_free) = recovery_new(recovery_public);
-	recovery_encode(key, f->recovery);
-	f->master = secret_random();
-	assert_int_equal(database_set_recovery(f->d.db, recovery_public), 0);
-	assert_int_equal(database_domain_add(f->d.db, STR("example.test")), 0);
-	assert_int_equal(database_account_reserve(f->d.db, &name, 0, &f->account), 0);
-	assert_int_equal(
-	    slot_seal_password(f->master, f->account, STR(PASSWORD), &slot_cost_test, password), 0);
-	assert_int_equal(slot_seal_recovery(f->master, f->account, recovery_public, recovery), 0);
-	assert_int_equal(database_account_activate(f->d.db, f->account, password, recovery), 0);
-}
-
-static int set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	charset_init();
-	cipher_init();
-	test_folder_enter(&f->folder);
-	f->config.sign_in_failures = FAILURES;
-	f->d.config = &f->config;
-	f->d.owner = getuid();
-	assert_int_equal(database_make_key(), 0);
-	assert_int_equal(database_open(true, &f->d.db), 0);
-	assert_int_equal(resolver_new(f->d.db, &f->d.resolver), 0);
-	assert_int_equal(throttle_new(FAILURES, &f->d.throttle), 0);
-	assert_int_equal(key_cache_new(300000, &f->d.keys), 0);
-	assert_int_equal(loop_new(&f->d.loop), 0);
-	assert_int_equal(works_new(f->d.loop, &f->d.works), 0);
-	works_set_cost(f->d.works, &slot_cost_test);
-	make_first_account(f);
-	f->registry = connect_registry(f);
-	f->smtp_gatekeeper = gatekeeper(f, &directory_smtp_gatekeeper_receivers);
-	f->imap_gatekeeper = gatekeeper(f, &directory_imap_gatekeeper_receivers);
-	connect_control(f);
-	*state = f;
-	return 0;
-}
-
-/* Ends what is connected, and lets the directory see it. */
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	fd_close(&f->registry);
-	fd_close(&f->smtp_gatekeeper);
-	fd_close(&f->imap_gatekeeper);
-	fd_close(&f->control);
-	uint64_t until = clock_ms() + WAIT_MS;
-	while ((f->d.n_gates || f->d.n_controls || f->d.registry) && clock_ms() < until)
-		assert_int_equal(loop_once(f->d.loop, 10), 0);
-	assert_int_equal(f->d.n_gates, 0);
-	assert_int_equal(f->d.n_controls, 0);
-	assert_int_equal(f->d.n_questions, 0);
-	loop_free(f->d.loop);
-	works_free(f->d.works);
-	key_cache_free(f->d.keys);
-	throttle_free(f->d.throttle);
-	resolver_free(f->d.resolver);
-	database_close(f->d.db);
-	secret_free(&f->master);
-	test_folder_leave(&f->folder);
-	free(f);
-	return 0;
-}
+#include "directory/test_sign_in.h"
 
 /* --- recipients --- */
 
@@ -216,42 +50,6 @@ static void a_gate_that_does_not_read(void **state)
 
 /* --- sign-in --- */
 
-static void ask_auth(int channel, struct str user, struct str password)
-{
-	int pair[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	struct ipc_auth msg = {user, password, SESSION_IMAP, pair[0]};
-	assert_int_equal(ipc_send(channel, IPC_AUTH, &msg), 0);
-	close(pair[0]);
-	close(pair[1]);
-}
-
-static void await_auth(struct fixture *f, int channel, enum auth_result result)
-{
-	struct ipc_received m;
-	await_type(f, channel, IPC_AUTH_ANSWER, &m);
-	struct ipc_auth_answer *answer = m.msg;
-	assert_int_equal(answer->result, result);
-	assert_int_equal(answer->account, result == AUTH_OK ? f->account : 0);
-	ipc_received_done(&m);
-}
-
-/* The registry is asked for a session of the account, with its key; it answers `error`. */
-static void answer_open(struct fixture *f, uint32_t error)
-{
-	struct ipc_received m;
-	await_type(f, f->registry, IPC_OPEN, &m);
-	struct ipc_open *open = m.msg;
-	struct secret *key CLEANUP(secret_free) = NULL;
-	assert_int_equal(open->account, f->account);
-	assert_true(str_eq(open->user, STR("anna@example.test")));
-	assert_int_equal(secret_from_memfd(open->master_key, &key), 0);
-	assert_memory_equal(key->bytes, f->master->bytes, SECRET_LEN);
-	struct ipc_registry_done done = {open->request, error};
-	assert_int_equal(ipc_send(f->registry, IPC_REGISTRY_DONE, &done), 0);
-	ipc_received_done(&m);
-}
-
 static void the_right_password_opens_a_session(void **state)
 {
 	struct fixture *f = *state;
@@ -261,7 +59,7 @@ static void the_right_password_opens_a_session(void **state)
 		int channel CLEANUP(fd_close) = gate(f->imap_gatekeeper, "192.0.2.1");
 		ask_auth(channel, users[i], STR(PASSWORD));
 		answer_open(f, 0);
-		await_auth(f, channel, AUTH_OK);
+		expect_auth(f, channel, AUTH_OK);
 	}
 	/* all but the first came out of the cache; a change forgets it */
 	struct secret *cached CLEANUP(secret_free) =
@@ -274,19 +72,19 @@ static void wrong_passwords_and_unknown_users_look_alike(void **state)
 	struct fixture *f = *state;
 	int channel CLEANUP(fd_close) = gate(f->imap_gatekeeper, "192.0.2.1");
 	ask_auth(channel, STR("anna@example.test"), STR("incorrect horse"));
-	await_auth(f, channel, AUTH_WRONG);
+	expect_auth(f, channel, AUTH_WRONG);
 	ask_auth(channel, STR("nobody@example.test"), STR("incorrect horse"));
-	await_auth(f, channel, AUTH_WRONG);
+	expect_auth(f, channel, AUTH_WRONG);
 	/* the third failure was the last that is looked at; the right password does not help */
 	ask_auth(channel, STR("anna+tag@example.test"), STR(PASSWORD));
-	await_auth(f, channel, AUTH_WRONG);
+	expect_auth(f, channel, AUTH_WRONG);
 	ask_auth(channel, STR("anna@example.test"), STR(PASSWORD));
-	await_auth(f, channel, AUTH_SLOW_DOWN);
+	expect_auth(f, channel, AUTH_SLOW_DOWN);
 	/* somebody else is not slowed */
 	int other CLEANUP(fd_close) = gate(f->imap_gatekeeper, "192.0.2.2");
 	ask_auth(other, STR("anna@example.test"), STR(PASSWORD));
 	answer_open(f, 0);
-	await_auth(f, other, AUTH_OK);
+	expect_auth(f, other, AUTH_OK);
 }
 
 /* The same wrong password again: no Argon2id (there is nothing to run it), and no lock-out. */
@@ -296,20 +94,20 @@ static void a_repeated_wrong_password_costs_nothing(void **state)
 	struct works *works = f->d.works;
 	int channel CLEANUP(fd_close) = gate(f->imap_gatekeeper, "192.0.2.1");
 	ask_auth(channel, STR("anna"), STR("incorrect horse"));
-	await_auth(f, channel, AUTH_WRONG);
+	expect_auth(f, channel, AUTH_WRONG);
 	ask_auth(channel, STR("nobody"), STR("incorrect horse"));
-	await_auth(f, channel, AUTH_WRONG);
+	expect_auth(f, channel, AUTH_WRONG);
 	f->d.works = NULL;
 	for (int i = 0; i < 2 * FAILURES; i++) {
 		ask_auth(channel, STR("anna"), STR("incorrect horse"));
-		await_auth(f, channel, AUTH_WRONG);
+		expect_auth(f, channel, AUTH_WRONG);
 		ask_auth(channel, STR("nobody"), STR("incorrect horse"));
-		await_auth(f, channel, AUTH_WRONG);
+		expect_auth(f, channel, AUTH_WRONG);
 	}
 	f->d.works = works;
 	ask_auth(channel, STR("anna"), STR(PASSWORD));
 	answer_open(f, 0);
-	await_auth(f, channel, AUTH_OK);
+	expect_auth(f, channel, AUTH_OK);
 	/* Once it is the right one, it is not known as wrong. */
 	uint8_t slot[SLOT_LEN];
 	assert_int_equal(slot_seal_password(
@@ -318,7 +116,7 @@ static void a_repeated_wrong_password_costs_nothing(void **state)
 	assert_int_equal(database_slot_replace(f->d.db, f->account, SLOT_PASSWORD, slot), 0);
 	ask_auth(channel, STR("anna"), STR("incorrect horse"));
 	answer_open(f, 0);
-	await_auth(f, channel, AUTH_OK);
+	expect_auth(f, channel, AUTH_OK);
 }
 
 static void without_a_registry_it_is_temporary(void **state)
@@ -327,21 +125,21 @@ static void without_a_registry_it_is_temporary(void **state)
 	int channel CLEANUP(fd_close) = gate(f->imap_gatekeeper, "192.0.2.1");
 	ask_auth(channel, STR("anna"), STR(PASSWORD));
 	answer_open(f, ENOENT);
-	await_auth(f, channel, AUTH_TEMPORARY);
+	expect_auth(f, channel, AUTH_TEMPORARY);
 	/* it dies while it is asked */
 	ask_auth(channel, STR("anna"), STR(PASSWORD));
 	struct ipc_received m;
 	await_type(f, f->registry, IPC_OPEN, &m);
 	ipc_received_done(&m);
 	fd_close(&f->registry);
-	await_auth(f, channel, AUTH_TEMPORARY);
+	expect_auth(f, channel, AUTH_TEMPORARY);
 	/* and is not there */
 	ask_auth(channel, STR("anna"), STR(PASSWORD));
-	await_auth(f, channel, AUTH_TEMPORARY);
+	expect_auth(f, channel, AUTH_TEMPORARY);
 	f->registry = connect_registry(f);
 	ask_auth(channel, STR("anna"), STR(PASSWORD));
 	answer_open(f, 0);
-	await_auth(f, channel, AUTH_OK);
+	expect_auth(f, channel, AUTH_OK);
 }
 
 static void a_gate_that_leaves_harms_nobody(void **state)
@@ -498,10 +296,10 @@ static void a_new_password_needs_a_key(void **state)
 	await_done(f, 0, EACCES, "neither");
 	int channel CLEANUP(fd_close) = gate(f->imap_gatekeeper, "192.0.2.1");
 	ask_auth(channel, STR("anna"), STR("second password"));
-	await_auth(f, channel, AUTH_WRONG);
+	expect_auth(f, channel, AUTH_WRONG);
 	ask_auth(channel, STR("anna"), STR("third password"));
 	answer_open(f, 0); /* the same master key as before */
-	await_auth(f, channel, AUTH_OK);
+	expect_auth(f, channel, AUTH_OK);
 }
 
 static void a_changed_password_leaves_the_cache(void **state)
@@ -510,12 +308,12 @@ static void a_changed_password_leaves_the_cache(void **state)
 	int channel CLEANUP(fd_close) = gate(f->imap_gatekeeper, "192.0.2.1");
 	ask_auth(channel, STR("anna"), STR(PASSWORD));
 	answer_open(f, 0);
-	await_auth(f, channel, AUTH_OK);
+	expect_auth(f, channel, AUTH_OK);
 	change_password(f, STR(PASSWORD), STR("second password"));
 	answer_end_sessions(f, 0);
 	await_done(f, 0, 0, "");
 	ask_auth(channel, STR("anna"), STR(PASSWORD));
-	await_auth(f, channel, AUTH_WRONG);
+	expect_auth(f, channel, AUTH_WRONG);
 }
 
 /* Who is signed in is put out; and where that cannot be had, the person is told. */
@@ -547,7 +345,7 @@ static void a_password_changed_while_it_is_checked_is_wrong(void **state)
 		assert_int_equal(loop_once(f->d.loop, 0), 0);
 	assert_int_equal(database_slot_replace(f->d.db, f->account, SLOT_PASSWORD, slot), 0);
 	key_cache_forget(f->d.keys, f->account);
-	await_auth(f, channel, AUTH_WRONG);
+	expect_auth(f, channel, AUTH_WRONG);
 	struct secret *cached CLEANUP(secret_free) =
 	    key_cache_find(f->d.keys, f->account, STR(PASSWORD));
 	assert_null(cached);

@@ -11,7 +11,7 @@
 #include "directory/state.h"
 #include "mail/address.h"
 
-enum { SIGN_INS_PER_GATE = 20, NAME_ARENA_LEN = 16 * 1024 };
+enum { SIGN_INS_PER_GATE = 20 /* without a success */, NAME_ARENA_LEN = 16 * 1024 };
 
 struct gate {
 	struct directory *directory;
@@ -64,6 +64,8 @@ static void sign_in_answer(struct sign_in *s, enum auth_result result)
 	if (s->gate) {
 		struct loop_entry *entry = s->gate->entry;
 		s->gate->sign_in = NULL;
+		if (result == AUTH_OK)
+			s->gate->n_sign_ins = 0;
 		s->gate = NULL;
 		if (loop_send(entry, IPC_AUTH_ANSWER, &answer))
 			log_event(LOG_WARNING, "directory.gate-gone", "connection=%" PRIu64,

@@ -59,7 +59,7 @@ struct tls_connection;
 struct gate_channels {
 	int directory;
 	int keyholder;  /* there from the start where TLS comes before the first word */
-	int gatekeeper; /* IPC_BUDGET, IPC_INTRODUCE; open until somebody is signed in */
+	int gatekeeper; /* IPC_BUDGET, IPC_INTRODUCE; open until somebody is first signed in */
 	int delivery[GATE_DELIVERY_MAX]; /* by worker */
 };
 
@@ -86,6 +86,7 @@ struct gate {
 	uint64_t drains_at_ms;         /* 0: not draining */
 	bool implicit_tls;             /* TLS before the first word */
 	bool interruptible;
+	bool signs_in_anew; /* gate_pump keeps the way to the directory */
 	char tls_name[GATE_TLS_NAME_MAX];
 	char *in; /* received, from in_start to in_end; GATE_IN_MAX bytes once used */
 	size_t in_start;
@@ -157,9 +158,14 @@ struct str gate_tls_name(const struct gate *g);
 /*
  * After sign-in: copies bytes between the peer and `stream` (taken) until either side ends, both
  * ways at once. What is pending goes to the stream first, and before anything else the channels are
- * closed: nothing is left to ask. No deadline: idle time is the session's matter; a peer that does
- * not read for GATE_SEND_MS is left. 0 for an orderly end, else an error as above.
+ * closed: nothing is left to ask, but with `signs_in_anew` the directory. No deadline: idle time is
+ * the session's matter; a peer that does not read for GATE_SEND_MS is left.
+ *
+ * 0 for an orderly end, or an error as above. GATE_GIVEN_BACK: the session is over and the
+ * connection is not (ipc/give_back.h); what it did not use is pending. Where that is more than
+ * GATE_IN_MAX, -ENOBUFS.
  */
+enum { GATE_GIVEN_BACK = 1 };
 int gate_pump(struct gate *g, int stream);
 
 /*

@@ -82,9 +82,10 @@ int imap_gate_read(struct imap_dialogue *d)
 static void capability(struct imap_dialogue *d, const struct imap_command *c)
 {
 	struct gate *g = d->g;
+	struct imap_offer offer = imap_gate_offer(g);
 
 	gate_say(g, STR("* CAPABILITY "));
-	imap_capability_write(imap_gate_stage(g), g->config->message_size, &g->out);
+	imap_capability_write(imap_gate_stage(g), &offer, &g->out);
 	gate_say(g, STR("\r\n"));
 	imap_gate_answer(d, c->tag, "OK", "CAPABILITY done");
 }
@@ -174,18 +175,17 @@ static void run_text(struct imap_dialogue *d)
 static void greet(struct imap_dialogue *d)
 {
 	struct gate *g = d->g;
+	struct imap_offer offer = imap_gate_offer(g);
 
 	gate_say(g, STR("* OK "));
-	imap_capability_code_write(imap_gate_stage(g), g->config->message_size, &g->out);
+	imap_capability_code_write(imap_gate_stage(g), &offer, &g->out);
 	buf_printf(&g->out, " %s ready\r\n", g->config->hostname);
 }
 
+/* Until somebody is signed in, or the end. */
 static void converse(struct imap_dialogue *d)
 {
-	if (d->g->implicit_tls && d->g->tls == NULL)
-		d->broken = gate_start_tls(d->g);
-	if (d->broken == 0)
-		greet(d);
+	d->g->closes_at_ms = clock_ms() + d->g->config->sign_in_timeout * 1000;
 	while (!d->ending && d->broken == 0 && d->stream < 0) {
 		int r = imap_gate_read(d);
 		if (r < 0)
@@ -195,24 +195,54 @@ static void converse(struct imap_dialogue *d)
 	}
 }
 
+static void begin(struct imap_dialogue *d)
+{
+	d->g->closes_at_ms = clock_ms() + d->g->config->sign_in_timeout * 1000;
+	if (d->g->implicit_tls)
+		d->broken = gate_start_tls(d->g);
+	if (d->broken == 0)
+		greet(d);
+}
+
+/* The session's time. True when it gave the connection back (RFC 8437): as at the start, but that
+ * TLS is there and what failed is remembered. */
+static bool serve(struct imap_dialogue *d)
+{
+	d->broken = gate_flush(d->g);
+	if (d->broken != 0)
+		return false;
+	int r = gate_pump(d->g, fd_take(&d->stream));
+	if (r == GATE_GIVEN_BACK) {
+		d->n_errors = d->n_commands = 0;
+		return true;
+	}
+	if (r == -ENOBUFS)
+		end(d, "Too much was sent behind UNAUTHENTICATE");
+	else
+		d->broken = r;
+	d->served = true;
+	return false;
+}
+
 int gate_imap(struct gate *g)
 {
 	const struct imap_limits limits = {.text_len = IMAP_TEXT_LEN_BEFORE_LOGIN_MAX,
 	    .literal_len = IMAP_LITERAL_LEN_BEFORE_LOGIN_MAX};
-	struct imap_dialogue d = {.g = g,
-	    .reader = imap_reader_new(&limits),
-	    .arena = ARENA_MAX(IMAP_GATE_ARENA_MAX),
-	    .stream = -1};
+	struct imap_dialogue d = {.g = g, .arena = ARENA_MAX(IMAP_GATE_ARENA_MAX), .stream = -1};
 
-	g->closes_at_ms = clock_ms() + g->config->sign_in_timeout * 1000;
-	converse(&d);
-	imap_reader_free(d.reader);
-	arena_done(&d.arena);
+	g->signs_in_anew = g->config->sign_in_anew != 0;
+	begin(&d);
+	do {
+		if (!d.reader)
+			d.reader = imap_reader_new(&limits);
+		converse(&d);
+		imap_reader_free(d.reader);
+		d.reader = NULL;
+		arena_done(&d.arena);
+	} while (d.stream >= 0 && serve(&d));
 	int r = d.broken != 0 ? d.broken : gate_flush(g);
-	if (d.stream >= 0 && r == 0)
-		return gate_pump(g, fd_take(&d.stream));
 	fd_close(&d.stream);
-	if (d.broken == 0)
+	if (d.broken == 0 && (d.ending || !d.served))
 		gate_linger(g);
 	return r;
 }

@@ -24,11 +24,18 @@ struct imap_dialogue {
 	struct imap_reader *reader;
 	struct arena arena;
 	struct gate_tries tries;
-	unsigned n_errors, n_commands;
+	unsigned n_errors, n_commands; /* since the connection began, or was given back */
 	bool ending;
-	int broken; /* the connection's error: it can say no more */
-	int stream; /* signed in: the session's end, until it is given to the pump; else -1 */
+	bool served; /* the session had the last word */
+	int broken;  /* the connection's error: it can say no more */
+	int stream;  /* signed in: the session's end, until it is given to the pump; else -1 */
 };
+
+static inline struct imap_offer imap_gate_offer(const struct gate *g)
+{
+	return (struct imap_offer){.append_limit = g->config->message_size,
+	    .unauthenticate = g->config->sign_in_anew != 0};
+}
 
 static inline enum imap_stage imap_gate_stage(const struct gate *g)
 {

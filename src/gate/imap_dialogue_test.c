@@ -1,5 +1,7 @@
 /* IMAP before sign-in. */
+#include "gate/sign_in.h"
 #include "gate/test_world.h"
+#include "ipc/give_back.h"
 
 static void test_before_tls(void **state)
 {
@@ -139,6 +141,117 @@ static void test_no_directory(void **state)
 	finish(&w);
 }
 
+static struct world begin_anew(uint64_t sign_in_anew, uint64_t sign_in_timeout)
+{
+	return begin_as(gate_imap, true, sign_in_timeout, sign_in_anew);
+}
+
+/* What the session does for UNAUTHENTICATE; `rest` is what it has not used. */
+static void give_back(struct world *w, const char *rest)
+{
+	char byte;
+
+	assert_int_equal(give_back_send(w->session, 1000), 0);
+	assert_int_equal(read(w->session, &byte, 1), 0);
+	assert_int_equal(fd_write_all(w->session, str_of_cstr(rest)), 0);
+	fd_close(&w->session);
+}
+
+/* RFC 8437: TLS stays, the next sign-in is asked of the directory, what was sent ahead counts. */
+static void test_unauthenticate(void **state)
+{
+	struct world w = begin_anew(1, 60);
+
+	(void)state;
+	expect(&w, "* OK", "");
+	say(&w, "a LOGIN joe pw\r\n");
+	answer_auth(&w, AUTH_OK);
+	expect(&w, "a OK [CAPABILITY ", " UNAUTHENTICATE ");
+	say(&w, "b UNAUTHENTICATE\r\nc LOGIN ann other\r\n");
+	expect_session_hears(&w, "b UNAUTHENTICATE\r\nc LOGIN ann other\r\n");
+	assert_int_equal(fd_write_all(w.session, STR("b OK Signed out\r\n")), 0);
+	give_back(&w, "c LOGIN ann other\r\n");
+	expect(&w, "b OK Signed out", "");
+	answer_auth(&w, AUTH_OK);
+	assert_string_equal(w.user, "ann");
+	assert_string_equal(w.password, "other");
+	expect(&w, "c OK [CAPABILITY ", "");
+	give_back(&w, "");
+	say(&w, "d SELECT INBOX\r\ne CAPABILITY\r\nf STARTTLS\r\n");
+	expect(&w, "d BAD", "Sign in first");
+	expect(&w, "* CAPABILITY ", "AUTH=PLAIN");
+	expect(&w, "e OK", "");
+	expect(&w, "f BAD TLS is on", "");
+	for (int i = 0; i < GATE_FAILURES_MAX; i++) {
+		say(&w, "g LOGIN joe pw\r\n");
+		answer_auth(&w, AUTH_TEMPORARY);
+		expect(&w, "g NO [UNAVAILABLE]", "");
+	}
+	expect(&w, "* BYE Too many failures", "");
+	expect_end(&w);
+	finish(&w);
+}
+
+/* What failed before a sign-in counts behind it too. */
+static void test_failures_are_remembered(void **state)
+{
+	struct world w = begin_anew(1, 60);
+
+	(void)state;
+	expect(&w, "* OK", "");
+	for (int i = 1; i < GATE_FAILURES_MAX; i++) {
+		say(&w, "a LOGIN joe pw\r\n");
+		answer_auth(&w, AUTH_TEMPORARY);
+		expect(&w, "a NO", "");
+		say(&w, "b LOGIN joe pw\r\n");
+		answer_auth(&w, AUTH_OK);
+		expect(&w, "b OK", "");
+		give_back(&w, "");
+	}
+	say(&w, "c LOGIN joe pw\r\n");
+	answer_auth(&w, AUTH_SLOW_DOWN);
+	expect(&w, "c NO [LIMIT]", "");
+	expect(&w, "* BYE Too many failures", "");
+	expect_end(&w);
+	finish(&w);
+}
+
+/* The time without a sign-in begins anew, and ends. */
+static void test_time_after_unauthenticate(void **state)
+{
+	struct world w = begin_anew(1, 2);
+
+	(void)state;
+	expect(&w, "* OK", "");
+	say(&w, "a LOGIN joe pw\r\n");
+	answer_auth(&w, AUTH_OK);
+	expect(&w, "a OK", "");
+	usleep(2200000); /* signed in there is none */
+	uint64_t began = clock_ms();
+	give_back(&w, "");
+	expect(&w, "* BYE Autologout", "");
+	assert_in_range(clock_ms() - began, 1900, 10000);
+	expect_end(&w);
+	finish(&w);
+}
+
+/* Switched off (RFC 8437 §8): not announced, the directory is out of reach, a session cannot. */
+static void test_no_unauthenticate(void **state)
+{
+	struct world w = begin_anew(0, 60);
+	char byte;
+
+	(void)state;
+	expect(&w, "* OK", "");
+	say(&w, "a LOGIN joe pw\r\n");
+	answer_auth(&w, AUTH_OK);
+	expect(&w, "a OK [CAPABILITY ", " APPENDLIMIT=1000");
+	assert_int_equal(read(w.directory, &byte, 1), 0);
+	assert_int_equal(give_back_send(w.session, 1000), 0);
+	expect_end(&w);
+	finish(&w);
+}
+
 static void test_errors(void **state)
 {
 	struct world w = begin(gate_imap, false);
@@ -165,6 +278,10 @@ int main(void)
 	    cmocka_unit_test(test_authenticate),
 	    cmocka_unit_test(test_failures),
 	    cmocka_unit_test(test_no_directory),
+	    cmocka_unit_test(test_unauthenticate),
+	    cmocka_unit_test(test_failures_are_remembered),
+	    cmocka_unit_test(test_time_after_unauthenticate),
+	    cmocka_unit_test(test_no_unauthenticate),
 	    cmocka_unit_test(test_errors),
 	};
 

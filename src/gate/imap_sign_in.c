@@ -20,6 +20,7 @@ static void answer_failure(struct imap_dialogue *d, struct str tag, enum auth_re
 static void sign_in(struct imap_dialogue *d, struct str tag, struct str user, struct str password)
 {
 	struct gate *g = d->g;
+	struct imap_offer offer = imap_gate_offer(g);
 	enum auth_result result =
 	    gate_sign_in(g, &d->tries, SESSION_IMAP, user, password, &d->stream);
 
@@ -28,7 +29,7 @@ static void sign_in(struct imap_dialogue *d, struct str tag, struct str user, st
 		return;
 	}
 	buf_printf(&g->out, "%.*s OK ", STR_FMT(tag));
-	imap_capability_code_write(IMAP_STAGE_SIGNED_IN, g->config->message_size, &g->out);
+	imap_capability_code_write(IMAP_STAGE_SIGNED_IN, &offer, &g->out);
 	gate_say(g, STR(" Signed in\r\n"));
 }
 

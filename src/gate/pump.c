@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "ipc/give_back.h"
 #include "tls/server.h"
 
 enum {
@@ -143,23 +144,30 @@ static int from_peer(struct pump *p)
 	}
 }
 
-/* From the session to the peer: 0, -ENODATA at the session's end, or what sending gave. */
+/*
+ * From the session to the peer: 0, -ENODATA at the session's end, GATE_GIVEN_BACK, or what sending
+ * gave.
+ */
 static int from_session(struct pump *p)
 {
 	char small[PUMP_SMALL];
 	char *to = small;
-	ssize_t n = recv(p->stream, small, sizeof small, MSG_DONTWAIT);
+	bool given_back = false;
+	ssize_t n = give_back_recv(p->stream, small, sizeof small, &given_back);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (n == 0)
+		return n == -EAGAIN || n == -EINTR ? 0 : (int)n;
+	if (n == 0 && !given_back)
 		return -ENODATA;
 	size_t len = (size_t)n;
-	if (len == sizeof small) {
+	if (len == sizeof small && !given_back) {
 		to = memcpy(buffer_of(p), small, len);
-		n = recv(p->stream, to + len, PUMP_BUFFER - len, MSG_DONTWAIT);
+		n = give_back_recv(p->stream, to + len, PUMP_BUFFER - len, &given_back);
+		if (n < 0 && n != -EAGAIN && n != -EINTR)
+			return (int)n;
 		len += n > 0 ? (size_t)n : 0;
 	}
-	return gate_send(p->g, str_of(to, len));
+	int r = gate_send(p->g, str_of(to, len));
+	return r == 0 && given_back ? GATE_GIVEN_BACK : r;
 }
 
 /* How long the next wait may last: -1 for ever, 0 when the time is over. */
@@ -214,10 +222,69 @@ static int round_of(struct pump *p)
 	return r;
 }
 
+/* Adds to what is pending. */
+static int keep(struct gate *g, struct str s)
+{
+	if (s.len > GATE_IN_MAX - g->in_end)
+		return -ENOBUFS;
+	memcpy(g->in + g->in_end, s.p, s.len);
+	g->in_end += s.len;
+	return 0;
+}
+
+/* What the session sends back, to its end, then what was still held for it: the order in which the
+ * peer sent it. */
+static int take_back(struct pump *p)
+{
+	struct gate *g = p->g;
+	uint64_t until = clock_ms() + PUMP_END_MS;
+	if (shutdown(p->stream, SHUT_WR) < 0)
+		return -errno;
+	g->in = malloc(GATE_IN_MAX);
+	assert(g->in);
+	for (;;) {
+		char *to = buffer_of(p);
+		ssize_t n = recv(p->stream, to, PUMP_BUFFER, MSG_DONTWAIT);
+		int r = n > 0 ? keep(g, str_of(to, (size_t)n)) : 0;
+		if (r < 0)
+			return r;
+		if (n == 0)
+			break;
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		uint64_t now = clock_ms();
+		if (now >= until)
+			return -ETIMEDOUT;
+		struct pollfd ready = {.fd = p->stream, .events = POLLIN};
+		if (poll(&ready, 1, (int)(until - now)) < 0 && errno != EINTR)
+			return -errno;
+	}
+	return p->held ? keep(g, str_of(p->held + p->held_start, p->held_end - p->held_start)) : 0;
+}
+
+/* A broken session could give back where nobody can sign in anew, or after the peer's end. */
+static int given_back(struct pump *p)
+{
+	if (!p->g->signs_in_anew)
+		return -EBADMSG;
+	if (p->peer_ended)
+		return 0;
+	int r = take_back(p);
+	return r < 0 ? r : GATE_GIVEN_BACK;
+}
+
+static void close_channels(struct gate *g)
+{
+	int directory CLEANUP(fd_close) = fd_take(&g->channels.directory);
+	gate_close_channels(&g->channels);
+	if (g->signs_in_anew)
+		g->channels.directory = fd_take(&directory);
+}
+
 int gate_pump(struct gate *g, int stream)
 {
 	struct pump p = {.g = g, .stream = stream};
-	gate_close_channels(&g->channels);
+	close_channels(g);
 	/* Buffers come from mmap and go back when they are freed. */
 	mallopt(M_MMAP_THRESHOLD, PUMP_BUFFER / 2);
 	int r = gate_flush(g);
@@ -233,6 +300,8 @@ int gate_pump(struct gate *g, int stream)
 		r = from_peer(&p);
 	while (r == 0)
 		r = round_of(&p);
+	if (r == GATE_GIVEN_BACK)
+		r = given_back(&p);
 	done(&p);
 	return r == -ENODATA || r == -EPIPE ? 0 : r;
 }

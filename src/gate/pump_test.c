@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "gate/gate.h"
+#include "ipc/give_back.h"
 
 struct pair {
 	int peer, session, drain, gatekeeper;
@@ -23,7 +24,7 @@ struct pair {
 };
 
 /* A pump in a child; `early` was pending when it began. */
-static struct pair start(struct str early)
+static struct pair start_with(struct str early, bool anew)
 {
 	static const struct config config;
 	int a[2], b[2], drain[2], gatekeeper[2];
@@ -43,12 +44,20 @@ static struct pair start(struct str early)
 		gate_init(&g, a[1], &config);
 		g.drain = drain[0];
 		g.channels.gatekeeper = gatekeeper[1];
+		g.signs_in_anew = anew;
 		int r = early.len > 0 ? gate_fill(&g) : 0;
 		gate_say(&g, STR("ready"));
 		if (r == 0)
 			r = gate_pump(&g, b[1]);
+		/* What is pending then is shown to the peer. */
+		if (r == GATE_GIVEN_BACK && gate_send(&g, gate_pending(&g)) < 0)
+			_exit(1);
 		gate_done(&g);
-		_exit(r == 0 ? 0 : r == -ETIMEDOUT ? 2 : 1);
+		_exit(r == 0                 ? 0
+		      : r == -ETIMEDOUT      ? 2
+		      : r == GATE_GIVEN_BACK ? 3
+		      : r == -ENOBUFS        ? 4
+		                             : 1);
 	}
 	close(a[1]);
 	close(b[1]);
@@ -57,6 +66,11 @@ static struct pair start(struct str early)
 	char ready[5];
 	assert_int_equal(fd_read_all(a[0], ready, sizeof ready), 0);
 	return (struct pair){a[0], b[0], drain[1], gatekeeper[0], pid};
+}
+
+static struct pair start(struct str early)
+{
+	return start_with(early, false);
 }
 
 static int status_of(struct pair *p)
@@ -190,6 +204,89 @@ static void draining_ends_it_in_time(void **state)
 	assert_int_equal(status_of(&p), 2);
 }
 
+/* The session's part: reads what is still there to its end. */
+static void read_to_end(int fd, char *got, size_t len)
+{
+	assert_int_equal(fd_read_all(fd, got, len), 0);
+	assert_end(fd);
+}
+
+static void given_back(void **state)
+{
+	char rest[6];
+	(void)state;
+	struct pair p = start_with(STR(""), true);
+	assert_end(p.gatekeeper);
+	assert_int_equal(fd_write_all(p.peer, STR("behind")), 0);
+	assert_int_equal(fd_write_all(p.session, STR("a OK")), 0);
+	assert_arrives(p.peer, "a OK");
+	usleep(50000); /* so that it is on its way to the session */
+	assert_int_equal(give_back_send(p.session, 1000), 0);
+	read_to_end(p.session, rest, sizeof rest);
+	assert_memory_equal(rest, "behind", sizeof rest);
+	assert_int_equal(fd_write_all(p.session, str_of(rest, sizeof rest)), 0);
+	fd_close(&p.session);
+	assert_arrives(p.peer, "behind");
+	assert_int_equal(status_of(&p), 3);
+}
+
+/* What the session had not taken stands behind what it had, and what it read first. */
+static void given_back_in_order(void **state)
+{
+	enum { LEN = GATE_IN_MAX };
+	static char got[LEN];
+	size_t sent = 0, none = 0, len = 0;
+	(void)state;
+	struct pair p = start_with(STR(""), true);
+	while (sent < LEN)
+		move(p.peer, true, &sent, &none, LEN);
+	usleep(100000);
+	assert_int_equal(fd_read_all(p.session, got, 1000), 0);
+	assert_int_equal(give_back_send(p.session, 1000), 0);
+	for (ssize_t n = 1; n > 0; len += (size_t)n) {
+		n = read(p.session, got + 1000 + len, LEN - 1000 - len);
+		assert_true(n >= 0);
+	}
+	assert_int_equal(fd_write_all(p.session, str_of(got, 1000 + len)), 0);
+	fd_close(&p.session);
+	assert_int_equal(fd_read_all(p.peer, got, LEN), 0);
+	for (size_t i = 0; i < LEN; i++)
+		assert_int_equal(got[i], byte_at(i, true));
+	assert_int_equal(status_of(&p), 3);
+}
+
+static void too_much_given_back(void **state)
+{
+	static char much[GATE_IN_MAX + 1];
+	(void)state;
+	struct pair p = start_with(STR(""), true);
+	assert_int_equal(give_back_send(p.session, 1000), 0);
+	assert_end(p.session);
+	(void)!fd_write_all(p.session, str_of(much, sizeof much));
+	fd_close(&p.session);
+	assert_int_equal(status_of(&p), 4);
+}
+
+/* A broken session gives back what cannot be used, or never ends: the connection ends. */
+static void given_back_amiss(void **state)
+{
+	(void)state;
+	struct pair p = start(STR(""));
+	assert_int_equal(give_back_send(p.session, 1000), 0);
+	assert_int_equal(status_of(&p), 1);
+	p = start_with(STR(""), true);
+	shutdown(p.peer, SHUT_WR);
+	assert_end(p.session);
+	assert_int_equal(give_back_send(p.session, 1000), 0);
+	assert_int_equal(status_of(&p), 0);
+	p = start_with(STR(""), true);
+	uint64_t began = clock_ms();
+	assert_int_equal(give_back_send(p.session, 1000), 0);
+	assert_end(p.peer);
+	assert_in_range(clock_ms() - began, 9000, 15000);
+	assert_int_equal(status_of(&p), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +295,10 @@ int main(void)
 	    cmocka_unit_test(much_both_ways_at_once),
 	    cmocka_unit_test(session_that_does_not_read_is_heard),
 	    cmocka_unit_test(draining_ends_it_in_time),
+	    cmocka_unit_test(given_back),
+	    cmocka_unit_test(given_back_in_order),
+	    cmocka_unit_test(too_much_given_back),
+	    cmocka_unit_test(given_back_amiss),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,8 +87,8 @@ static inline void start_tls(struct world *w)
 	assert_int_equal(SSL_connect(w->ssl), 1);
 }
 
-static inline struct world begin_within(
-    int (*dialogue)(struct gate *g), bool implicit_tls, uint64_t sign_in_timeout)
+static inline struct world begin_as(int (*dialogue)(struct gate *g), bool implicit_tls,
+    uint64_t sign_in_timeout, uint64_t sign_in_anew)
 {
 	struct world w = {
 	    .key = BUF_MAX(PEM_MAX), .directory = -1, .session = -1, .dialogue = dialogue};
@@ -100,11 +100,18 @@ static inline struct world begin_within(
 	snprintf(w.config.hostname, sizeof(w.config.hostname), "mail.example.test");
 	w.config.message_size = 1000;
 	w.config.sign_in_timeout = sign_in_timeout;
+	w.config.sign_in_anew = sign_in_anew;
 	w.ctx = SSL_CTX_new(TLS_client_method());
 	start_gate(&w, implicit_tls);
 	if (implicit_tls)
 		start_tls(&w);
 	return w;
+}
+
+static inline struct world begin_within(
+    int (*dialogue)(struct gate *g), bool implicit_tls, uint64_t sign_in_timeout)
+{
+	return begin_as(dialogue, implicit_tls, sign_in_timeout, 0);
 }
 
 static inline struct world begin(int (*dialogue)(struct gate *g), bool implicit_tls)

@@ -64,7 +64,7 @@ static const struct {
     {STR_INIT("LIST-MYRIGHTS"), IMAP_STAGE_SIGNED_IN},
 };
 
-void imap_capability_write(enum imap_stage stage, uint64_t append_limit, struct buf *out)
+void imap_capability_write(enum imap_stage stage, const struct imap_offer *offer, struct buf *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++) {
 		if ((capabilities[i].stages & stage) == 0)
@@ -72,13 +72,16 @@ void imap_capability_write(enum imap_stage stage, uint64_t append_limit, struct 
 		buf_add(out, capabilities[i].name);
 		buf_add_c(out, ' ');
 	}
+	if (stage == IMAP_STAGE_SIGNED_IN && offer->unauthenticate)
+		buf_add(out, STR("UNAUTHENTICATE "));
 	buf_add(out, STR("APPENDLIMIT="));
-	buf_add_u64(out, append_limit);
+	buf_add_u64(out, offer->append_limit);
 }
 
-void imap_capability_code_write(enum imap_stage stage, uint64_t append_limit, struct buf *out)
+void imap_capability_code_write(
+    enum imap_stage stage, const struct imap_offer *offer, struct buf *out)
 {
 	buf_add(out, STR("[CAPABILITY "));
-	imap_capability_write(stage, append_limit, out);
+	imap_capability_write(stage, offer, out);
 	buf_add_c(out, ']');
 }

@@ -5,6 +5,7 @@
 #ifndef IMAP_CAPABILITY_H
 #define IMAP_CAPABILITY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -15,10 +16,17 @@ enum imap_stage {
 	IMAP_STAGE_SIGNED_IN = 4,
 };
 
-/* Appends "IMAP4rev1 IMAP4rev2 …"; `append_limit` goes into APPENDLIMIT=n (RFC 7889). */
-void imap_capability_write(enum imap_stage stage, uint64_t append_limit, struct buf *out);
+/* What the configuration decides. */
+struct imap_offer {
+	uint64_t append_limit; /* APPENDLIMIT=n (RFC 7889) */
+	bool unauthenticate;   /* RFC 8437 */
+};
+
+/* Appends "IMAP4rev1 IMAP4rev2 …". */
+void imap_capability_write(enum imap_stage stage, const struct imap_offer *offer, struct buf *out);
 
 /* "OK" text of the greeting and of sign-in has them in "[CAPABILITY …]". */
-void imap_capability_code_write(enum imap_stage stage, uint64_t append_limit, struct buf *out);
+void imap_capability_code_write(
+    enum imap_stage stage, const struct imap_offer *offer, struct buf *out);
 
 #endif

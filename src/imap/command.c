@@ -55,6 +55,7 @@ static const struct syntax syntaxes[N_IMAP_COMMANDS] = {
     [IMAP_GETACL] = {STR_INIT("GETACL"), false, imap_parse_name},
     [IMAP_LISTRIGHTS] = {STR_INIT("LISTRIGHTS"), false, imap_parse_name_and_identifier},
     [IMAP_MYRIGHTS] = {STR_INIT("MYRIGHTS"), false, imap_parse_name},
+    [IMAP_UNAUTHENTICATE] = {STR_INIT("UNAUTHENTICATE"), false, NULL},
 };
 
 struct str imap_command_name(enum imap_command_id id)

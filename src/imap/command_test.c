@@ -364,14 +364,23 @@ static void test_capabilities(void **state)
 	struct buf out CLEANUP(buf_done) = BUF_MAX(2000);
 
 	(void)state;
-	imap_capability_write(IMAP_STAGE_PLAIN, 10, &out);
+	struct imap_offer offer = {.append_limit = 10, .unauthenticate = true};
+	imap_capability_write(IMAP_STAGE_PLAIN, &offer, &out);
 	assert_true(str_find(buf_str(&out), STR("LOGINDISABLED")) < out.len);
 	assert_true(str_find(buf_str(&out), STR("AUTH=")) == out.len);
 	buf_clear(&out);
-	imap_capability_write(IMAP_STAGE_TLS, 10, &out);
+	imap_capability_write(IMAP_STAGE_TLS, &offer, &out);
 	assert_true(str_find(buf_str(&out), STR("AUTH=PLAIN")) < out.len);
 	assert_true(str_find(buf_str(&out), STR("STARTTLS")) == out.len);
 	assert_true(str_ends(buf_str(&out), STR(" APPENDLIMIT=10")));
+	assert_true(str_find(buf_str(&out), STR("UNAUTHENTICATE")) == out.len);
+	buf_clear(&out);
+	imap_capability_write(IMAP_STAGE_SIGNED_IN, &offer, &out);
+	assert_true(str_ends(buf_str(&out), STR(" UNAUTHENTICATE APPENDLIMIT=10")));
+	offer.unauthenticate = false;
+	buf_clear(&out);
+	imap_capability_write(IMAP_STAGE_SIGNED_IN, &offer, &out);
+	assert_true(str_find(buf_str(&out), STR("UNAUTHENTICATE")) == out.len);
 }
 
 static void test_order_tree(void **state)

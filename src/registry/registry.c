@@ -247,6 +247,7 @@ static _Noreturn void be_session(
 	    .message_size = r->config->message_size,
 	    .timeout_s =
 	        open->protocol == SESSION_POP3 ? r->config->pop3_timeout : r->config->imap_timeout,
+	    .sign_in_anew = r->config->sign_in_anew != 0,
 	};
 	const int keep[] = {open->master_key, open->stream, channel};
 
@@ -310,6 +311,11 @@ static int open_account(
 		return -ESHUTDOWN;
 	if (sessions_count_all(r->sessions) >= r->config->connections ||
 	    sessions_count_of(r->sessions, open->account) >= REGISTRY_SESSIONS_PER_ACCOUNT_MAX)
+		return -EUSERS;
+	/* Those of `gatepost verify` have no connection. */
+	if (open->protocol != SESSION_VERIFY &&
+	    sessions_count_connection(r->sessions, open->connection) >=
+	        REGISTRY_SESSIONS_PER_CONNECTION_MAX)
 		return -EUSERS;
 	account_folder_name(open->account, name);
 	int folder CLEANUP(fd_close) =

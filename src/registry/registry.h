@@ -11,8 +11,9 @@
  * It reads no byte of a client or of the mail, and never waits: small, single-threaded and quick
  * to fork. It holds all account folders open to itself; what lies in them is sealed.
  *
- * Limits: REGISTRY_SESSIONS_PER_ACCOUNT_MAX sessions of one account, as many in all as the
- * configuration allows connections.
+ * Limits: REGISTRY_SESSIONS_PER_ACCOUNT_MAX sessions of one account,
+ * REGISTRY_SESSIONS_PER_CONNECTION_MAX of one connection, as many in all as the configuration
+ * allows connections.
  *
  * Faults: a session that dies by a signal (its filter, a crash) is an alarm in the ledger with its
  * account; a session whose message is not allowed loses its channel, and so ends.
@@ -22,7 +23,12 @@
 
 #include "sandbox/role.h"
 
-enum { REGISTRY_SESSIONS_PER_ACCOUNT_MAX = 200, REGISTRY_READY_MS = 300 };
+enum {
+	REGISTRY_SESSIONS_PER_ACCOUNT_MAX = 200,
+	REGISTRY_READY_MS = 300,
+	/* One lives, and the one before it may not be gone yet (RFC 8437). */
+	REGISTRY_SESSIONS_PER_CONNECTION_MAX = 2,
+};
 
 int registry_main(struct role_start *start);
 

@@ -38,6 +38,7 @@ struct world {
 	pid_t registry;
 	int supervisor, directory, delivery, ledger; /* our ends */
 	uint64_t request;
+	uint64_t connection; /* of the next session; 0: each has its own */
 	struct secret *master[3];
 };
 
@@ -171,7 +172,7 @@ static int open_session(struct world *w, uint64_t account, uint32_t *ret_error)
 	assert_int_equal(secret_to_memfd(w->master[account], &key), 0);
 	const struct ipc_open message = {.request = ++w->request,
 	    .account = account,
-	    .connection = w->request,
+	    .connection = w->connection != 0 ? w->connection : w->request,
 	    .protocol = SESSION_IMAP,
 	    .peer = STR("192.0.2.1"),
 	    .user = STR("somebody"),
@@ -363,6 +364,38 @@ static pid_t session_of(const struct world *w)
 }
 
 /* A session that dies by a signal is an alarm with its account and peer; the registry lives on. */
+/* A gate that signs in anew, and never lets go of the sessions before (RFC 8437). */
+static void test_limit_of_a_connection(void **state)
+{
+	struct world w = begin();
+	int streams[REGISTRY_SESSIONS_PER_CONNECTION_MAX];
+	uint32_t error;
+
+	(void)state;
+	assert_int_equal(create_account(&w, 1), 0);
+	w.connection = 1234567;
+	for (size_t i = 0; i < ARRAY_LEN(streams); i++)
+		streams[i] = must_open(&w, 1);
+	assert_int_equal(open_session(&w, 1, &error), -1);
+	assert_int_equal(error, EUSERS);
+	w.connection = 0;
+	int other = must_open(&w, 1);
+	for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
+		shutdown(streams[i], SHUT_WR);
+		expect_end(streams[i]);
+	}
+	w.connection = 1234567;
+	error = EUSERS;
+	for (int tries = 0; error == EUSERS && tries < 500; tries++) {
+		streams[0] = open_session(&w, 1, &error);
+		usleep(10000);
+	}
+	assert_int_equal(error, 0);
+	close(streams[0]);
+	close(other);
+	finish(&w);
+}
+
 static void test_crash(void **state)
 {
 	struct world w = begin();
@@ -466,6 +499,7 @@ int main(void)
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_limit_and_wrong_key),
 	    cmocka_unit_test(test_not_ready),
+	    cmocka_unit_test(test_limit_of_a_connection),
 	    cmocka_unit_test(test_crash),
 	    cmocka_unit_test(test_drain),
 	};

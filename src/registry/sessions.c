@@ -97,6 +97,16 @@ size_t sessions_count_of(const struct sessions *s, uint64_t account)
 	return count_of(s->buckets[account % BUCKETS], account) + count_of(s->dying, account);
 }
 
+size_t sessions_count_connection(const struct sessions *s, uint64_t connection)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (const struct session *at = s->buckets[i]; at != NULL; at = at->next)
+			n += at->connection == connection;
+	return n;
+}
+
 void sessions_each_of(
     struct sessions *s, uint64_t account, void (*fn)(struct session *session, void *ctx), void *ctx)
 {

@@ -45,6 +45,8 @@ size_t sessions_count_dying(const struct sessions *s);
  * takes its place. */
 size_t sessions_count_all(const struct sessions *s);
 size_t sessions_count_of(const struct sessions *s, uint64_t account);
+/* The living ones of a connection. */
+size_t sessions_count_connection(const struct sessions *s, uint64_t connection);
 
 /* Calls `fn` for each living session of an account; of all accounts. `fn` may not add or end. */
 void sessions_each_of(struct sessions *s, uint64_t account,

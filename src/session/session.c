@@ -74,6 +74,7 @@ static int serve_imap(
 	imap_session_init(&s, store, stream, registry, start->message_size);
 	s.subject = (struct subject){.user = buf_str(&user), .is_owner = true};
 	s.timeout_ms = start->timeout_s * 1000;
+	s.may_unauthenticate = start->sign_in_anew;
 	int r = imap_session_run(&s);
 	imap_session_done(&s);
 	return r;

@@ -11,6 +11,7 @@
 #ifndef SESSION_SESSION_H
 #define SESSION_SESSION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -26,6 +27,7 @@ struct session_start {
 	int registry;          /* channel for IPC_CHANGED, both ways; taken */
 	uint64_t message_size; /* limit of an appended message */
 	uint64_t timeout_s;    /* without a command */
+	bool sign_in_anew;     /* UNAUTHENTICATE is allowed */
 };
 
 /* Sets up libraries, in the registry before its sandbox. */

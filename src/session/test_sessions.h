@@ -63,7 +63,8 @@ static inline void test_client_start(
 		    .stream = stream[1],
 		    .registry = registry[1],
 		    .message_size = TEST_MESSAGE_MAX,
-		    .timeout_s = t->timeout_s};
+		    .timeout_s = t->timeout_s,
+		    .sign_in_anew = true};
 		close(stream[0]);
 		close(registry[0]);
 		/* Or the others would not be seen to hang up. */

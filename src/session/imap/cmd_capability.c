@@ -3,9 +3,12 @@
 
 struct imap_result imap_cmd_capability(struct imap_session *s, const struct imap_command *c)
 {
+	const struct imap_offer offer = {
+	    .append_limit = s->append_limit, .unauthenticate = s->may_unauthenticate};
+
 	(void)c;
 	buf_add(&s->out.buf, STR("* CAPABILITY "));
-	imap_capability_write(IMAP_STAGE_SIGNED_IN, s->append_limit, &s->out.buf);
+	imap_capability_write(IMAP_STAGE_SIGNED_IN, &offer, &s->out.buf);
 	buf_add(&s->out.buf, STR("\r\n"));
 	return IMAP_RESULT_OK("CAPABILITY done");
 }

@@ -36,6 +36,7 @@ static const struct imap_handler handlers[N_IMAP_COMMANDS] = {
     [IMAP_GETACL] = {imap_cmd_getacl, ANY, false, false},
     [IMAP_LISTRIGHTS] = {imap_cmd_listrights, ANY, false, false},
     [IMAP_MYRIGHTS] = {imap_cmd_myrights, ANY, false, false},
+    [IMAP_UNAUTHENTICATE] = {imap_cmd_unauthenticate, ANY, false, true},
     [IMAP_ESEARCH] = {imap_cmd_esearch, ANY, true, false},
     [IMAP_SORT] = {imap_cmd_sort, IMAP_SELECTED, true, false},
     [IMAP_THREAD] = {imap_cmd_thread, IMAP_SELECTED, true, false},

@@ -43,6 +43,7 @@ IMAP_CMD(getquotaroot);
 IMAP_CMD(setquota);
 IMAP_CMD(getmetadata);
 IMAP_CMD(setmetadata);
+IMAP_CMD(unauthenticate);
 
 /* cmd_status.c, for LIST RETURN (STATUS …): "* STATUS name (…)" */
 void imap_status_write(
@@ -57,6 +58,8 @@ struct str imap_special_use_name(enum store_special_use use);
 /* cmd_fetch.c, for NOTIFY: these items and the UIDs of the messages from position `first` on. */
 MUST_USE int imap_fetch_new(
     struct imap_session *s, const struct imap_fetch_items *items, size_t first);
+/* cmd_unauthenticate.c: behind the tagged OK, all of it sent: the rest goes back to the gate. */
+MUST_USE int imap_give_back(struct imap_session *s);
 /* cmd_expunge.c, for CLOSE */
 MUST_USE int imap_expunge_all(struct imap_session *s);
 

@@ -13,11 +13,16 @@ enum {
 	RAW_WINDOW_BITS = -15, /* RFC 4978 §4: 32 KB, no header, no checksum */
 	LEVEL = 3,             /* text shrinks nearly as much as with 6, in half the time */
 	MEMORY_LEVEL = 7,
+	/* Of data_type, as inflate leaves it (zlib.h). */
+	BETWEEN_BLOCKS = 128,
+	BITS_LEFT = 7,
 };
 
 struct imap_compression {
 	z_stream in, out;
 	bool in_ended; /* the client's last block */
+	bool blank;    /* no text since the block began */
+	bool flushed;  /* what came so far ends with a block without text, at a byte */
 	bool has_out;
 	unsigned char input[COMPRESSION_INPUT_LEN];
 };
@@ -33,6 +38,7 @@ struct imap_compression *imap_compression_new(struct str pending)
 		memcpy(c->input, pending.p, pending.len);
 	c->in.next_in = c->input;
 	c->in.avail_in = (unsigned)pending.len;
+	c->blank = true;
 	return c;
 }
 
@@ -58,9 +64,14 @@ static int unpack(struct imap_compression *c, char *to, size_t len, size_t *ret_
 	c->in.next_out = (unsigned char *)to;
 	c->in.avail_out = (unsigned)num_min(len, INT_MAX);
 	unsigned room = c->in.avail_out;
-	int r = inflate(&c->in, Z_SYNC_FLUSH);
+	int r =
+	    inflate(&c->in, Z_BLOCK); /* or it would go on into what is not compressed any more */
 
 	*ret_len = room - c->in.avail_out;
+	bool between = (c->in.data_type & BETWEEN_BLOCKS) != 0;
+	c->blank = c->blank && *ret_len == 0;
+	c->flushed = between && c->blank && (c->in.data_type & BITS_LEFT) == 0;
+	c->blank = c->blank || between;
 	c->in_ended = r == Z_STREAM_END;
 	return r == Z_OK || r == Z_BUF_ERROR || r == Z_STREAM_END ? 0 : -EPROTO;
 }
@@ -103,6 +114,21 @@ int imap_compression_read(struct imap_compression *c, int fd, char *to, size_t l
 		if (r < 0)
 			return r;
 	}
+}
+
+int imap_compression_end(struct imap_compression *c, int fd, struct str *ret_rest)
+{
+	while (!c->in_ended && !c->flushed) {
+		char none;
+		size_t n = 0;
+		int r = c->in.avail_in > 0 ? unpack(c, &none, 1, &n) : refill(c, fd);
+		if (r < 0)
+			return r;
+		if (n > 0)
+			return -EPROTO;
+	}
+	*ret_rest = str_of((const char *)c->in.next_in, c->in.avail_in);
+	return 0;
 }
 
 static void begin_out(struct imap_compression *c)

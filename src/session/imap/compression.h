@@ -40,6 +40,13 @@ MUST_USE int imap_compression_read(
     struct imap_compression *c, int fd, char *to, size_t len, size_t *ret_len);
 
 /*
+ * The client says nothing more that is compressed (RFC 8437 §4.1). Reads on to where its last block
+ * ends, or its last flush, an empty block at a byte: 0 and what was read behind it, borrowed;
+ * -EAGAIN that has not come yet; -EPROTO there is more text; -ENODATA or -errno.
+ */
+MUST_USE int imap_compression_end(struct imap_compression *c, int fd, struct str *ret_rest);
+
+/*
  * Compresses all of `s` and passes it on in pieces, to the last byte (a flush that the receiver can
  * unpack at once: RFC 4978 §4). 0, or what `write` gave.
  */

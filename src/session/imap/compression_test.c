@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -184,6 +185,96 @@ static void test_empty_blocks(void **state)
 	imap_compression_free(c);
 }
 
+/* Unpacks the command, then finds where its compression ends; what comes comes by bytes. */
+static void expect_end(struct str packed, const char *text, const char *rest_expected)
+{
+	struct imap_compression *c = imap_compression_new(STR(""));
+	struct buf got CLEANUP(buf_done) = BUF_MAX(1000);
+	struct buf rest CLEANUP(buf_done) = BUF_MAX(1000);
+	struct str command = str_of_cstr(text), behind = {NULL, 0};
+	int pair[2], r = -EAGAIN;
+	size_t at = 0;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	while (r == -EAGAIN) {
+		char to[100];
+		size_t n = 0;
+		if (at < packed.len)
+			assert_int_equal(fd_write_all(pair[0], str_of(packed.p + at++, 1)), 0);
+		if (got.len < command.len) {
+			if (imap_compression_read(c, pair[1], to, sizeof(to), &n) == 0)
+				buf_add(&got, str_of(to, n));
+		} else {
+			r = imap_compression_end(c, pair[1], &behind);
+		}
+	}
+	assert_true(str_eq(buf_str(&got), command));
+	assert_int_equal(r, 0);
+	buf_add(&rest, behind);
+	buf_add(&rest, str_from(packed, at));
+	assert_true(str_eq(buf_str(&rest), str_of_cstr(rest_expected)));
+	close(pair[0]);
+	close(pair[1]);
+	imap_compression_free(c);
+}
+
+/* The same with all of it there at once. */
+static void expect_end_at_once(struct str packed, const char *text, const char *rest_expected)
+{
+	struct imap_compression *c = imap_compression_new(packed);
+	char to[100];
+	size_t n = 0;
+	struct str rest = {NULL, 0};
+
+	assert_int_equal(imap_compression_read(c, -1, to, strlen(text), &n), 0);
+	assert_true(str_eq(str_of(to, n), str_of_cstr(text)));
+	int r = imap_compression_end(c, -1, &rest);
+	assert_int_equal(r, rest_expected == NULL ? -EPROTO : 0);
+	if (rest_expected != NULL)
+		assert_true(str_eq(rest, str_of_cstr(rest_expected)));
+	imap_compression_free(c);
+}
+
+static void pack_with(const char *text, int flush, struct buf *packed)
+{
+	z_stream z = {0};
+	unsigned char out[200];
+
+	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_in = (unsigned char *)(uintptr_t)text;
+	z.avail_in = (unsigned)strlen(text);
+	z.next_out = out;
+	z.avail_out = sizeof(out);
+	(void)deflate(&z, flush);
+	assert_int_equal(z.avail_in, 0);
+	buf_add(packed, str_of(out, sizeof(out) - z.avail_out));
+	(void)deflateEnd(&z);
+}
+
+/* RFC 8437 §4.1: behind the command nothing is compressed any more. */
+static void test_end(void **state)
+{
+	static const char text[] = "a UNAUTHENTICATE\r\n";
+	struct buf packed CLEANUP(buf_done) = BUF_MAX(1000);
+
+	(void)state;
+	pack_with(text, Z_SYNC_FLUSH, &packed);
+	expect_end(buf_str(&packed), text, "");
+	expect_end_at_once(buf_str(&packed), text, "");
+	buf_add(&packed, STR("b LOGIN joe pw\r\n"));
+	expect_end(buf_str(&packed), text, "b LOGIN joe pw\r\n");
+	expect_end_at_once(buf_str(&packed), text, "b LOGIN joe pw\r\n");
+	buf_clear(&packed);
+	pack_with(text, Z_FINISH, &packed);
+	buf_add(&packed, STR("b NOOP\r\n"));
+	expect_end(buf_str(&packed), text, "b NOOP\r\n");
+	expect_end_at_once(buf_str(&packed), text, "b NOOP\r\n");
+	/* More text is no end of it. */
+	buf_clear(&packed);
+	pack_with("a UNAUTHENTICATE\r\nb NOOP\r\n", Z_SYNC_FLUSH, &packed);
+	expect_end_at_once(buf_str(&packed), text, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +285,7 @@ int main(void)
 	    cmocka_unit_test(test_nonsense),
 	    cmocka_unit_test(test_write_fails),
 	    cmocka_unit_test(test_empty_blocks),
+	    cmocka_unit_test(test_end),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

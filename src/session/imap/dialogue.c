@@ -1,4 +1,4 @@
-#include "session/imap/imap_session.h"
+#include "session/imap/commands.h"
 #include "session/imap/notify.h"
 
 #include <errno.h>
@@ -328,7 +328,7 @@ static struct imap_result handle(struct imap_session *s, const struct imap_comma
 	struct imap_result result;
 	if (h->without_view || imap_load_view(s, &result))
 		result = h->run(s, c);
-	if (c->id != IMAP_LOGOUT)
+	if (c->id != IMAP_LOGOUT && !s->gives_back)
 		update(s, h, c);
 	return result;
 }
@@ -356,7 +356,7 @@ static void run_command(struct imap_session *s)
 	}
 	s->index_behind = true;
 	s->n_bad = result.status == IMAP_BAD ? s->n_bad + 1 : 0;
-	if (!s->ending || c.id == IMAP_LOGOUT)
+	if (!s->ending || c.id == IMAP_LOGOUT || s->gives_back)
 		answer(s, c.tag, &result);
 	if (s->n_bad >= IMAP_BAD_COMMANDS_MAX)
 		end(s, "Too many bad commands");
@@ -404,5 +404,7 @@ int imap_session_run(struct imap_session *s)
 		arena_clear(&s->arena);
 	}
 	int r = imap_output_flush(&s->out);
+	if (r == 0 && s->gives_back)
+		r = imap_give_back(s);
 	return r == -EPIPE || r == -ECONNRESET ? 0 : r; /* a client may go at any time */
 }

@@ -69,6 +69,7 @@ static const struct {
     [IMAP_GETACL] = {REFUSED, "GETACL " SECRET},
     [IMAP_LISTRIGHTS] = {REFUSED, "LISTRIGHTS " SECRET " mallory@example.test"},
     [IMAP_MYRIGHTS] = {REFUSED, "MYRIGHTS " SECRET},
+    [IMAP_UNAUTHENTICATE] = {REFUSED, NULL}, /* here it is switched off */
 };
 
 static struct test_account t;

@@ -36,6 +36,7 @@ enum {
 	IMAP_TRY_AGAIN_MS = 2000,   /* when news could not be taken in or read */
 	IMAP_TAKE_IN_MS = 200,      /* a command waits no longer for mail to be taken in … */
 	IMAP_TAKE_IN_AFTER_MS = 10, /* … the rest of it is after such a silence, bit by bit … */
+	IMAP_GIVE_BACK_MS = 5000,   /* for each step of UNAUTHENTICATE */
 	IMAP_TAKE_IN_EVERY_MS = 1000, /* … and now and then at a command, where there is none */
 };
 
@@ -63,6 +64,8 @@ struct imap_session {
 	bool changed;   /* the registry said that something changed, or what did is not told yet */
 	bool draining;  /* the server stops */
 	bool ending;    /* after this response the connection ends */
+	bool may_unauthenticate;          /* the configuration allows it (RFC 8437) */
+	bool gives_back;                  /* after this response it is the gate's again */
 	struct imap_notify_watch *notify; /* NULL: no NOTIFY yet */
 	bool notify_due;                  /* something changed that it may be about */
 	bool metadata; /* ENABLE METADATA: changes of annotations are told (RFC 5464 §4.4.2) */
