@@ -60,6 +60,11 @@ struct call {
 			{.argument = 1, .mask = INT & ~SOCKET_FLAGS, .value = (type)},             \
 			{.argument = 2, .mask = INT, .value = (protocol)} }                        \
 	}
+#define REFUSE_IF(f, name, arg, m, v, e)                                                           \
+	{                                                                                          \
+		.family = (f), .number = SCMP_SYS(name), .error = (e), .n = 1,                     \
+		.c = { {.argument = (arg), .mask = (m), .value = (v)} }                            \
+	}
 #define REFUSE(f, name, e)                                                                         \
 	{                                                                                          \
 		.family = (f), .number = SCMP_SYS(name), .error = (e)                              \
@@ -179,6 +184,9 @@ static const struct call calls[] = {
 	ALLOW(CALLS_DATAGRAM, connect),
 	ALLOW(CALLS_DATAGRAM, bind),
 	ALLOW(CALLS_DATAGRAM, getsockname),
+	/* libunbound tries this for TCP first; told so, as a system without it says, it connects. */
+	REFUSE_IF(CALLS_DATAGRAM, sendmsg, 2, MSG_FASTOPEN, MSG_FASTOPEN, EPIPE),
+	ALLOW_IF_2(CALLS_DATAGRAM, setsockopt, 1, INT, SOL_SOCKET, 2, INT, SO_REUSEADDR),
 	ALLOW_IF_2(CALLS_DATAGRAM, setsockopt, 1, INT, IPPROTO_IP, 2, INT, IP_MTU_DISCOVER),
 	ALLOW_IF_2(CALLS_DATAGRAM, setsockopt, 1, INT, IPPROTO_IPV6, 2, INT, IPV6_V6ONLY),
 	ALLOW_IF_2(CALLS_DATAGRAM, setsockopt, 1, INT, IPPROTO_IPV6, 2, INT, IPV6_MTU),
