@@ -129,7 +129,7 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_ENTRIES_OF_MESSAGE] =
         "SELECT count(*) FROM (SELECT 1 FROM entries WHERE message = ?1 LIMIT 2)",
     [DB_ENTRIES] = "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND uid < "
-                   "?2 ORDER BY uid",
+                   "?2 AND uid >= ?3 ORDER BY uid",
     [DB_ENTRIES_CHANGED] = "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND "
                            "uid BETWEEN ?2 AND ?3 AND modseq > ?4",
     [DB_ENTRIES_FROM] =
@@ -137,12 +137,23 @@ const char *const db_statements[DB_N_STATEMENTS] = {
         "uid",
     [DB_ENTRIES_FROM_COUNT] = "SELECT count(*) FROM entries WHERE mailbox = ?1 AND uid >= ?2",
     [DB_ENTRIES_RENUMBER] = "UPDATE entries SET mailbox = ?2, modseq = ?3 WHERE mailbox = ?1",
+    [DB_LIST_GET] =
+        "SELECT modseq, uidnext, entries FROM lists WHERE mailbox = ?1 AND uidvalidity = ?2",
+    [DB_LIST_BEHIND] =
+        "SELECT l.modseq, l.uidnext, (SELECT coalesce(sum(CASE WHEN c.first = 0 THEN ?3 ELSE "
+        "c.last "
+        "- c.first + 1 END), 0) FROM changes c WHERE c.mailbox = ?1 AND c.modseq > l.modseq) + "
+        "(SELECT count(*) FROM expunged x WHERE x.mailbox = ?1 AND x.modseq > l.modseq) FROM lists "
+        "l WHERE l.mailbox = ?1 AND l.uidvalidity = ?2",
+    [DB_LIST_PUT] = "INSERT OR REPLACE INTO lists (mailbox, uidvalidity, modseq, uidnext, entries) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5)",
     [DB_EXPUNGED_ADD] =
         "INSERT OR REPLACE INTO expunged (mailbox, modseq, uid) VALUES (?1, ?2, ?3)",
     [DB_EXPUNGED_ALL] = "INSERT INTO expunged (mailbox, modseq, uid) SELECT mailbox, ?2, uid FROM "
                         "entries WHERE mailbox = ?1",
-    [DB_EXPUNGED_SINCE] =
-        "SELECT uid FROM expunged WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid",
+    [DB_EXPUNGED_SINCE] = "SELECT uid, modseq FROM expunged WHERE mailbox = ?1 AND modseq > ?2 AND "
+                          "uid >= ?3 ORDER BY "
+                          "uid",
     [DB_EXPUNGED_FORGET] = "DELETE FROM expunged WHERE mailbox = ?1",
     [DB_EXPUNGED_CUT] = "SELECT modseq FROM expunged WHERE mailbox = ?1 ORDER BY modseq DESC, uid "
                         "DESC LIMIT 1 OFFSET ?2",

@@ -243,6 +243,17 @@ static int make_version_11(struct db *db, struct letterbox_place end UNUSED)
 	    "DROP TABLE previews;");
 }
 
+/* Version 12 keeps the lists of large mailboxes as one value each (store/entry_code.h). */
+static int make_version_12(struct db *db, struct letterbox_place end UNUSED)
+{
+	return run_sql(db, "CREATE TABLE lists ("
+	                   " mailbox INTEGER PRIMARY KEY, uidvalidity INTEGER NOT NULL,"
+	                   " modseq INTEGER NOT NULL, uidnext INTEGER NOT NULL,"
+	                   " entries BLOB NOT NULL);"
+	                   "CREATE TRIGGER lists_gone AFTER DELETE ON mailboxes"
+	                   " BEGIN DELETE FROM lists WHERE mailbox = old.id; END;");
+}
+
 /* The step to version n + 1 stands at n. */
 static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place end) = {
     make_version_1,
@@ -256,6 +267,7 @@ static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place 
     make_version_9,
     make_version_10,
     make_version_11,
+    make_version_12,
 };
 
 static int get_version(struct db *db, int *ret_version)

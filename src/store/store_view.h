@@ -65,6 +65,7 @@ struct store_view {
 	size_t n_changed;     /* entries marked so */
 	uint64_t seen_modseq; /* of the account: all up to it is in the view */
 	uint64_t seen_keywords;
+	bool list_is_wrong; /* the one that is kept cannot be read */
 };
 
 /*
@@ -81,6 +82,11 @@ MUST_USE int store_view_select(
  * much was expunged since to tell.
  */
 MUST_USE int store_view_load(struct store_view *v);
+/*
+ * Where nobody waits: keeps the list of a large mailbox, if the one that is kept is far behind, so
+ * that loading it is quick the next time. A view that is not loaded is not loaded after it either.
+ */
+MUST_USE int store_view_tidy(struct store_view *v);
 /* Nothing for NULL. */
 void store_view_close(struct store_view *v);
 

@@ -105,91 +105,11 @@ int store_view_select(struct store *s, uint64_t mailbox, bool examine, struct st
 	return 0;
 }
 
-/* One entry of the mailbox as it was when it was selected. */
-static int list_entry(struct store_view *v, struct store_entry entry)
-{
-	bool changed = entry.modseq > v->seen_modseq && !(entry.flags & STORE_GONE);
-	if (entry.uid >= v->recent_from)
-		entry.flags |= STORE_RECENT;
-	int error = view_entries_add(&v->entries, &entry);
-	if (error)
-		return error;
-	v->entries.v[v->entries.n - 1].changed = changed;
-	v->n_changed += changed;
-	v->n_gone += (entry.flags & STORE_GONE) != 0;
-	return 0;
-}
-
 void view_mark_changed(struct store_view *v, size_t at)
 {
 	struct view_entry *e = &v->entries.v[at];
 	v->n_changed += !e->changed && at < v->n;
 	e->changed |= at < v->n;
-}
-
-/* Those expunged since, up to the next one that is there; `*uid` is then a later one. */
-static int list_gone_below(struct store_view *v, sqlite3_stmt *stmt, uint32_t end, uint32_t *uid)
-{
-	int row = 1;
-	while (row > 0 && (*uid == 0 || *uid < end)) {
-		if (*uid != 0) {
-			int error =
-			    list_entry(v, (struct store_entry){.uid = *uid, .flags = STORE_GONE});
-			if (error)
-				return error;
-		}
-		row = db_step(&v->store->db, stmt);
-		*uid = row > 0 ? db_column_u32(stmt, 0) : UINT32_MAX;
-	}
-	return row < 0 ? row : 0;
-}
-
-/* What is there of what was there, and between it what is gone since. */
-static int list_both(struct store_view *v, sqlite3_stmt *entries, sqlite3_stmt *gone)
-{
-	struct db *db = &v->store->db;
-	uint32_t gone_uid = 0;
-	int row = 0, error = 0;
-	while (!error && (row = db_step(db, entries)) > 0) {
-		struct store_entry entry = view_read_entry(entries);
-		if (gone_uid < entry.uid)
-			error = list_gone_below(v, gone, entry.uid, &gone_uid);
-		if (!error)
-			error = list_entry(v, entry);
-	}
-	if (!error && row == 0 && gone_uid < v->uidnext)
-		error = list_gone_below(v, gone, v->uidnext, &gone_uid);
-	return error ? error : row;
-}
-
-int view_list(struct store_view *v, const struct store_box *box)
-{
-	struct db *db = &v->store->db;
-	sqlite3_stmt *entries, *gone;
-	if (box->expunged_since > v->seen_modseq)
-		return -ESTALE;
-	int error = db_get(db, DB_ENTRIES, &entries);
-	if (!error)
-		error = db_get(db, DB_EXPUNGED_SINCE, &gone);
-	if (error)
-		return error;
-	db_bind(entries, (int64_t)v->mailbox, v->uidnext);
-	db_bind(gone, (int64_t)v->mailbox, (int64_t)v->seen_modseq);
-	view_entries_reserve(&v->entries, v->n);
-	error = list_both(v, entries, gone);
-	sqlite3_reset(entries);
-	sqlite3_reset(gone);
-	if (!error && v->entries.n != v->n) {
-		db->damaged = true; /* the numbers of the mailbox are wrong */
-		error = -EBADMSG;
-	}
-	if (error) {
-		view_entries_done(&v->entries);
-		v->n_gone = v->n_changed = 0;
-		return error;
-	}
-	v->loaded = true;
-	return 0;
 }
 
 int store_view_load(struct store_view *v)
@@ -279,7 +199,7 @@ static int list_vanished(
 		error = db_get(db, DB_EXPUNGED_SINCE, &stmt);
 	if (error)
 		return error;
-	db_bind(stmt, (int64_t)v->mailbox, (int64_t)modseq);
+	db_bind(stmt, (int64_t)v->mailbox, (int64_t)modseq, 0);
 	int row;
 	while (!error && (row = db_step(db, stmt)) > 0) {
 		uint32_t uid = db_column_u32(stmt, 0);

@@ -53,8 +53,7 @@ static void grow_flag_sets(struct view_entries *e)
 		e->slots[slot_of(e, e->flag_sets[i])] = (uint32_t)i + 1;
 }
 
-/* The index of a set of flags, which is added where it is new. */
-static int flag_set(struct view_entries *e, uint64_t flags, uint32_t *ret_set)
+int view_entries_flag_set(struct view_entries *e, uint64_t flags, uint32_t *ret_set)
 {
 	flags &= ~(STORE_RECENT | STORE_GONE);
 	if (2 * e->n_flag_sets == e->n_slots)
@@ -78,7 +77,8 @@ static bool is_modseq(uint64_t modseq)
 int view_entries_add(struct view_entries *e, const struct store_entry *entry)
 {
 	uint32_t set;
-	int error = is_modseq(entry->modseq) ? flag_set(e, entry->flags, &set) : -E2BIG;
+	int error =
+	    is_modseq(entry->modseq) ? view_entries_flag_set(e, entry->flags, &set) : -E2BIG;
 	if (error)
 		return error;
 	if (e->n == e->cap)
@@ -96,7 +96,7 @@ int view_entries_set(struct view_entries *e, size_t at, uint64_t flags, uint64_t
 {
 	uint32_t set;
 	assert(at < e->n);
-	int error = is_modseq(modseq) ? flag_set(e, flags, &set) : -E2BIG;
+	int error = is_modseq(modseq) ? view_entries_flag_set(e, flags, &set) : -E2BIG;
 	if (error)
 		return error;
 	e->v[at].flag_set = set;

@@ -12,7 +12,14 @@
 #include "store/store_private.h"
 #include "store/store_view.h"
 
-enum { VIEW_MODSEQ_BITS = 40 };
+enum {
+	VIEW_MODSEQ_BITS = 40,
+	/* The lists of smaller mailboxes are not kept … */
+	VIEW_LIST_MIN = 1000,
+	/* … and not written anew before so many changes, and one of so many messages. */
+	VIEW_LIST_BEHIND_MAX = 500,
+	VIEW_LIST_BEHIND_PART = 16,
+};
 
 /* Frees it all; empty then. */
 void view_entries_done(struct view_entries *e);
@@ -20,6 +27,8 @@ void view_entries_done(struct view_entries *e);
 void view_entries_reserve(struct view_entries *e, size_t n);
 /* Adds one at the end: its UID is the highest. -E2BIG: a limit of store_view.h. */
 MUST_USE int view_entries_add(struct view_entries *e, const struct store_entry *entry);
+/* The index of a set of flags, which is added where it is new. -E2BIG. */
+MUST_USE int view_entries_flag_set(struct view_entries *e, uint64_t flags, uint32_t *ret_set);
 /* Gives an entry other flags (STORE_RECENT, STORE_GONE are left as they are) and MODSEQ. -E2BIG. */
 MUST_USE int view_entries_set(struct view_entries *e, size_t at, uint64_t flags, uint64_t modseq);
 /* A row of DB_ENTRIES and the like. */
@@ -31,6 +40,8 @@ void view_adopt_box(struct store_view *v, const struct store_box *box);
  * later than that of selecting. -ESTALE.
  */
 MUST_USE int view_list(struct store_view *v, const struct store_box *box);
+/* Keeps the list of a view that is loaded for the next who opens the mailbox: see view_list.c. */
+MUST_USE int view_keep(struct store_view *v);
 /*
  * Within a transaction: marks and adds what happened meanwhile, for the next refresh to tell; the
  * entries that the client knows are then as the table has them. What fails is done again by the

@@ -31,7 +31,7 @@ static int mark_missing(struct store_view *v)
 	int error = db_get(db, DB_ENTRIES, &stmt);
 	if (error)
 		return error;
-	db_bind(stmt, (int64_t)v->mailbox, UINT32_MAX);
+	db_bind(stmt, (int64_t)v->mailbox, UINT32_MAX, 1);
 	size_t at = 0;
 	int row;
 	while ((row = db_step(db, stmt)) > 0) {
@@ -55,7 +55,7 @@ static int mark_gone(struct store_view *v, const struct store_box *box)
 	int error = db_get(db, DB_EXPUNGED_SINCE, &stmt);
 	if (error)
 		return error;
-	db_bind(stmt, (int64_t)v->mailbox, (int64_t)v->seen_modseq);
+	db_bind(stmt, (int64_t)v->mailbox, (int64_t)v->seen_modseq, 0);
 	int row;
 	while ((row = db_step(db, stmt)) > 0) {
 		uint32_t uid = db_column_u32(stmt, 0);

@@ -377,12 +377,96 @@ static void test_cost(void **state UNUSED)
 	store_view_close(late);
 }
 
+/* The MODSEQ of the list that is kept of the mailbox; 0: none is. */
+static uint64_t kept_modseq(const struct store_view *v)
+{
+	sqlite3_stmt *stmt;
+	assert_int_equal(db_get(&s->db, DB_LIST_GET, &stmt), 0);
+	db_bind(stmt, INBOX, v->uidvalidity);
+	uint64_t modseq = db_step(&s->db, stmt) > 0 ? db_column_u64(stmt, 0) : 0;
+	sqlite3_reset(stmt);
+	return modseq;
+}
+
+static void assert_same_view(const struct store_view *a, const struct store_view *b)
+{
+	assert_int_equal(a->n, b->n);
+	for (size_t i = 0; i < a->n; i++) {
+		const struct store_entry x = store_view_entry(a, i), y = store_view_entry(b, i);
+		assert_int_equal(x.uid, y.uid);
+		assert_int_equal(x.message, y.message);
+		assert_int_equal(x.flags & ~STORE_RECENT, y.flags & ~STORE_RECENT);
+		assert_int_equal(x.modseq, y.modseq);
+	}
+}
+
+/* So many changes that the kept list is not written anew, and then a few more. */
+static void change_many(struct store_view *v, size_t n)
+{
+	uint32_t uids[VIEW_LIST_MIN];
+	uint64_t before = kept_modseq(v);
+	for (size_t i = 0; i < n; i++)
+		uids[i] = (uint32_t)i + 2;
+	flag(v, uids, n, STORE_SEEN);
+	assert_int_equal(store_view_tidy(v), 0);
+	assert_int_equal(kept_modseq(v), before);
+	expunge(v, (const uint32_t[]){1}, 1);
+}
+
+/* The list of a large mailbox is kept, and written anew when much has changed. */
+static void test_list_is_kept(void **state UNUSED)
+{
+	enum { BEHIND = VIEW_LIST_BEHIND_MAX + VIEW_LIST_MIN / VIEW_LIST_BEHIND_PART };
+	struct store_view *v, *again;
+	deliver(0, VIEW_LIST_MIN - 1);
+	v = view();
+	assert_int_equal(store_view_tidy(v), 0);
+	assert_int_equal(kept_modseq(v), 0);
+	deliver(VIEW_LIST_MIN - 1, VIEW_LIST_MIN);
+	refresh(v);
+	assert_int_equal(store_view_select(s, INBOX, true, &again), 0);
+	assert_int_equal(store_view_tidy(again), 0);
+	assert_false(again->loaded);
+	assert_int_equal(kept_modseq(v), v->highest_modseq);
+	store_view_close(again);
+
+	/* What is behind is made good, whatever it is. */
+	change_many(v, BEHIND);
+	deliver(VIEW_LIST_MIN, VIEW_LIST_MIN + 3);
+	refresh(v);
+	again = view();
+	assert_same_view(again, v);
+	uint64_t before = kept_modseq(v);
+	assert_int_equal(store_view_tidy(v), 0);
+	assert_true(kept_modseq(v) > before);
+	store_view_close(again);
+	again = view();
+	assert_same_view(again, v);
+	store_view_close(again);
+
+	/* One that cannot be read is nobody's harm, and is written anew. */
+	assert_int_equal(
+	    sqlite3_exec(s->db.handle, "UPDATE lists SET entries = x'02'", NULL, NULL, NULL),
+	    SQLITE_OK);
+	again = view();
+	assert_same_view(again, v);
+	assert_true(again->list_is_wrong);
+	assert_int_equal(store_view_tidy(again), 0);
+	store_view_close(again);
+	again = view();
+	assert_same_view(again, v);
+	assert_false(again->list_is_wrong);
+	store_view_close(again);
+	store_view_close(v);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_listed_late),
+	    TEST(test_list_is_kept),
 	    cmocka_unit_test(test_flag_sets),
 	    TEST(test_trimmed),
 	    TEST(test_trimmed_daily),

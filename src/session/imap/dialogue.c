@@ -34,9 +34,19 @@ void imap_session_init(
 	checking_init(&s->checking);
 }
 
+/* What fails is tried again in the next silence, or is the next command's to tell. */
+static void keep_list(struct imap_session *s)
+{
+	if (s->view == NULL || store_damaged(s->store))
+		return;
+	int kept = store_view_tidy(s->view);
+	(void)kept;
+}
+
 void imap_session_done(struct imap_session *s)
 {
 	checking_done(&s->checking);
+	keep_list(s);
 	imap_unselect(s, false);
 	imap_reader_free(s->reader);
 	imap_output_done(&s->out);
@@ -76,6 +86,7 @@ static void give_back_memory(struct imap_session *s)
 	if (imap_reader_idle(s->reader))
 		arena_done(&s->arena);
 	imap_output_release(&s->out);
+	keep_list(s);
 	store_tidy(s->store);
 	store_release_memory(s->store);
 	malloc_trim(0);
