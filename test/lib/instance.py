@@ -58,8 +58,9 @@ class Instance:
     address = "alice@example.test"
     password = "correct horse battery staple"
 
-    def __init__(self, start=True, folder=None, serve=(), user=None, settings=None):
-        """`user`: run everything as this user (only as root); `settings`: {(section, key): value} of gatepost.conf."""
+    def __init__(self, start=True, folder=None, serve=(), user=None, settings=None, port_base=None):
+        """`user`: run everything as this user (only as root); `settings`: {(section, key): value} of gatepost.conf;
+        `port_base`: 0 for the well-known ports, else free ones are found."""
         self.serve_arguments, self.user = list(serve), user
         self.made = folder is None
         self.folder = Path(folder or tempfile.mkdtemp(prefix="gatepost-test-"))
@@ -70,7 +71,7 @@ class Instance:
         self.process = None
         self.expected_alarms = 0
         self.passwords = {self.address: self.password}
-        self.base = free_port_base()
+        self.base = free_port_base() if port_base is None else port_base
         self.smtp, self.imap, self.imaps, self.pop3, self.pop3s = (self.base + n for n in PORTS)
         if user is not None:
             shutil.chown(self.folder, user)
