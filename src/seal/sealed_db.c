@@ -17,7 +17,7 @@
 
 enum { SEALED_DB_BUSY_MS = 10000, SEALED_DB_MODE = 0600 };
 
-/* Only between the first and the last line of sealed_db_connect. */
+/* Only while a database is being opened. */
 static const struct secret *opening_key;
 static int opening_error;
 
@@ -162,8 +162,9 @@ static int sealed_db_set_up(sqlite3 *db, unsigned flags)
 	snprintf(pragmas, sizeof(pragmas),
 	    "PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON;"
 	    "PRAGMA mmap_size=0; PRAGMA secure_delete=OFF; PRAGMA cache_size=-%d;"
-	    "PRAGMA wal_autocheckpoint=%d; PRAGMA query_only=%d;",
-	    VFS_CACHE_KIB, VFS_CHECKPOINT_PAGES, (flags & SEALED_DB_READONLY) != 0);
+	    "PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%d; PRAGMA query_only=%d;",
+	    VFS_CACHE_KIB, VFS_CHECKPOINT_PAGES, VFS_LOG_LEN_MAX,
+	    (flags & SEALED_DB_READONLY) != 0);
 	int rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		return sealed_db_errno(db, rc);
@@ -195,6 +196,26 @@ int sealed_db_open(
 	else
 		*ret_db = db;
 	return r;
+}
+
+int sealed_db_attach(struct sqlite3 *db, const char *name, const struct secret *key, const char *as)
+{
+	char sql[VFS_NAME_MAX + 64];
+	struct stat st;
+
+	if (strlen(name) > VFS_NAME_MAX)
+		return -ENAMETOOLONG;
+	if (stat(name, &st) == 0)
+		return -EEXIST;
+	int r = sealed_db_create(name, key);
+	if (r < 0)
+		return r;
+	char *text = sqlite3_snprintf(sizeof(sql), sql, "ATTACH %Q AS %s", name, as);
+	opening_error = 0;
+	opening_key = key;
+	int rc = sqlite3_exec(db, text, NULL, NULL, NULL);
+	opening_key = NULL;
+	return sealed_db_errno(db, rc);
 }
 
 /* --- checking --- */

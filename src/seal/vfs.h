@@ -34,6 +34,7 @@ enum {
 	VFS_NAME_MAX = 128,
 	VFS_CACHE_KIB = 4096,
 	VFS_CHECKPOINT_PAGES = 256,
+	VFS_LOG_LEN_MAX = 8 << 20, /* so much of it stays when it was written to the database */
 };
 
 enum seal_damage_kind {
@@ -76,6 +77,13 @@ enum sealed_db_flags {
  */
 MUST_USE int sealed_db_open(
     const char *name, const struct secret *key, unsigned flags, struct sqlite3 **ret_db);
+
+/*
+ * Makes the sealed database `name`, which is not there yet, and attaches it to an open one under
+ * the name `as` (a plain word; "DETACH …" ends it). -EEXIST, and as sealed_db_open.
+ */
+MUST_USE int sealed_db_attach(
+    struct sqlite3 *db, const char *name, const struct secret *key, const char *as);
 
 /*
  * Checking every byte, also those that no query reads: free pages, older frames of the log. What is

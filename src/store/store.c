@@ -20,6 +20,7 @@
 #include "store/rebuild.h"
 #include "store/schema.h"
 #include "store/search_work.h"
+#include "store/space.h"
 #include "store/store_check.h"
 #include "store/store_private.h"
 
@@ -142,12 +143,29 @@ static int open_database(struct store *s, const struct secret *key)
 	return error;
 }
 
+/*
+ * Copies the database, if nobody else has it open, and opens it again. While the lock changes it is
+ * closed: somebody else may be the one to copy it.
+ */
+static int open_shorter(struct store *s, const struct secret *key)
+{
+	db_done(&s->db);
+	if (flock(s->folder_fd, LOCK_EX | LOCK_NB) == 0) {
+		int copied = space_copy(s->folder_fd, key);
+		(void)copied; /* otherwise the next who opens it does it */
+	}
+	int error = lock_folder(s, LOCK_SH);
+	return error ? error : open_database(s, key);
+}
+
 /* Opens the database, rebuilt where it is damaged. */
 static int open_or_rebuild(struct store *s, const struct secret *key)
 {
 	bool marked = faccessat(s->folder_fd, STORE_DAMAGE_MARK, F_OK, 0) == 0;
 	if (!marked) {
 		int error = open_database(s, key);
+		if (!error && space_wants_copy(&s->db))
+			error = open_shorter(s, key);
 		if (error != -EBADMSG)
 			return error;
 		db_done(&s->db);

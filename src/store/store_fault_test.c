@@ -12,7 +12,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -23,6 +22,7 @@
 #include "store/store_search.h"
 #include "store/test_account.h"
 #include "store/test_expect.h"
+#include "store/test_faults.h"
 
 #ifdef GATEPOST_FAULTS
 
@@ -52,53 +52,6 @@ enum step {
 
 static struct test_account t;
 static struct buf texts[N_MESSAGES]; /* 0 to 2 are delivered, 3 to 5 appended */
-
-/* --- SQLite's own system calls --- */
-
-static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
-static int (*real_ftruncate)(int, off_t);
-static int (*real_unlink)(const char *);
-
-static int fault_errno(void)
-{
-	int error = io_fault_step();
-	errno = -error;
-	return error;
-}
-
-static ssize_t faulty_pwrite(int fd, const void *p, size_t len, off_t at)
-{
-	return fault_errno() ? -1 : real_pwrite(fd, p, len, at);
-}
-
-static int faulty_ftruncate(int fd, off_t len)
-{
-	return fault_errno() ? -1 : real_ftruncate(fd, len);
-}
-
-static int faulty_unlink(const char *path)
-{
-	return fault_errno() ? -1 : real_unlink(path);
-}
-
-static void hook(const char *name, sqlite3_syscall_ptr fn, void *real)
-{
-	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
-	sqlite3_syscall_ptr old = vfs->xGetSystemCall(vfs, name);
-	assert_true(old != NULL);
-	if (old != fn) {
-		memcpy(real, &old, sizeof(old));
-		assert_int_equal(vfs->xSetSystemCall(vfs, name, fn), SQLITE_OK);
-	}
-}
-
-static void hook_sqlite(void)
-{
-	store_init();
-	hook("pwrite64", (sqlite3_syscall_ptr)faulty_pwrite, &real_pwrite);
-	hook("ftruncate", (sqlite3_syscall_ptr)faulty_ftruncate, &real_ftruncate);
-	hook("unlink", (sqlite3_syscall_ptr)faulty_unlink, &real_unlink);
-}
 
 /* --- the work of one session --- */
 
@@ -356,7 +309,7 @@ int main(void)
 	    cmocka_unit_test(test_broken_disk),
 	    cmocka_unit_test(test_kills),
 	};
-	hook_sqlite();
+	test_hook_sqlite();
 	make_texts();
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	for (unsigned i = 0; i < N_MESSAGES; i++)

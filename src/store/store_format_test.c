@@ -7,10 +7,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <dirent.h>
-#include <sys/stat.h>
-
-#include "base/base64.h"
 #include "base/num.h"
 #include "store/store_annotation.h"
 #include "store/store_ingest.h"
@@ -18,60 +14,12 @@
 #include "store/store_rights.h"
 #include "store/test_account.h"
 #include "store/test_expect.h"
+#include "store/test_sample.h"
 
-enum { FILE_MAX = 1 << 20, PATH_LEN_MAX = 256 };
+enum { PATH_LEN_MAX = 256 };
 
 static struct test_account t;
 static struct arena arena = ARENA_MAX(1 << 20);
-
-static void copy_file(int from_fd, int to_fd, const char *name)
-{
-	char *bytes = NULL;
-	size_t len = 0;
-	assert_int_equal(fd_read_file(from_fd, name, FILE_MAX, &bytes, &len), 0);
-	assert_int_equal(fd_write_file(to_fd, name, str_of(bytes, len), 0600), 0);
-	free(bytes);
-}
-
-static void copy_folder(int from_parent, const char *from, int to_parent, const char *to)
-{
-	int from_fd CLEANUP(fd_close) =
-	    openat(from_parent, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(from_fd >= 0);
-	assert_int_equal(mkdirat(to_parent, to, 0700), 0);
-	int to_fd CLEANUP(fd_close) = openat(to_parent, to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fdopendir(dup(from_fd));
-	struct dirent *entry;
-	assert_non_null(dir);
-	while ((entry = readdir(dir))) {
-		struct stat st;
-		if (entry->d_name[0] == '.')
-			continue;
-		assert_int_equal(fstatat(from_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW), 0);
-		if (S_ISDIR(st.st_mode))
-			copy_folder(from_fd, entry->d_name, to_fd, entry->d_name);
-		else
-			copy_file(from_fd, to_fd, entry->d_name);
-	}
-	closedir(dir);
-}
-
-/* Copies the account of a version and reads its master key; the current folder is then the copy. */
-static void open_copy(const char *version)
-{
-	char path[PATH_LEN_MAX], text[2 * SECRET_LEN];
-	t = (struct test_account){0};
-	snprintf(t.path, sizeof(t.path), "/tmp/gatepost-format-XXXXXX");
-	assert_non_null(mkdtemp(t.path));
-	snprintf(path, sizeof(path), "%s/42", t.path);
-	copy_folder(AT_FDCWD, version, AT_FDCWD, path);
-	assert_int_equal(chdir(path), 0);
-	int fd CLEANUP(fd_close) = open("master.key", O_RDONLY | O_CLOEXEC);
-	struct buf key CLEANUP(buf_done) = BUF_MAX(SECRET_LEN);
-	assert_int_equal(fd_read_all(fd, text, sizeof(text)), 0);
-	assert_true(hex_decode(str_of(text, sizeof(text)), &key));
-	t.master = secret_copy((const uint8_t *)key.p);
-}
 
 struct expected {
 	uint32_t uid;
@@ -113,7 +61,7 @@ static void test_version_1(void **state UNUSED)
 	static const struct expected archive[] = {{1, 1}}, plans[] = {{1, 100}};
 	char before[PATH_LEN_MAX];
 	assert_non_null(getcwd(before, sizeof(before)));
-	open_copy("test/formats/1");
+	test_sample_open(&t, "test/formats/1");
 	struct store *s = test_open(&t);
 	size_t n;
 	assert_int_equal(store_ingest(s, &n), 0);
@@ -150,7 +98,7 @@ static void test_version_2(void **state UNUSED)
 	static const struct expected archive[] = {{1, 1}, {2, 4}}, plans[] = {{1, 100}};
 	char before[PATH_LEN_MAX];
 	assert_non_null(getcwd(before, sizeof(before)));
-	open_copy("test/formats/2");
+	test_sample_open(&t, "test/formats/2");
 	struct store *s = test_open(&t);
 	size_t n;
 	assert_int_equal(store_ingest(s, &n), 0);
@@ -186,7 +134,7 @@ static void test_version_11(void **state UNUSED)
 	static const struct expected archive[] = {{1, 4}}, plans[] = {{1, 100}};
 	char before[PATH_LEN_MAX];
 	assert_non_null(getcwd(before, sizeof(before)));
-	open_copy("test/formats/11");
+	test_sample_open(&t, "test/formats/11");
 	struct store *s = test_open(&t);
 	size_t n;
 	assert_int_equal(store_ingest(s, &n), 0);

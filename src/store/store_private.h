@@ -35,6 +35,7 @@ struct store {
 	uint64_t keyword_bits;
 	uint64_t keyword_generation;
 
+	bool gives_back;   /* pages of the database are being given back (store_space.h) */
 	bool dead_left;    /* more is to be buried than somebody was to wait for */
 	size_t n_changes;  /* noted since their record was looked at (changed.h) */
 	size_t n_expunged; /* since the record of what was expunged was looked at (expunged.h) */

@@ -12,6 +12,7 @@
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "store/store_search.h"
+#include "store/store_space.h"
 
 void imap_session_init(
     struct imap_session *s, struct store *store, int stream, int registry, uint64_t append_limit)
@@ -92,12 +93,14 @@ static void give_back_memory(struct imap_session *s)
 	malloc_trim(0);
 }
 
-/* While nobody waits for us, a slice of the word index is made. */
+/* While nobody waits for us, a slice of the word index is made, or of the database given back. */
 static void work_on_index(struct imap_session *s)
 {
 	bool more = false;
 	int r = store_search_work(s->store, IMAP_INDEX_SLICE_MS, &more);
 
+	if (r == 0 && !more)
+		r = store_space_work(s->store, IMAP_INDEX_SLICE_MS, &more);
 	s->index_behind = r == 0 && more;
 }
 

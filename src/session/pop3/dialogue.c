@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,6 +14,7 @@
 #include "ipc/messages.h"
 #include "store/store_ingest.h"
 #include "store/store_mailbox.h"
+#include "store/store_space.h"
 
 enum { NAME_ARENA_MAX = 4096 };
 
@@ -188,10 +190,25 @@ static void run_lines(struct pop3_session *s)
 	s->input_len = rest.len;
 }
 
+/* Nobody waits for us any more: what was deleted gives its space back. */
+static void give_space_back(struct pop3_session *s)
+{
+	uint64_t until_ms = clock_ms() + POP3_SPACE_MS;
+	bool more = true;
+
+	store_tidy(s->store);
+	while (more && clock_ms() < until_ms) {
+		if (store_space_work(s->store, POP3_SPACE_SLICE_MS, &more) < 0)
+			break;
+	}
+}
+
 int pop3_session_run(struct pop3_session *s)
 {
 	while (!s->ending && s->out.error == 0 && fill(s) == 0)
 		run_lines(s);
 	int r = imap_output_flush(&s->out);
+	shutdown(s->stream, SHUT_WR); /* the client sees the end */
+	give_space_back(s);
 	return r == -EPIPE || r == -ECONNRESET ? 0 : r; /* a client may go at any time */
 }

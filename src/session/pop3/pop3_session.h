@@ -29,8 +29,10 @@
 enum {
 	POP3_ERRORS_MAX = 50, /* in a row, then the connection ends */
 	POP3_INPUT_LEN = 2 * POP3_LINE_MAX,
-	POP3_QUIET_MS = 1000,   /* after that without a word memory is given back */
-	POP3_SLICE_LEN = 65536, /* of a message, between two looks at the output */
+	POP3_SPACE_MS = 2000,     /* so long at the end deleted pages may be given back … */
+	POP3_SPACE_SLICE_MS = 20, /* … in such steps */
+	POP3_QUIET_MS = 1000,     /* after that without a word memory is given back */
+	POP3_SLICE_LEN = 65536,   /* of a message, between two looks at the output */
 	POP3_UPDATE_ARENA_MAX = 64 << 20,
 };
 
