@@ -9,7 +9,7 @@ authoritative server (nsd from Debian), with a trust anchor and root hints of it
     zones.add_domain(…); zones.reload()     later
 
 Names within a domain are written without it ("mx"; "" is the domain itself), names elsewhere with a dot at the end. Keys are made once
-for each zone, so that the trust anchor stays. A stub resolver may ask the server directly too: it answers for all zones.
+for each zone, so that the trust anchor stays. A plain resolver may ask the server directly too: it answers for all zones.
 """
 
 import shutil
