@@ -45,6 +45,9 @@ struct config {
 	/* [outbound] a text "none": not given (config_is_given) */
 	uint64_t outbound_port;
 	uint64_t outbound_couriers; /* connections to other servers at once */
+	uint64_t outbound_connections_per_destination;
+	uint64_t outbound_lifetime;     /* seconds until an undeliverable message is returned */
+	uint64_t outbound_delay_notice; /* seconds until its sender hears of it; 0: never */
 	char outbound_source_ipv4[CONFIG_STR_MAX];
 	char outbound_source_ipv6[CONFIG_STR_MAX];
 	char outbound_ca_file[CONFIG_STR_MAX];
@@ -68,11 +71,15 @@ struct config {
 	uint64_t smtp_duration;           /* seconds a connection may last */
 	uint64_t imap_timeout;            /* seconds without a command after sign-in */
 	uint64_t pop3_timeout;            /* the same of POP3 */
+	uint64_t messages_per_command;    /* of IMAP: MESSAGELIMIT (RFC 9738) */
 	uint64_t sign_in_timeout;         /* seconds a connection may last without sign-in */
 	uint64_t sign_in_anew;            /* 1: UNAUTHENTICATE (RFC 8437), 0: not */
 	uint64_t sign_in_failures; /* per network or account in ten minutes: then slow down */
 	uint64_t key_cache;        /* seconds an unlocked key stays after its last use */
-	uint64_t quota;            /* bytes of a new account, 0: none */
+	uint64_t submit_queue;     /* messages of one account that wait to be sent */
+	uint64_t submit_messages_hour, submit_recipients_hour, submit_recipients_day;
+	uint64_t submit_hold; /* seconds a message may be held before it is sent */
+	uint64_t quota;       /* bytes of a new account, 0: none */
 };
 
 enum config_type { CONFIG_TEXT, CONFIG_NUMBER };

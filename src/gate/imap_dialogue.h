@@ -34,7 +34,8 @@ struct imap_dialogue {
 static inline struct imap_offer imap_gate_offer(const struct gate *g)
 {
 	return (struct imap_offer){.append_limit = g->config->message_size,
-	    .unauthenticate = g->config->sign_in_anew != 0};
+	    .unauthenticate = g->config->sign_in_anew != 0,
+	    .message_limit = (uint32_t)g->config->messages_per_command};
 }
 
 static inline enum imap_stage imap_gate_stage(const struct gate *g)

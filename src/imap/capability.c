@@ -74,6 +74,8 @@ void imap_capability_write(enum imap_stage stage, const struct imap_offer *offer
 	}
 	if (stage == IMAP_STAGE_SIGNED_IN && offer->unauthenticate)
 		buf_add(out, STR("UNAUTHENTICATE "));
+	if (stage == IMAP_STAGE_SIGNED_IN && offer->message_limit < UINT32_MAX)
+		buf_printf(out, "MESSAGELIMIT=%u ", offer->message_limit);
 	buf_add(out, STR("APPENDLIMIT="));
 	buf_add_u64(out, offer->append_limit);
 }

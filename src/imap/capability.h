@@ -18,8 +18,9 @@ enum imap_stage {
 
 /* What the configuration decides. */
 struct imap_offer {
-	uint64_t append_limit; /* APPENDLIMIT=n (RFC 7889) */
-	bool unauthenticate;   /* RFC 8437 */
+	uint64_t append_limit;  /* APPENDLIMIT=n (RFC 7889) */
+	bool unauthenticate;    /* RFC 8437 */
+	uint32_t message_limit; /* MESSAGELIMIT=n (RFC 9738); UINT32_MAX: none */
 };
 
 /* Appends "IMAP4rev1 IMAP4rev2 …". */

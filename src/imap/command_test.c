@@ -364,7 +364,8 @@ static void test_capabilities(void **state)
 	struct buf out CLEANUP(buf_done) = BUF_MAX(2000);
 
 	(void)state;
-	struct imap_offer offer = {.append_limit = 10, .unauthenticate = true};
+	struct imap_offer offer = {
+	    .append_limit = 10, .unauthenticate = true, .message_limit = UINT32_MAX};
 	imap_capability_write(IMAP_STAGE_PLAIN, &offer, &out);
 	assert_true(str_find(buf_str(&out), STR("LOGINDISABLED")) < out.len);
 	assert_true(str_find(buf_str(&out), STR("AUTH=")) == out.len);
@@ -378,9 +379,11 @@ static void test_capabilities(void **state)
 	imap_capability_write(IMAP_STAGE_SIGNED_IN, &offer, &out);
 	assert_true(str_ends(buf_str(&out), STR(" UNAUTHENTICATE APPENDLIMIT=10")));
 	offer.unauthenticate = false;
+	offer.message_limit = 1000;
 	buf_clear(&out);
 	imap_capability_write(IMAP_STAGE_SIGNED_IN, &offer, &out);
 	assert_true(str_find(buf_str(&out), STR("UNAUTHENTICATE")) == out.len);
+	assert_true(str_ends(buf_str(&out), STR(" MESSAGELIMIT=1000 APPENDLIMIT=10")));
 }
 
 static void test_order_tree(void **state)

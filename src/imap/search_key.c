@@ -15,6 +15,8 @@ enum argument {
 	INTERVAL,
 	DAY,
 	SET,
+	AFTER,
+	BEFORE,
 	FIELD_AND_STRING,
 	ONE_KEY,
 	FUZZY_KEY,
@@ -71,6 +73,8 @@ static const struct key_word key_words[] = {
     {STR_INIT("THREADID"), SEARCH_OBJECT, OBJECT_ID, 'T', {0}},
     {STR_INIT("TO"), SEARCH_HEADER, STRING, 0, STR_INIT("To")},
     {STR_INIT("UID"), SEARCH_UID, SET, 0, {0}},
+    {STR_INIT("UIDAFTER"), SEARCH_UID, AFTER, 0, {0}},
+    {STR_INIT("UIDBEFORE"), SEARCH_UID, BEFORE, 0, {0}},
     {STR_INIT("UNANSWERED"), SEARCH_UNFLAG, NONE, IMAP_ANSWERED, {0}},
     {STR_INIT("UNDELETED"), SEARCH_UNFLAG, NONE, IMAP_DELETED, {0}},
     {STR_INIT("UNDRAFT"), SEARCH_UNFLAG, NONE, IMAP_DRAFT, {0}},
@@ -138,6 +142,23 @@ static bool parse_object_id(struct imap_parser *p, struct str *ret_id)
 	return true;
 }
 
+/* "UIDAFTER" SP uniqueid and "UIDBEFORE" SP uniqueid (RFC 9738 §6), as the set of those beyond */
+static bool parse_beyond(struct imap_parser *p, bool after, struct imap_set *ret_set)
+{
+	struct imap_range *range = ARENA_NEW(p->arena, struct imap_range);
+	uint64_t uid;
+
+	if (range == NULL)
+		return imap_fail_size(p);
+	if (!imap_parse_number(p, 1, UINT32_MAX, &uid))
+		return false;
+	bool none = uid == (after ? UINT32_MAX : 1);
+	*range = after ? (struct imap_range){(uint32_t)uid + 1, UINT32_MAX}
+	               : (struct imap_range){1, (uint32_t)uid - 1};
+	*ret_set = (struct imap_set){.ranges = range, .n = none ? 0 : 1};
+	return true;
+}
+
 static bool parse_two_keys(struct key_reader *r, struct imap_search_key *key)
 {
 	return parse_key(r, &key->child) && imap_parse_space(r->p) &&
@@ -190,6 +211,9 @@ static bool parse_argument(
 		return imap_parse_number(p, 1, UINT32_MAX, &key->number);
 	case DAY:
 		return parse_day(p, &key->day);
+	case AFTER:
+	case BEFORE:
+		return parse_beyond(p, argument == AFTER, &key->set);
 	case SET:
 		return imap_parse_set(p, &key->set);
 	case FIELD_AND_STRING:

@@ -247,6 +247,7 @@ static _Noreturn void be_session(
 	    .message_size = r->config->message_size,
 	    .timeout_s =
 	        open->protocol == SESSION_POP3 ? r->config->pop3_timeout : r->config->imap_timeout,
+	    .message_limit = (uint32_t)r->config->messages_per_command,
 	    .sign_in_anew = r->config->sign_in_anew != 0,
 	};
 	const int keep[] = {open->master_key, open->stream, channel};

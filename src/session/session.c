@@ -75,6 +75,8 @@ static int serve_imap(
 	s.subject = (struct subject){.user = buf_str(&user), .is_owner = true};
 	s.timeout_ms = start->timeout_s * 1000;
 	s.may_unauthenticate = start->sign_in_anew;
+	if (start->message_limit > 0)
+		s.message_limit = start->message_limit;
 	int r = imap_session_run(&s);
 	imap_session_done(&s);
 	return r;

@@ -19,15 +19,16 @@
 
 struct session_start {
 	uint64_t account;
-	uint64_t connection;   /* for the log */
-	uint8_t protocol;      /* enum session_protocol */
-	int master_key;        /* memfd from the directory; taken */
-	struct str user;       /* who signed in: an address, borrowed */
-	int stream;            /* taken */
-	int registry;          /* channel for IPC_CHANGED, both ways; taken */
-	uint64_t message_size; /* limit of an appended message */
-	uint64_t timeout_s;    /* without a command */
-	bool sign_in_anew;     /* UNAUTHENTICATE is allowed */
+	uint64_t connection;    /* for the log */
+	uint8_t protocol;       /* enum session_protocol */
+	int master_key;         /* memfd from the directory; taken */
+	struct str user;        /* who signed in: an address, borrowed */
+	int stream;             /* taken */
+	int registry;           /* channel for IPC_CHANGED, both ways; taken */
+	uint64_t message_size;  /* limit of an appended message */
+	uint64_t timeout_s;     /* without a command */
+	uint32_t message_limit; /* of one command of IMAP; 0: none */
+	bool sign_in_anew;      /* UNAUTHENTICATE is allowed */
 };
 
 /* Sets up libraries, in the registry before its sandbox. */

@@ -7,6 +7,7 @@
  *   S: a1 OK NOOP done      the next line to it must be this; S2:, S3:
  *   W: a1 OK <*>            what comes to it before this line may be anything; W2:, W3:
  *   X:                      the session ends the connection now; H: the client hangs up
+ *   L: 3                    clients that come from here on may name so many messages a command
  *   M: Subject: hi\r\n…     this message is delivered
  *
  * In C: lines {{text}} stands for a literal that does not wait, ~{{text}} for a literal8. Text in
@@ -19,6 +20,7 @@
 #include <dirent.h>
 #include <ftw.h>
 
+#include "base/num.h"
 #include "session/test_match.h"
 #include "session/test_sessions.h"
 
@@ -101,6 +103,12 @@ static inline void test_replay_line(
 	(void)!str_skip(&text, STR(" "));
 	if (line.p[0] == 'M') {
 		test_deliver_text(t, text);
+		return;
+	}
+	if (line.p[0] == 'L') {
+		uint64_t limit;
+		assert_true(num_parse(text, UINT32_MAX, &limit));
+		t->message_limit = (uint32_t)limit;
 		return;
 	}
 	if (c->pid == 0)

@@ -43,6 +43,7 @@ struct test_sessions {
 	const char *name; /* what is tested, for complaints */
 	unsigned line;
 	uint64_t timeout_s;
+	uint32_t message_limit; /* 0: none */
 };
 
 static inline void test_client_start(
@@ -64,6 +65,7 @@ static inline void test_client_start(
 		    .registry = registry[1],
 		    .message_size = TEST_MESSAGE_MAX,
 		    .timeout_s = t->timeout_s,
+		    .message_limit = t->message_limit,
 		    .sign_in_anew = true};
 		close(stream[0]);
 		close(registry[0]);

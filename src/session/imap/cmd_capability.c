@@ -3,8 +3,9 @@
 
 struct imap_result imap_cmd_capability(struct imap_session *s, const struct imap_command *c)
 {
-	const struct imap_offer offer = {
-	    .append_limit = s->append_limit, .unauthenticate = s->may_unauthenticate};
+	const struct imap_offer offer = {.append_limit = s->append_limit,
+	    .unauthenticate = s->may_unauthenticate,
+	    .message_limit = s->message_limit};
 
 	(void)c;
 	buf_add(&s->out.buf, STR("* CAPABILITY "));

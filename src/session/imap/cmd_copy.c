@@ -1,4 +1,5 @@
 #include "session/imap/commands.h"
+#include "session/imap/message_limit.h"
 #include "session/imap/rights.h"
 #include "store/store_change.h"
 
@@ -74,6 +75,10 @@ struct imap_result imap_cmd_copy(struct imap_session *s, const struct imap_comma
 		return result;
 	if (!imap_find_target(s, c->name, &target, &result))
 		return result;
+	/* RFC 9738 §3.1: COPY is done whole, MOVE goes on as often as it takes. */
+	if (c->id == IMAP_COPY && imap_limit_refuses(s, &positions, &result))
+		return result;
+	imap_limit_positions(s, &positions);
 	int r = authorize_rights(s->store, &s->subject, target.id, &rights);
 	if (r < 0)
 		return imap_store_error(s, r);

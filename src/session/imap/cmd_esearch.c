@@ -75,7 +75,7 @@ static bool search_view(
 		*ret_result = imap_too_much();
 		return false;
 	}
-	if (!search_find(g->s, &search, &found, ret_result))
+	if (!search_find(g->s, &search, SEARCH_ANY, &found, ret_result))
 		return false;
 	tell(g, &search, mailbox, &found);
 	g->n_damaged += found.n_damaged;

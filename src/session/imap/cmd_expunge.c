@@ -1,4 +1,5 @@
 #include "session/imap/commands.h"
+#include "session/imap/message_limit.h"
 #include "store/store_change.h"
 
 /* Those with \Deleted of the set or, where it is NULL, of the mailbox. */
@@ -41,6 +42,8 @@ struct imap_result imap_cmd_expunge(struct imap_session *s, const struct imap_co
 		return IMAP_RESULT_NO("NOPERM", "You have no right to remove messages here");
 	if (c->uid && !imap_positions_of(s, &c->set, true, &positions, &result))
 		return result;
+	if (c->uid)
+		imap_limit_deleted(s, &positions);
 	int r = expunge(s, c->uid ? &positions : NULL, &n);
 	if (r < 0)
 		return imap_store_error(s, r);

@@ -5,6 +5,7 @@
 #include "session/imap/fetch_derived.h"
 #include "session/imap/fetch_narrow.h"
 #include "session/imap/fetch_section.h"
+#include "session/imap/message_limit.h"
 #include "store/store_change.h"
 
 struct fetching {
@@ -320,6 +321,10 @@ struct imap_result imap_cmd_fetch(struct imap_session *s, const struct imap_comm
 	f.message.arena = &f.message_arena;
 	if (!fetch_positions(s, c, &positions, &result))
 		return result;
+	/* RFC 9738 §3.1: a page has its size, or is none. */
+	if (c->fetch.has_partial && imap_limit_refuses_count(s, positions.count, &result))
+		return result;
+	imap_limit_positions(s, &positions);
 	plan(&f);
 	int r = fetch_all(&f, &positions);
 	fetch_message_done(&f.message);

@@ -6,7 +6,7 @@ struct imap_result imap_cmd_search(struct imap_session *s, const struct imap_com
 	struct search_found found;
 	struct imap_result result;
 
-	if (!search_find(s, &c->search, &found, &result))
+	if (!search_find(s, &c->search, SEARCH_SOME, &found, &result))
 		return result;
 	const struct search_answer answer = {.s = s,
 	    .tag = c->tag,

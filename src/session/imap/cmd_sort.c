@@ -7,7 +7,7 @@ struct imap_result imap_cmd_sort(struct imap_session *s, const struct imap_comma
 	struct search_found found;
 	struct imap_result result;
 
-	if (!search_find(s, &c->search, &found, &result))
+	if (!search_find(s, &c->search, SEARCH_WHOLE, &found, &result))
 		return result;
 	int r =
 	    order_sort(s, c->order->keys, c->order->n_keys, found.scores, found.positions, found.n);

@@ -1,4 +1,5 @@
 #include "session/imap/commands.h"
+#include "session/imap/message_limit.h"
 #include "session/imap/rights.h"
 #include "store/store_change.h"
 
@@ -115,6 +116,7 @@ struct imap_result imap_cmd_store(struct imap_session *s, const struct imap_comm
 		return IMAP_RESULT_NO("NOPERM", "The mailbox is open for reading only");
 	if (!imap_positions_of(s, &c->store.set, c->uid, &positions, &result))
 		return result;
+	imap_limit_positions(s, &positions);
 	if (c->store.has_unchanged_since)
 		imap_enable_condstore(s);
 	return change_flags(s, c, &positions);

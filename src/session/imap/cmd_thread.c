@@ -54,7 +54,7 @@ struct imap_result imap_cmd_thread(struct imap_session *s, const struct imap_com
 	struct search_found found;
 	struct imap_result result;
 
-	if (!search_find(s, &c->search, &found, &result))
+	if (!search_find(s, &c->search, SEARCH_WHOLE, &found, &result))
 		return result;
 	int r = add_messages(s, &found, c->order->by_references, t);
 	if (r < 0)

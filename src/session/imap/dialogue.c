@@ -1,4 +1,5 @@
 #include "session/imap/commands.h"
+#include "session/imap/message_limit.h"
 #include "session/imap/notify.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ void imap_session_init(
 	    .subject = {.is_owner = true},
 	    .append_limit = append_limit,
 	    .timeout_ms = 30 * 60 * 1000,
+	    .message_limit = UINT32_MAX,
 	    .index_behind = true,
 	    .reader = imap_reader_new(&limits),
 	    .arena = ARENA_MAX(IMAP_SESSION_ARENA_MAX)};
@@ -340,8 +342,10 @@ static struct imap_result handle(struct imap_session *s, const struct imap_comma
 	if (s->uidonly && uses_numbers(h, c))
 		return imap_uid_required();
 	struct imap_result result;
+	s->lowest_processed = 0;
 	if (h->without_view || imap_load_view(s, &result))
 		result = h->run(s, c);
+	imap_limit_tell(s, &result);
 	if (c->id != IMAP_LOGOUT && !s->gives_back)
 		update(s, h, c);
 	return result;

@@ -47,6 +47,7 @@ struct imap_session {
 	struct subject subject; /* who is signed in */
 	uint64_t append_limit;
 	uint64_t timeout_ms;
+	uint32_t message_limit; /* messages of one command (RFC 9738); UINT32_MAX: any */
 
 	struct imap_reader *reader;
 	char *input; /* IMAP_INPUT_LEN bytes, NULL while quiet */
@@ -54,6 +55,7 @@ struct imap_session {
 	struct imap_output out;
 	struct arena arena; /* of the command under way */
 	struct imap_effort effort;
+	uint32_t lowest_processed; /* by a command that was cut short: a UID; 0: it was not */
 
 	bool rev2;      /* ENABLE IMAP4rev2: UTF-8 names, ESEARCH, no RECENT */
 	bool utf8;      /* names are UTF-8, by IMAP4rev2 or UTF8=ACCEPT */

@@ -1,4 +1,5 @@
 #include "session/imap/search_answer.h"
+#include "session/imap/message_limit.h"
 
 #include <stdlib.h>
 
@@ -208,12 +209,14 @@ static void forget_saved(struct imap_session *s, const struct imap_search *searc
 	s->n_saved = 0;
 }
 
-bool search_find(struct imap_session *s, const struct imap_search *search,
+bool search_find(struct imap_session *s, const struct imap_search *search, enum search_limit limit,
     struct search_found *ret_found, struct imap_result *ret_result)
 {
 	bool modseq = search_asks_modseq(search->key);
 
-	if (!search_prepare(s, search->charset, search->key, ret_result)) {
+	if (!search_prepare(s, search->charset, search->key, ret_result) ||
+	    (limit != SEARCH_ANY &&
+	        !imap_limit_search(s, search->key, limit == SEARCH_WHOLE, ret_result))) {
 		forget_saved(s, search);
 		return false;
 	}

@@ -29,12 +29,16 @@ void search_answer_extended(const struct search_answer *a, unsigned options);
 /* Whichever the client wants; and saves, where that is asked. */
 void search_answer_write(const struct search_answer *a, struct str word);
 
+/* What becomes of a search of more messages than one command may be about (RFC 9738). */
+enum search_limit { SEARCH_ANY, SEARCH_SOME, SEARCH_WHOLE };
+
 /*
  * Finds what a command's search program names: prepares and runs it. False: `*ret_result` says why,
- * and what was saved before is forgotten where this was to be saved (RFC 9051 §6.4.4.1).
+ * and what was saved before is forgotten where this was to be saved (RFC 9051 §6.4.4.1). `limit`:
+ * it looks at all of them, at the highest, or is refused.
  */
 MUST_USE bool search_find(struct imap_session *s, const struct imap_search *search,
-    struct search_found *ret_found, struct imap_result *ret_result);
+    enum search_limit limit, struct search_found *ret_found, struct imap_result *ret_result);
 /* OK with that text, or NO [CORRUPTION] where messages could not be looked at. */
 struct imap_result search_result(const struct search_found *found, const char *text);
 
