@@ -200,6 +200,13 @@ static int wait_readable(int channel, uint64_t deadline)
 	}
 }
 
+int ipc_wait(int channel, int timeout_ms, struct ipc_received *ret_m)
+{
+	int r = wait_readable(channel, clock_ms() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0));
+
+	return r == 0 ? ipc_recv(channel, ret_m) : r;
+}
+
 int ipc_exchange(
     int channel, uint16_t type, const void *msg, int timeout_ms, struct ipc_received *ret_m)
 {

@@ -51,6 +51,9 @@ void ipc_received_done(struct ipc_received *m);
  */
 MUST_USE int ipc_recv(int channel, struct ipc_received *ret_m);
 
+/* Waits at most `timeout_ms` for one message, of any type. -ETIMEDOUT. */
+MUST_USE int ipc_wait(int channel, int timeout_ms, struct ipc_received *ret_m);
+
 /* Sends `msg` and waits at most `timeout_ms` for one message, of any type: for a question that has
  * several kinds of answer. -ETIMEDOUT. */
 MUST_USE int ipc_exchange(

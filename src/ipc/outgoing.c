@@ -101,6 +101,7 @@ static const struct ipc_field prepare_fields[] = {
     FIELD(ipc_prepare, channel, IPC_FD, 0),
     FIELD(ipc_prepare, message, IPC_FD, 0),
     FIELD(ipc_prepare, complete, IPC_U8, 1),
+    FIELD(ipc_prepare, body, IPC_U8, 2),
 };
 
 static const struct ipc_field examined_fields[] = {

@@ -151,6 +151,8 @@ struct ipc_prepare {
 	int channel;
 	int message;      /* sealed memfd */
 	uint8_t complete; /* 1: a submission, RFC 6409 §8 holds; 0: change nothing in the header */
+	uint8_t body; /* as declared: 0 7BIT, 1 8BITMIME, 2 BINARYMIME: only then may the body have
+	                 bare CR and LF, NUL and lines of any length */
 };
 
 enum examined { EXAMINED_OK, EXAMINED_MALFORMED, EXAMINED_LOOP, N_EXAMINED };
