@@ -108,6 +108,8 @@ static void print_json(const struct init *init)
 	    object, "account", init->account ? json_string(init->account) : json_null());
 	json_object_set_new(object, "recovery_key", json_string(init->recovery));
 	json_object_set_new(ports, "smtp", json_integer((json_int_t)init->port_base + 25));
+	json_object_set_new(ports, "submissions", json_integer((json_int_t)init->port_base + 465));
+	json_object_set_new(ports, "submission", json_integer((json_int_t)init->port_base + 587));
 	json_object_set_new(ports, "imap", json_integer((json_int_t)init->port_base + 143));
 	json_object_set_new(ports, "imaps", json_integer((json_int_t)init->port_base + 993));
 	json_object_set_new(ports, "pop3", json_integer((json_int_t)init->port_base + 110));

@@ -41,7 +41,8 @@ static bool write_own_value(struct buf *out, const struct config_key *key, const
 	static const struct {
 		const char *name;
 		uint64_t port;
-	} ports[] = {{"smtp", 25}, {"imap", 143}, {"imaps", 993}, {"pop3", 110}, {"pop3s", 995}};
+	} ports[] = {{"smtp", 25}, {"submissions", 465}, {"submission", 587}, {"imap", 143},
+	    {"imaps", 993}, {"pop3", 110}, {"pop3s", 995}};
 	if (strcmp(key->name, "hostname") == 0)
 		return buf_printf(out, "hostname = %s\n", init->hostname);
 	if (strcmp(key->name, "address") == 0)

@@ -36,7 +36,7 @@ struct config {
 
 	/* [listen] port 0: not listening */
 	char address[CONFIG_STR_MAX]; /* one IPv4 or IPv6 address */
-	uint64_t smtp, imap, imaps, pop3, pop3s;
+	uint64_t smtp, submissions, submission, imap, imaps, pop3, pop3s;
 
 	/* [tls] paths, relative to the data folder unless absolute */
 	char certificate[CONFIG_STR_MAX];
@@ -52,6 +52,7 @@ struct config {
 	char outbound_source_ipv6[CONFIG_STR_MAX];
 	char outbound_ca_file[CONFIG_STR_MAX];
 	uint64_t outbound_allow_private;
+	uint64_t outbound_show_client; /* the submitter's address in Received: */
 	char outbound_trust_anchor[CONFIG_STR_MAX];
 	char outbound_root_hints[CONFIG_STR_MAX];
 	char outbound_resolver[CONFIG_STR_MAX];
@@ -64,6 +65,7 @@ struct config {
 	uint64_t message_size;            /* bytes; the SIZE and APPENDLIMIT that we announce */
 	uint64_t message_memory;          /* bytes of messages under way, all connections of SMTP */
 	uint64_t recipients;              /* per message */
+	uint64_t hold;                    /* seconds: of HOLDFOR and HOLDUNTIL */
 	uint64_t connections;             /* per gatekeeper */
 	uint64_t connections_per_network; /* per IPv4 address or IPv6 /64, per gatekeeper */
 	uint64_t smtp_errors;             /* bad commands before a connection is ended */

@@ -38,6 +38,7 @@ void gate_close_channels(struct gate_channels *c)
 	fd_close(&c->directory);
 	fd_close(&c->keyholder);
 	fd_close(&c->gatekeeper);
+	fd_close(&c->queue);
 	for (size_t i = 0; i < GATE_DELIVERY_MAX; i++)
 		fd_close(&c->delivery[i]);
 }

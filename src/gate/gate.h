@@ -61,12 +61,14 @@ struct gate_channels {
 	int keyholder;  /* there from the start where TLS comes before the first word */
 	int gatekeeper; /* IPC_BUDGET, IPC_INTRODUCE; open until somebody is first signed in */
 	int delivery[GATE_DELIVERY_MAX]; /* by worker */
+	int queue; /* of one of submission: there when somebody is signed in */
 };
 
 #define GATE_NO_CHANNELS                                                                           \
 	((struct gate_channels){.directory = -1,                                                   \
 	    .keyholder = -1,                                                                       \
 	    .gatekeeper = -1,                                                                      \
+	    .queue = -1,                                                                           \
 	    .delivery = {[0 ... GATE_DELIVERY_MAX - 1] = -1}})
 
 /* For CLEANUP. */
@@ -138,6 +140,9 @@ MUST_USE int gate_send(struct gate *g, struct str s);
  * Before a STARTTLS is agreed to; does nothing where the channel is there.
  */
 MUST_USE int gate_reach_keyholder(struct gate *g);
+
+/* For a message that an alias sends out of the house. */
+MUST_USE int gate_reach_queue(struct gate *g);
 
 /*
  * The worker (its channel: borrowed) that all mail of this account goes to, so that workers do not

@@ -40,6 +40,11 @@ int gate_reach_keyholder(struct gate *g)
 	return g->channels.keyholder >= 0 ? 0 : ask(g, ROLE_KEYHOLDER, 0, &g->channels.keyholder);
 }
 
+int gate_reach_queue(struct gate *g)
+{
+	return g->channels.queue >= 0 ? 0 : ask(g, ROLE_QUEUE, 0, &g->channels.queue);
+}
+
 int gate_reach_delivery(struct gate *g, uint64_t account, int *ret_channel)
 {
 	size_t n = num_min(num_max(g->config->delivery_workers, 1), GATE_DELIVERY_MAX);

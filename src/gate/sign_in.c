@@ -17,6 +17,14 @@ static const struct {
         "submission.no_directory"},
 };
 
+/* What a session speaks on is a stream, what the queue speaks on a channel. */
+static int make_ends(unsigned protocol, int ret_ends[static 2])
+{
+	if (protocol == SESSION_SUBMISSION)
+		return ipc_pair(ret_ends);
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret_ends) < 0 ? -errno : 0;
+}
+
 static enum auth_result ask(
     struct gate *g, struct gate_tries *tries, struct ipc_auth *auth, int *ret_stream)
 {
@@ -25,7 +33,7 @@ static enum auth_result ask(
 
 	if (auth->user.len > IPC_ADDRESS_MAX || auth->password.len > IPC_PASSWORD_MAX)
 		return AUTH_WRONG;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+	if (make_ends(auth->protocol, pair) < 0)
 		return AUTH_TEMPORARY;
 	int ours CLEANUP(fd_close) = pair[0], theirs CLEANUP(fd_close) = pair[1];
 	auth->stream = theirs;

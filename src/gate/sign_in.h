@@ -25,7 +25,8 @@ struct gate_tries {
 };
 
 /*
- * AUTH_OK: `*ret_stream` is our end of the session's stream (given). Temporary trouble of any kind
+ * AUTH_OK: `*ret_stream` is our end of the session's stream (given); for SESSION_SUBMISSION, of the
+ * channel to the queue. Temporary trouble of any kind
  * is AUTH_TEMPORARY. Where no answer came, it is over: one that comes late must not be taken for
  * that to the next question.
  */

@@ -47,7 +47,7 @@ struct protocol {
 	enum role keeper, gate;
 	int (*dialogue)(struct gate *g);
 	const struct ipc_receivers *receivers; /* what its gates may ask */
-	bool delivers;                         /* its gates may ask for delivery workers */
+	bool delivers; /* its gates may ask for delivery workers and the queue */
 	bool signs_in; /* its gates last as long as their users like, once these are signed in; the
 	                  others end in smtp_duration */
 	struct str refusal;
@@ -60,7 +60,8 @@ struct gatekeeper {
 	struct sandbox_child *sandbox;
 	struct tls_server *tls;
 	struct gates *gates;
-	struct loop_entry *supervisor, *directory, *keyholder, *ledger; /* NULL: not there now */
+	struct loop_entry *supervisor, *directory, *keyholder, *queue,
+	    *ledger; /* NULL: not there */
 	struct loop_entry *delivery[DELIVERY_MAX];
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
@@ -181,6 +182,10 @@ static int on_introduce(struct loop_entry *from, void *msg, void *ctx)
 	if (question->role == ROLE_KEYHOLDER && index == 0 && !record->knows_keyholder) {
 		r = answer_introduction(from, record, k->keyholder);
 		record->knows_keyholder = r == 0;
+	} else if (question->role == ROLE_QUEUE && k->protocol->delivers && index == 0 &&
+	           !record->knows_queue) {
+		r = answer_introduction(from, record, k->queue);
+		record->knows_queue = r == 0;
 	} else if (question->role == ROLE_DELIVERY && k->protocol->delivers &&
 	           index < DELIVERY_MAX && (record->workers >> index & 1) == 0) {
 		r = answer_introduction(from, record, k->delivery[index]);
@@ -489,7 +494,7 @@ static void on_child(struct loop_entry *e, void *ctx)
 static void on_service_closed(struct loop_entry *from, int error, void *ctx)
 {
 	struct gatekeeper *k = ctx;
-	struct loop_entry **const places[] = {&k->directory, &k->keyholder, &k->ledger};
+	struct loop_entry **const places[] = {&k->directory, &k->keyholder, &k->queue, &k->ledger};
 	(void)error;
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		if (*places[i] == from)
@@ -510,6 +515,8 @@ static struct loop_entry **place_of(struct gatekeeper *k, const struct ipc_peer 
 		return &k->directory;
 	case ROLE_KEYHOLDER:
 		return &k->keyholder;
+	case ROLE_QUEUE:
+		return &k->queue;
 	case ROLE_LEDGER:
 		return &k->ledger;
 	case ROLE_DELIVERY:

@@ -45,7 +45,7 @@ struct gate_record {
 	char peer[GATE_PEER_MAX];
 	uint64_t budget;  /* granted to it */
 	uint64_t workers; /* delivery workers it was introduced to: a bit for each */
-	bool knows_keyholder;
+	bool knows_keyholder, knows_queue;
 	struct loop_entry *channel; /* NULL: closed; one of IMAP closes it when it is signed in */
 	uint64_t overdue_at_ms;     /* by clock_ms: it should have ended by itself; 0: never */
 	struct gatekeeper *keeper;

@@ -85,6 +85,7 @@ static const struct ipc_field rcpt_fields[] = {
 static const struct ipc_field rcpt_answer_fields[] = {
     FIELD(ipc_rcpt_answer, result, IPC_U8, RCPT_TEMPORARY),
     FIELD(ipc_rcpt_answer, accounts, IPC_U64S, ALIAS_ACCOUNTS_MAX),
+    FIELD(ipc_rcpt_answer, forwards, IPC_U8, 1),
 };
 
 static const struct ipc_field auth_fields[] = {

@@ -208,7 +208,7 @@ struct ipc_budget_answer {
 };
 
 struct ipc_introduce {
-	uint8_t role;   /* enum role: keyholder, or delivery where the gate is one of SMTP */
+	uint8_t role;   /* enum role: keyholder; delivery or queue where the gate is one of SMTP */
 	uint16_t index; /* which of several workers */
 };
 
@@ -239,6 +239,7 @@ struct ipc_rcpt {
 struct ipc_rcpt_answer {
 	uint8_t result;           /* enum rcpt_result */
 	struct ipc_u64s accounts; /* who gets it: several for an alias; empty unless RCPT_OK */
+	uint8_t forwards; /* 1: an alias sends it out of the house (too): it goes to the queue */
 };
 
 enum auth_result {
@@ -252,7 +253,8 @@ struct ipc_auth {
 	struct str user; /* the address, or its local part when there is one domain */
 	struct str password;
 	uint8_t protocol; /* enum session_protocol */
-	int stream; /* one end of a stream pair: the session will speak on it, after AUTH_OK */
+	int stream; /* one end of a stream pair: the session will speak on it, after AUTH_OK; for
+	               SESSION_SUBMISSION of an ipc_pair, and the queue will */
 };
 
 struct ipc_auth_answer {

@@ -32,6 +32,8 @@ static void add_peer(struct buf *out, const struct received *received)
 {
 	struct str name = received->peer_name;
 
+	if (received->peer_address.len == 0)
+		return;
 	buf_add(out, STR(" ("));
 	add_clean(out, name.len > 0 ? name : STR("unknown"));
 	buf_add(out, STR(" ["));

@@ -17,7 +17,8 @@ enum { RECEIVED_VALUE_LEN_MAX = 255 }; /* of each value; longer ones are cut */
 struct received {
 	struct str helo;         /* what the peer called itself */
 	struct str peer_name;    /* verified reverse name, or empty: "unknown" */
-	struct str peer_address; /* "192.0.2.1", "2001:db8::1" (written as IPv6:…) */
+	struct str peer_address; /* "192.0.2.1", "2001:db8::1" (written as IPv6:…), or empty: not
+	                            told */
 	struct str by;           /* our name */
 	struct str protocol;     /* "ESMTPS", "UTF8SMTPS", … (RFC 3848, RFC 6531 §4.3) */
 	struct str tls;          /* "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384", or empty */

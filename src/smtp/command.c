@@ -21,7 +21,7 @@ static const struct {
     [SMTP_NOOP] = {STR_INIT("NOOP"), SMTP_COMMAND_LINE_MAX},
     [SMTP_QUIT] = {STR_INIT("QUIT"), SMTP_COMMAND_LINE_MAX},
     [SMTP_STARTTLS] = {STR_INIT("STARTTLS"), SMTP_COMMAND_LINE_MAX},
-    [SMTP_AUTH] = {STR_INIT("AUTH"), SMTP_COMMAND_LINE_MAX},
+    [SMTP_AUTH] = {STR_INIT("AUTH"), SMTP_AUTH_LINE_MAX},
 };
 
 struct smtp_command smtp_command_parse(struct str line)

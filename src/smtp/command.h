@@ -31,14 +31,16 @@ enum smtp_verb {
 
 /*
  * RFC 5321 §4.5.3.1.4: 512 bytes with CRLF, and what the extensions add to MAIL (SIZE 26, BODY 17,
- * SMTPUTF8 10, RET and ENVID 116, and the longer local part of smtp/path.h) and to RCPT (NOTIFY and
- * ORCPT 536, and the same). No line of any command is longer than SMTP_LINE_MAX.
+ * SMTPUTF8 10, RET and ENVID 116, AUTH 500, BY 17, HOLDFOR or HOLDUNTIL 34, REQUIRETLS 11, and the
+ * longer local part of smtp/path.h) and to RCPT (NOTIFY and ORCPT 536, and the same); RFC 4954 §4
+ * for the lines of AUTH. No line of any command is longer than SMTP_LINE_MAX.
  */
 enum {
 	SMTP_COMMAND_LINE_MAX = 512,
-	SMTP_MAIL_LINE_MAX = 1024,
+	SMTP_MAIL_LINE_MAX = 1600,
 	SMTP_RCPT_LINE_MAX = 1280,
-	SMTP_LINE_MAX = 1280,
+	SMTP_AUTH_LINE_MAX = 12288,
+	SMTP_LINE_MAX = SMTP_AUTH_LINE_MAX,
 };
 
 struct smtp_command {

@@ -14,10 +14,13 @@
 
 struct smtp_offer {
 	struct str hostname;
-	uint64_t size_max; /* SIZE, RFC 1870 */
-	unsigned rcpt_max; /* LIMITS RCPTMAX, RFC 9422 */
-	unsigned mail_max; /* LIMITS MAILMAX */
-	bool starttls;     /* only while in the clear, and where there is TLS */
+	uint64_t size_max;   /* SIZE, RFC 1870 */
+	unsigned rcpt_max;   /* LIMITS RCPTMAX, RFC 9422 */
+	unsigned mail_max;   /* LIMITS MAILMAX */
+	bool starttls;       /* only while in the clear, and where there is TLS */
+	unsigned extensions; /* SMTP_EXTENSION_ bits (smtp/parameter.h) of those on offer now */
+	uint64_t hold_max;   /* of FUTURERELEASE: seconds, RFC 4865 */
+	uint64_t now;        /* seconds since 1970, to say until when that is */
 };
 
 /* Appends the whole answer; false when it does not fit. */

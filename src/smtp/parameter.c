@@ -1,6 +1,7 @@
 #include "smtp/parameter.h"
 
 #include "base/num.h"
+#include "smtp/timestamp.h"
 
 struct parameter {
 	struct str keyword;
@@ -127,6 +128,72 @@ static bool set_envid(void *parameters, const struct str *value)
 	return true;
 }
 
+static bool set_require_tls(void *parameters, const struct str *value)
+{
+	struct smtp_mail_parameters *p = parameters;
+	p->extensions |= SMTP_EXTENSION_REQUIRETLS;
+	p->require_tls = true;
+	return value == NULL;
+}
+
+/*
+ *   by-value = by-time ";" by-mode [by-trace]
+ *   by-time  = ["-" / "+"] 1*9DIGIT
+ *   by-mode  = "N" / "R"
+ *   by-trace = "T"
+ *
+ * What is to be returned must have some time to be delivered in (RFC 2852 §4).
+ */
+static bool set_by(void *parameters, const struct str *value)
+{
+	struct smtp_mail_parameters *p = parameters;
+	uint64_t seconds;
+	if (!value)
+		return false;
+	struct str mode = *value;
+	struct str time = str_cut(&mode, ';');
+	bool negative = str_skip(&time, STR("-"));
+	if (!negative)
+		(void)str_skip(&time, STR("+"));
+	if (time.len > 9 || !num_parse(time, SMTP_BY_MAX, &seconds))
+		return false;
+	if (str_skip_nocase(&mode, STR("R")))
+		p->by_mode = SMTP_BY_RETURN;
+	else if (str_skip_nocase(&mode, STR("N")))
+		p->by_mode = SMTP_BY_NOTIFY;
+	else
+		return false;
+	p->extensions |= SMTP_EXTENSION_DELIVERBY;
+	p->by_trace = str_skip_nocase(&mode, STR("T"));
+	p->by_seconds = negative ? -(int64_t)seconds : (int64_t)seconds;
+	return mode.len == 0 && (p->by_seconds > 0 || p->by_mode == SMTP_BY_NOTIFY);
+}
+
+/*   hold-for = 1*9DIGIT, not 0 */
+static bool set_hold_for(void *parameters, const struct str *value)
+{
+	struct smtp_mail_parameters *p = parameters;
+	p->extensions |= SMTP_EXTENSION_FUTURERELEASE;
+	return value && value->len <= 9 && p->hold_until == 0 &&
+	       num_parse(*value, SMTP_HOLD_MAX, &p->hold_seconds) && p->hold_seconds > 0;
+}
+
+static bool set_hold_until(void *parameters, const struct str *value)
+{
+	struct smtp_mail_parameters *p = parameters;
+	p->extensions |= SMTP_EXTENSION_FUTURERELEASE;
+	return value && p->hold_seconds == 0 && smtp_timestamp_parse(*value, &p->hold_until) &&
+	       p->hold_until > 0;
+}
+
+/* Who a relay says submitted it: "<>" or an address in xtext (RFC 4954 §5). Nobody is believed. */
+static bool set_auth(void *parameters, const struct str *value)
+{
+	struct smtp_mail_parameters *p = parameters;
+	p->extensions |= SMTP_EXTENSION_AUTH;
+	return value && value->len <= SMTP_AUTH_PARAMETER_MAX && smtp_xtext_is_valid(*value);
+}
+
 /*
  *   notify-esmtp-value  = "NEVER" / 1#notify-list-element
  *   notify-list-element = "SUCCESS" / "FAILURE" / "DELAY"
@@ -192,6 +259,11 @@ enum smtp_parameter_result smtp_mail_parameters_parse(
 	    {STR_INIT("SMTPUTF8"), set_smtputf8},
 	    {STR_INIT("RET"), set_ret},
 	    {STR_INIT("ENVID"), set_envid},
+	    {STR_INIT("REQUIRETLS"), set_require_tls},
+	    {STR_INIT("BY"), set_by},
+	    {STR_INIT("HOLDFOR"), set_hold_for},
+	    {STR_INIT("HOLDUNTIL"), set_hold_until},
+	    {STR_INIT("AUTH"), set_auth},
 	};
 	struct smtp_mail_parameters parameters = {0};
 	enum smtp_parameter_result result = parse(s, table, ARRAY_LEN(table), &parameters);

@@ -15,9 +15,24 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum { SMTP_ENVID_MAX = 100, SMTP_ORCPT_MAX = 500 }; /* RFC 3461 §5.4 */
+enum {
+	SMTP_ENVID_MAX = 100, /* RFC 3461 §5.4 */
+	SMTP_ORCPT_MAX = 500,
+	SMTP_AUTH_PARAMETER_MAX = 500, /* RFC 4954 §3 (4) */
+	SMTP_BY_MAX = 999999999,       /* seconds: nine digits, RFC 2852 §4 */
+	SMTP_HOLD_MAX = 999999999,     /* the same of RFC 4865 */
+};
+
+/* Extensions that not every port offers; parameters name theirs, so that it can be refused. */
+enum {
+	SMTP_EXTENSION_DELIVERBY = 1,
+	SMTP_EXTENSION_FUTURERELEASE = 2,
+	SMTP_EXTENSION_REQUIRETLS = 4,
+	SMTP_EXTENSION_AUTH = 8,
+};
 
 enum smtp_body { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
+enum smtp_by { SMTP_BY_NONE, SMTP_BY_RETURN, SMTP_BY_NOTIFY };
 enum smtp_ret { SMTP_RET_DEFAULT, SMTP_RET_FULL, SMTP_RET_HDRS };
 enum {
 	SMTP_NOTIFY_NEVER = 1,
@@ -32,6 +47,13 @@ struct smtp_mail_parameters {
 	enum smtp_ret ret;
 	struct str envid; /* xtext; "" when not given */
 	bool smtputf8;
+	bool require_tls;     /* RFC 8689 §2 */
+	enum smtp_by by_mode; /* RFC 2852; the rest holds where it is not SMTP_BY_NONE */
+	bool by_trace;
+	int64_t by_seconds;    /* from now; 0 and less with SMTP_BY_NOTIFY only */
+	uint64_t hold_seconds; /* RFC 4865: HOLDFOR; 0: not given; and HOLDUNTIL: */
+	uint64_t hold_until;   /* seconds since 1970; 0: not given; never both */
+	unsigned extensions;   /* SMTP_EXTENSION_ bits of those whose parameters stand there */
 };
 
 struct smtp_rcpt_parameters {

@@ -30,6 +30,31 @@ static void mail_all(void **state)
 	assert_str(p.envid, "QQ+2B314159");
 }
 
+static void mail_of_submission(void **state)
+{
+	(void)state;
+	struct smtp_mail_parameters p;
+	assert_int_equal(smtp_mail_parameters_parse(STR(" SIZE=1"), &p), SMTP_PARAMETER_OK);
+	assert_int_equal(p.extensions, 0);
+	assert_int_equal(p.by_mode, SMTP_BY_NONE);
+	struct str all = STR(" BY=-120;nT HOLDFOR=90 RequireTLS AUTH=<>");
+	assert_int_equal(smtp_mail_parameters_parse(all, &p), SMTP_PARAMETER_OK);
+	assert_int_equal(p.extensions, SMTP_EXTENSION_DELIVERBY | SMTP_EXTENSION_FUTURERELEASE |
+	                                   SMTP_EXTENSION_REQUIRETLS | SMTP_EXTENSION_AUTH);
+	assert_int_equal(p.by_mode, SMTP_BY_NOTIFY);
+	assert_true(p.by_trace);
+	assert_int_equal(p.by_seconds, -120);
+	assert_int_equal(p.hold_seconds, 90);
+	assert_int_equal(p.hold_until, 0);
+	assert_true(p.require_tls);
+	all = STR(" HOLDUNTIL=2026-11-23T14:05:04+01:00 BY=60;R");
+	assert_int_equal(smtp_mail_parameters_parse(all, &p), SMTP_PARAMETER_OK);
+	assert_int_equal(p.hold_until, 1795439104);
+	assert_int_equal(p.by_mode, SMTP_BY_RETURN);
+	assert_false(p.by_trace);
+	assert_false(p.require_tls);
+}
+
 static void mail_results(void **state)
 {
 	(void)state;
@@ -57,7 +82,7 @@ static void mail_results(void **state)
 	    {" ENVID=a+0Db", SMTP_PARAMETER_SYNTAX},
 	    {" ENVID=a+b", SMTP_PARAMETER_SYNTAX},
 	    {" ENVID=a\tb", SMTP_PARAMETER_SYNTAX},
-	    {" AUTH=<>", SMTP_PARAMETER_UNKNOWN},
+	    {" MT-PRIORITY=3", SMTP_PARAMETER_UNKNOWN},
 	    {" NOTIFY=NEVER", SMTP_PARAMETER_UNKNOWN},
 	    {" X-OTHER", SMTP_PARAMETER_UNKNOWN},
 	};
@@ -67,6 +92,55 @@ static void mail_results(void **state)
 		    smtp_mail_parameters_parse(str_of_cstr(cases[i].text), &p), cases[i].result);
 		if (cases[i].result != SMTP_PARAMETER_OK)
 			assert_int_equal(p.size, 7);
+	}
+}
+
+static void mail_results_of_submission(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		enum smtp_parameter_result result;
+	} cases[] = {
+	    {" AUTH=<>", SMTP_PARAMETER_OK},
+	    {" AUTH=e+3Dmc2@example.com", SMTP_PARAMETER_OK},
+	    {" AUTH=a=b", SMTP_PARAMETER_SYNTAX},
+	    {" AUTH", SMTP_PARAMETER_SYNTAX},
+	    {" REQUIRETLS", SMTP_PARAMETER_OK},
+	    {" REQUIRETLS=YES", SMTP_PARAMETER_SYNTAX},
+	    {" BY=1;R", SMTP_PARAMETER_OK},
+	    {" BY=+999999999;rT", SMTP_PARAMETER_OK},
+	    {" BY=-999999999;N", SMTP_PARAMETER_OK},
+	    {" BY=0;NT", SMTP_PARAMETER_OK},
+	    {" BY=0;R", SMTP_PARAMETER_SYNTAX},
+	    {" BY=-1;R", SMTP_PARAMETER_SYNTAX},
+	    {" BY=1000000000;N", SMTP_PARAMETER_SYNTAX},
+	    {" BY=0000000001;N", SMTP_PARAMETER_SYNTAX},
+	    {" BY=+-1;N", SMTP_PARAMETER_SYNTAX},
+	    {" BY=;N", SMTP_PARAMETER_SYNTAX},
+	    {" BY=1;", SMTP_PARAMETER_SYNTAX},
+	    {" BY=1;RX", SMTP_PARAMETER_SYNTAX},
+	    {" BY=1;RTT", SMTP_PARAMETER_SYNTAX},
+	    {" BY=1", SMTP_PARAMETER_SYNTAX},
+	    {" BY", SMTP_PARAMETER_SYNTAX},
+	    {" HOLDFOR=999999999", SMTP_PARAMETER_OK},
+	    {" HOLDFOR=1000000000", SMTP_PARAMETER_SYNTAX},
+	    {" HOLDFOR=0", SMTP_PARAMETER_SYNTAX},
+	    {" HOLDFOR", SMTP_PARAMETER_SYNTAX},
+	    {" HOLDUNTIL=2026-11-23T13:05:04Z", SMTP_PARAMETER_OK},
+	    {" HOLDUNTIL=2026-11-23", SMTP_PARAMETER_SYNTAX},
+	    {" HOLDUNTIL=1970-01-01T00:00:00Z", SMTP_PARAMETER_SYNTAX},
+	    {" HOLDUNTIL", SMTP_PARAMETER_SYNTAX},
+	    {" HOLDFOR=1 HOLDUNTIL=2026-11-23T13:05:04Z", SMTP_PARAMETER_SYNTAX},
+	    {" HOLDUNTIL=2026-11-23T13:05:04Z HOLDFOR=1", SMTP_PARAMETER_SYNTAX},
+	    {" HOLDFOR=1 HOLDFOR=1", SMTP_PARAMETER_TWICE},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct smtp_mail_parameters p;
+		enum smtp_parameter_result result =
+		    smtp_mail_parameters_parse(str_of_cstr(cases[i].text), &p);
+		if (result != cases[i].result)
+			fail_msg("%s: %d", cases[i].text, (int)result);
 	}
 }
 
@@ -111,6 +185,20 @@ static void length_limits(void **state)
 	    SMTP_PARAMETER_SYNTAX);
 }
 
+static void an_auth_parameter_has_a_limit(void **state)
+{
+	(void)state;
+	struct smtp_mail_parameters p;
+	for (size_t extra = 0; extra < 2; extra++) {
+		struct buf text CLEANUP(buf_done) = BUF_MAX(1024);
+		buf_add(&text, STR(" AUTH="));
+		for (size_t i = 0; i < SMTP_AUTH_PARAMETER_MAX + extra; i++)
+			buf_add_c(&text, 'a');
+		assert_int_equal(smtp_mail_parameters_parse(buf_str(&text), &p),
+		    extra ? SMTP_PARAMETER_SYNTAX : SMTP_PARAMETER_OK);
+	}
+}
+
 static void xtext(void **state)
 {
 	(void)state;
@@ -128,9 +216,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(mail_all),
+	    cmocka_unit_test(mail_of_submission),
 	    cmocka_unit_test(mail_results),
+	    cmocka_unit_test(mail_results_of_submission),
 	    cmocka_unit_test(rcpt_all),
 	    cmocka_unit_test(length_limits),
+	    cmocka_unit_test(an_auth_parameter_has_a_limit),
 	    cmocka_unit_test(xtext),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -216,6 +216,8 @@ int places_listen(
 		bool implicit_tls;
 	} wanted[PLACES_LISTENERS_MAX] = {
 	    {config->smtp, ROLE_GATEKEEPER_SMTP, false},
+	    {config->submissions, ROLE_GATEKEEPER_SUBMISSION, true},
+	    {config->submission, ROLE_GATEKEEPER_SUBMISSION, false},
 	    {config->imap, ROLE_GATEKEEPER_IMAP, false},
 	    {config->imaps, ROLE_GATEKEEPER_IMAP, true},
 	    {config->pop3, ROLE_GATEKEEPER_POP3, false},

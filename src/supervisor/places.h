@@ -15,7 +15,7 @@
 #include "config/config.h"
 #include "sandbox/identity.h"
 
-enum { PLACES_LISTENERS_MAX = 5 };
+enum { PLACES_LISTENERS_MAX = 7 };
 
 struct listener {
 	enum role gatekeeper;

@@ -1,7 +1,7 @@
 """A server of its own for a test: made in a temporary folder, on free ports, with the binary of GATEPOST_BUILD.
 
     with Instance() as server:
-        server.smtp, server.imap, server.imaps     ports; .pop3, .pop3s
+        server.smtp, server.imap, server.imaps     ports; .pop3, .pop3s, .submissions, .submission
         server.address, server.password            its first account
 """
 
@@ -24,7 +24,7 @@ BUILD = Path(os.environ.get("GATEPOST_BUILD", "build/asan"))
 BINARY = (ROOT / BUILD / "gatepost").resolve()
 READY_SECONDS = 30
 STOP_SECONDS = 20
-PORTS = (25, 143, 993, 110, 995)
+PORTS = (25, 143, 993, 110, 995, 465, 587)
 SANITIZER = re.compile(r"ERROR: (Address|Leak|UndefinedBehavior)Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 
 
@@ -72,7 +72,7 @@ class Instance:
         self.expected_alarms = 0
         self.passwords = {self.address: self.password}
         self.base = free_port_base() if port_base is None else port_base
-        self.smtp, self.imap, self.imaps, self.pop3, self.pop3s = (self.base + n for n in PORTS)
+        self.smtp, self.imap, self.imaps, self.pop3, self.pop3s, self.submissions, self.submission = (self.base + n for n in PORTS)
         if user is not None:
             shutil.chown(self.folder, user)
         try:

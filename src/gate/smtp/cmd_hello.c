@@ -1,6 +1,6 @@
 #include "gate/smtp/dialogue.h"
 
-#include "base/num.h"
+#include "base/clock.h"
 #include "smtp/hello.h"
 
 /*
@@ -29,6 +29,9 @@ struct smtp_reply smtp_cmd_ehlo(struct smtp_dialogue *d, struct str argument)
 	    .rcpt_max = (unsigned)g->config->recipients,
 	    .mail_max = SMTP_MAIL_MAX,
 	    .starttls = g->tls_server && !g->tls,
+	    .extensions = smtp_extensions(d),
+	    .hold_max = g->config->hold,
+	    .now = clock_wall(),
 	};
 	smtp_hello_format(&offer, &g->out);
 	return SMTP_NO_REPLY;

@@ -18,11 +18,8 @@ struct smtp_reply smtp_cmd_noop(struct smtp_dialogue *d, struct str argument)
 
 struct smtp_reply smtp_cmd_help(struct smtp_dialogue *d, struct str argument)
 {
-	(void)d;
 	(void)argument;
-	return SMTP_REPLY(214, 0, 0,
-	    "This server takes mail for its own domains (RFC 5321).\n"
-	    "EHLO HELO STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
+	return (struct smtp_reply){.code = 214, .enhanced = true, .text = d->policy->help};
 }
 
 /* Who has a mailbox here is told to nobody who does not bring a message (RFC 5321 §7.3). */
@@ -43,9 +40,7 @@ struct smtp_reply smtp_cmd_expn(struct smtp_dialogue *d, struct str argument)
 
 struct smtp_reply smtp_cmd_auth(struct smtp_dialogue *d, struct str argument)
 {
-	(void)d;
-	(void)argument;
-	return SMTP_REPLY(502, 5, 1, "Nobody signs in at this port");
+	return d->policy->auth(d, argument);
 }
 
 struct smtp_reply smtp_cmd_quit(struct smtp_dialogue *d, struct str argument)

@@ -1,9 +1,8 @@
 #include "gate/smtp/dialogue.h"
 
-#include "ipc/channel.h"
-#include "mail/address.h"
+#include "ipc/outgoing.h"
 
-/* RFC 5321 §4.1.1.3. The directory says who gets it. */
+/* RFC 5321 §4.1.1.3. Whether somebody is taken, the port's policy says. */
 
 static struct smtp_reply check_order(const struct smtp_dialogue *d)
 {
@@ -14,13 +13,12 @@ static struct smtp_reply check_order(const struct smtp_dialogue *d)
 	return SMTP_NO_REPLY;
 }
 
-static struct smtp_reply check_address(
-    const struct smtp_dialogue *d, const struct smtp_path *path, struct str parameters)
+static struct smtp_reply check_address(const struct smtp_dialogue *d, const struct smtp_path *path,
+    struct str parameters, struct smtp_rcpt_parameters *ret_parameters)
 {
-	struct smtp_rcpt_parameters p;
 	if (!d->is_extended && str_trim(parameters).len > 0)
 		return SMTP_REPLY(555, 5, 4, "Parameters need EHLO");
-	enum smtp_parameter_result result = smtp_rcpt_parameters_parse(parameters, &p);
+	enum smtp_parameter_result result = smtp_rcpt_parameters_parse(parameters, ret_parameters);
 	if (result == SMTP_PARAMETER_UNKNOWN)
 		return SMTP_REPLY(555, 5, 4, "A parameter that is not known here");
 	if (result != SMTP_PARAMETER_OK)
@@ -33,70 +31,35 @@ static struct smtp_reply check_address(
 	return SMTP_NO_REPLY;
 }
 
-/* The address as the directory knows it: unquoted; <Postmaster> without a domain. */
-static bool plain_address(const struct smtp_path *path, struct buf *out)
+static bool keep_original(struct smtp_transaction *tx,
+    const struct smtp_rcpt_parameters *parameters, struct str *ret_original)
 {
-	address_local_unquote(path->local, out);
-	if (path->domain.len > 0) {
-		buf_add_c(out, '@');
-		buf_add(out, path->domain);
+	struct buf original CLEANUP(buf_done) = BUF_MAX(OUTGOING_ORIGINAL_RECIPIENT_MAX);
+	if (parameters->orcpt_type.len > 0) {
+		buf_add(&original, parameters->orcpt_type);
+		buf_add_c(&original, ';');
+		/* one of the type utf-8 need not be xtext (RFC 6533 §3) */
+		if (!smtp_xtext_decode(parameters->orcpt, &original))
+			buf_add(&original, parameters->orcpt);
 	}
-	return !buf_failed(out);
+	return !buf_failed(&original) && arena_dup(&tx->arena, buf_str(&original), ret_original);
 }
 
-/* An account gets one copy, however many addresses led to it. False: no room for all. */
-static bool add_accounts(
-    struct smtp_transaction *tx, const struct ipc_u64s *accounts, struct str recipient)
+bool smtp_recipient_keep(struct smtp_transaction *tx, const struct smtp_path *path,
+    const struct smtp_rcpt_parameters *parameters, struct smtp_recipient *ret_recipient)
 {
-	size_t before = tx->n_accounts;
-	for (size_t i = 0; i < accounts->n; i++) {
-		size_t at = 0;
-		while (at < tx->n_accounts && tx->accounts[at] != accounts->v[i])
-			at++;
-		if (at < tx->n_accounts)
-			continue;
-		if (at == IPC_RECIPIENTS_MAX) {
-			tx->n_accounts = before;
-			return false;
-		}
-		tx->accounts[at] = accounts->v[i];
-		tx->recipients[at] = recipient;
-		tx->n_accounts++;
-	}
+	struct smtp_recipient r = {.notify = (uint8_t)parameters->notify};
+	if (!arena_dup(&tx->arena, path->mailbox, &r.address) ||
+	    !keep_original(tx, parameters, &r.original_recipient))
+		return false;
+	*ret_recipient = r;
 	return true;
-}
-
-static struct smtp_reply add_recipient(
-    struct smtp_transaction *tx, const struct ipc_u64s *accounts, const struct smtp_path *path)
-{
-	struct str recipient;
-	if (!arena_dup(&tx->arena, path->mailbox, &recipient) ||
-	    !add_accounts(tx, accounts, recipient))
-		return SMTP_REPLY(
-		    452, 5, 3, "Too many recipients; send the message again for them");
-	if (tx->n_recipients++ == 0)
-		tx->first_recipient = recipient;
-	return SMTP_REPLY(250, 1, 5, "Recipient taken");
-}
-
-static struct smtp_reply reply_of(
-    struct smtp_transaction *tx, const struct ipc_rcpt_answer *answer, const struct smtp_path *path)
-{
-	switch (answer->result) {
-	case RCPT_OK:
-		return add_recipient(tx, &answer->accounts, path);
-	case RCPT_UNKNOWN:
-		return SMTP_REPLY(550, 1, 1, "No such mailbox here");
-	case RCPT_NOT_LOCAL:
-		return SMTP_REPLY(550, 7, 1, "Not a domain of this server; it does not relay");
-	default:
-		return SMTP_REPLY(451, 3, 0, "Cannot say now whether there is such a mailbox");
-	}
 }
 
 struct smtp_reply smtp_cmd_rcpt(struct smtp_dialogue *d, struct str argument)
 {
 	struct smtp_path path;
+	struct smtp_rcpt_parameters parameters = {0};
 	struct smtp_reply reply = check_order(d);
 	if (reply.code != 0)
 		return reply;
@@ -104,22 +67,13 @@ struct smtp_reply smtp_cmd_rcpt(struct smtp_dialogue *d, struct str argument)
 		return SMTP_REPLY(501, 5, 2, "RCPT TO:<address>");
 	if (!smtp_forward_path_cut(&argument, &path))
 		return SMTP_REPLY(501, 1, 3, "That is no address of a recipient");
-	reply = check_address(d, &path, argument);
+	reply = check_address(d, &path, argument, &parameters);
 	if (reply.code != 0)
 		return reply;
-	struct buf address CLEANUP(buf_done) = BUF_MAX(IPC_ADDRESS_MAX);
-	if (!plain_address(&path, &address))
-		return SMTP_REPLY(501, 1, 3, "That is no address of a recipient");
-	struct ipc_rcpt question = {.address = buf_str(&address)};
-	struct ipc_received answer;
-	int r = ipc_call(
-	    d->g->channels.directory, IPC_RCPT, &question, IPC_RCPT_ANSWER, GATE_CALL_MS, &answer);
-	/* The directory may have been started anew: another connection will reach it. */
-	if (r < 0)
-		return smtp_end(d, SMTP_REPLY(421, 3, 0, "Cannot look up mailboxes now"));
-	reply = reply_of(&d->tx, answer.msg, &path);
-	ipc_received_done(&answer);
+	reply = d->policy->recipient(d, &path, &parameters);
 	if (!smtp_reply_is_positive(reply))
 		smtp_log_refusal(d, reply, path.mailbox);
+	else
+		d->tx.n_recipients++;
 	return reply;
 }

@@ -9,14 +9,22 @@
 
 enum { TRACE_MAX = 2000 };
 
-/* RFC 3848, RFC 6531 §4.3. HELO has no name of its own under TLS. */
+/* RFC 3848, RFC 6531 §4.3. HELO has no name of its own under TLS. Who submits does it in TLS. */
 static struct str protocol_name(const struct smtp_dialogue *d)
 {
 	if (!d->is_extended)
 		return STR("SMTP");
+	if (d->policy->submits)
+		return d->tx.parameters.smtputf8 ? STR("UTF8SMTPSA") : STR("ESMTPSA");
 	if (d->tx.parameters.smtputf8)
 		return d->g->tls ? STR("UTF8SMTPS") : STR("UTF8SMTP");
 	return d->g->tls ? STR("ESMTPS") : STR("ESMTP");
+}
+
+/* Where a user sends from is not told to whom they write to: neither its address nor its name. */
+static bool hides_client(const struct smtp_dialogue *d)
+{
+	return d->policy->submits && d->g->config->outbound_show_client == 0;
 }
 
 /* The recipient is named where there is one only: the others are nobody's business (RFC 5321 §7.2).
@@ -24,8 +32,8 @@ static struct str protocol_name(const struct smtp_dialogue *d)
 static bool format_trace(const struct smtp_dialogue *d, struct str id, struct buf *out)
 {
 	struct received received = {
-	    .helo = d->hello_name,
-	    .peer_address = str_of_cstr(d->g->peer),
+	    .helo = hides_client(d) ? str_of_cstr(d->g->config->hostname) : d->hello_name,
+	    .peer_address = hides_client(d) ? STR("") : str_of_cstr(d->g->peer),
 	    .by = str_of_cstr(d->g->config->hostname),
 	    .protocol = protocol_name(d),
 	    .tls = gate_tls_name(d->g),
@@ -77,7 +85,7 @@ static int call_delivery(struct smtp_dialogue *d, int delivery, const struct ipc
 	    delivery, IPC_DELIVER, &question, IPC_DELIVERED, SMTP_DELIVER_MS, ret_answer);
 }
 
-static struct smtp_reply hand_over(struct smtp_dialogue *d, struct str trace)
+struct smtp_reply smtp_hand_to_delivery(struct smtp_dialogue *d, struct str trace)
 {
 	struct smtp_transaction *tx = &d->tx;
 	struct ipc_envelope envelope = {
@@ -142,7 +150,7 @@ struct smtp_reply smtp_deliver(struct smtp_dialogue *d)
 	if (reply.code == 0 && !format_trace(d, buf_str(&id), &trace))
 		reply = SMTP_REPLY(451, 3, 0, "Cannot keep the message now");
 	if (reply.code == 0)
-		reply = hand_over(d, buf_str(&trace));
+		reply = d->policy->hand_over(d, buf_str(&trace));
 	if (smtp_reply_is_positive(reply)) {
 		d->n_messages++;
 		d->n_idle = 0;

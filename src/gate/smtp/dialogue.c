@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "tls/server.h"
 
 /* The table of commands. */
 static struct smtp_reply (*const handlers[N_SMTP_VERBS])(
@@ -30,10 +31,18 @@ void smtp_transaction_reset(struct smtp_dialogue *d)
 	struct smtp_transaction *tx = &d->tx;
 	smtp_message_done(&tx->message);
 	arena_clear(&tx->arena);
-	tx->is_open = tx->in_chunks = tx->has_failed = false;
+	tx->is_open = tx->in_chunks = tx->has_failed = tx->forwards = false;
 	tx->reverse_path = tx->envelope_id = tx->first_recipient = STR("");
 	tx->parameters = (struct smtp_mail_parameters){.envid = STR("")};
 	tx->n_recipients = tx->n_accounts = 0;
+}
+
+unsigned smtp_extensions(const struct smtp_dialogue *d)
+{
+	unsigned extensions = d->policy->extensions;
+	if (!d->g->tls) /* RFC 8689 §2, RFC 4954 §4 */
+		extensions &= ~(unsigned)(SMTP_EXTENSION_REQUIRETLS | SMTP_EXTENSION_AUTH);
+	return extensions;
 }
 
 void smtp_transaction_receive(struct smtp_dialogue *d)
@@ -66,11 +75,7 @@ int smtp_wait_for_data(struct smtp_dialogue *d, uint64_t began_ms, uint64_t rece
 	return gate_fill(d->g);
 }
 
-/*
- * The next line without its CRLF, consumed: borrowed until the next wait. 0, 1 where it was too
- * long or did not end with CRLF (`*ret_reply` says so), or the connection's error.
- */
-static int read_line(struct smtp_dialogue *d, struct str *ret_line, struct smtp_reply *ret_reply)
+int smtp_read_line(struct smtp_dialogue *d, struct str *ret_line, struct smtp_reply *ret_reply)
 {
 	struct gate *g = d->g;
 	bool is_long = false;
@@ -157,13 +162,24 @@ static void greet(struct smtp_dialogue *d)
 	buf_printf(&d->g->out, "220 %s ESMTP ready\r\n", d->g->config->hostname);
 }
 
+/* TLS before the first word: an answer in the clear would be no answer. */
+static bool start_with_tls(struct smtp_dialogue *d)
+{
+	d->broken = gate_start_tls(d->g);
+	if (d->broken < 0)
+		log_event(LOG_INFO, "smtp.tls_failed", "connection=%llu peer=%s error=%d reason=%s",
+		    (unsigned long long)d->g->connection, d->g->peer, -d->broken,
+		    log_quote(str_of_cstr(tls_error())).text);
+	return d->broken == 0;
+}
+
 static void converse(struct smtp_dialogue *d)
 {
 	greet(d);
 	while (!d->ending && d->broken == 0) {
 		struct str line = STR("");
 		struct smtp_reply reply = SMTP_NO_REPLY;
-		int r = read_line(d, &line, &reply);
+		int r = smtp_read_line(d, &line, &reply);
 		if (r < 0)
 			reply = smtp_lost(d, r);
 		else if (r == 0)
@@ -178,9 +194,15 @@ int smtp_serve(struct gate *g, const struct smtp_policy *policy)
 {
 	struct smtp_dialogue d = {.g = g,
 	    .policy = policy,
+	    .began_ms = clock_ms(),
 	    .tx = {.arena = ARENA_MAX(SMTP_TRANSACTION_MEMORY), .message = {.fd = -1}}};
 	smtp_transaction_reset(&d);
-	g->closes_at_ms = clock_ms() + g->config->smtp_duration * 1000;
+	uint64_t seconds = g->config->smtp_duration;
+	if (policy->submits)
+		seconds = num_min(seconds, g->config->sign_in_timeout);
+	g->closes_at_ms = d.began_ms + seconds * 1000;
+	if (g->implicit_tls && !start_with_tls(&d))
+		return d.broken;
 	converse(&d);
 	int r = d.broken != 0 ? d.broken : gate_finish(g, d.has_quit);
 	smtp_transaction_reset(&d);

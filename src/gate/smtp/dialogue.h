@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "gate/gate.h"
+#include "gate/sign_in.h"
 #include "gate/smtp/message.h"
 #include "ipc/messages.h"
 #include "smtp/command.h"
@@ -43,6 +44,13 @@ enum {
 	SMTP_SWALLOW_MAX = 16 * 1024 * 1024,
 };
 
+/* A recipient as the client named it. */
+struct smtp_recipient {
+	struct str address;            /* local@domain, quoted where it was */
+	struct str original_recipient; /* ORCPT, decoded: "type;address", or empty */
+	uint8_t notify;                /* SMTP_NOTIFY_ bits */
+};
+
 struct smtp_transaction {
 	bool is_open;
 	bool in_chunks;  /* BDAT has begun: DATA is not allowed (RFC 3030 §2) */
@@ -52,16 +60,30 @@ struct smtp_transaction {
 	struct smtp_mail_parameters parameters;
 	struct str envelope_id; /* ENVID, decoded */
 	size_t n_recipients;    /* as the client counts them */
-	size_t n_accounts;
 	struct str first_recipient;
+	bool forwards; /* somebody's mail leaves the house: the queue takes the message for all */
+	struct smtp_recipient named[IPC_RECIPIENTS_MAX]; /* n_recipients; of the port of MX */
+	size_t n_accounts;
 	uint64_t accounts[IPC_RECIPIENTS_MAX];
 	struct str recipients[IPC_RECIPIENTS_MAX]; /* the address that led to accounts[i] */
 	struct smtp_message message;
 };
 
+struct smtp_dialogue;
+
 /* What differs between the ports of SMTP, as data. */
 struct smtp_policy {
-	bool submits; /* its clients sign in first (RFC 6409), then the queue takes their mail */
+	bool submits;        /* its clients sign in before anything else (RFC 6409) */
+	unsigned extensions; /* SMTP_EXTENSION_ bits: offered where they can be had */
+	struct str help;
+	struct smtp_reply (*auth)(struct smtp_dialogue *d, struct str argument);
+	/* MAIL is in order, and its transaction filled; a positive reply opens it. */
+	struct smtp_reply (*sender)(struct smtp_dialogue *d);
+	/* RCPT is in order; a positive reply counts it. */
+	struct smtp_reply (*recipient)(struct smtp_dialogue *d, const struct smtp_path *path,
+	    const struct smtp_rcpt_parameters *parameters);
+	/* The message is whole and in order; `trace` is its Received field. */
+	struct smtp_reply (*hand_over)(struct smtp_dialogue *d, struct str trace);
 };
 
 /* The whole dialogue, from the greeting on; the result is for the tests. */
@@ -80,6 +102,9 @@ struct smtp_dialogue {
 	unsigned n_refusals;
 	unsigned n_idle;
 	unsigned n_messages;
+	struct gate_tries tries;
+	uint64_t began_ms;
+	char words[SMTP_REPLY_LINE_MAX]; /* of a reply that is no constant */
 	struct smtp_transaction tx;
 };
 
@@ -117,11 +142,40 @@ struct smtp_reply smtp_end(struct smtp_dialogue *d, struct smtp_reply reply);
  */
 struct smtp_reply smtp_lost(struct smtp_dialogue *d, int error);
 
+/*
+ * The next line without its CRLF, consumed: borrowed until the next wait. 0, 1 where it was too
+ * long or did not end with CRLF (`*ret_reply` says so), or the connection's error.
+ */
+MUST_USE int smtp_read_line(
+    struct smtp_dialogue *d, struct str *ret_line, struct smtp_reply *ret_reply);
+
+/* Extensions that this connection can have now. */
+unsigned smtp_extensions(const struct smtp_dialogue *d);
+
 /* Waits for more of a message that began at `began_ms`. */
 MUST_USE int smtp_wait_for_data(struct smtp_dialogue *d, uint64_t began_ms, uint64_t received);
 
+/* The values of policies: who may send mail here, who takes it (mx.c), signing in (auth.c). */
+struct smtp_reply smtp_sign_in(struct smtp_dialogue *d, struct str argument);
+
+/* Hands the message to the delivery worker of its accounts (deliver.c). */
+struct smtp_reply smtp_hand_to_delivery(struct smtp_dialogue *d, struct str trace);
+
+/* Keeps what RCPT says of a recipient, in the transaction's memory; false where there is none. */
+MUST_USE bool smtp_recipient_keep(struct smtp_transaction *tx, const struct smtp_path *path,
+    const struct smtp_rcpt_parameters *parameters, struct smtp_recipient *ret_recipient);
+
 /*
- * The message is complete: judges it, hands it to delivery, and gives the reply to DATA or to the
+ * The steps of a submission at the queue (submit.c), over channels.queue: their replies, with the
+ * queue's words. No answer ends the connection.
+ */
+struct smtp_reply smtp_submit_sender(struct smtp_dialogue *d);
+struct smtp_reply smtp_submit_recipient(
+    struct smtp_dialogue *d, const struct smtp_recipient *recipient);
+struct smtp_reply smtp_submit_message(struct smtp_dialogue *d, struct str trace);
+
+/*
+ * The message is complete: judges it, hands it over, and gives the reply to DATA or to the
  * last BDAT. The transaction is over.
  */
 struct smtp_reply smtp_deliver(struct smtp_dialogue *d);

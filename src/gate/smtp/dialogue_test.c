@@ -16,11 +16,19 @@
  *   M: key=value what delivery was given last: accounts, recipients, from, envid, body, smtputf8,
  *                text (escaped), trace (contains), count, worker (which one), introductions
  *
+ *   Q: line      the queue was told this; its lines come in order
+ *
+ * With the option `submission` the dialogue is that of submission, with somebody signed in; with
+ * `submission=2` nobody is.
+ *
  * The directory knows: user<N>@example.test (account N), all@… (accounts 1, 2, 3), same@…
- * (account 1), many@… (150 accounts), unknown@…, later@… (temporary), gone@… (the directory goes
- * away); every other domain is not ours. Delivery answers by the sender: full@, quota@, later@,
- * gone@, else OK. The gatekeeper introduces the gate to a worker of delivery, but not to those in
- * the bits of the options `missing` and `busy`.
+ * (account 1), many@… (150 accounts), away@… (leaves the house), both@… (that and account 1),
+ * unknown@…, later@… (temporary), gone@… (the directory goes away); every other domain is not ours.
+ * Delivery answers by the sender: full@, quota@, later@, gone@, else OK. The gatekeeper introduces
+ * the gate to a worker of delivery, but not to those in the bits of the options `missing` and
+ * `busy`, nor to the queue where the option `queue` is 1 (missing) or 2 (busy). The queue answers a
+ * sender, recipient or message (by its first line) that begins with a number and a dot with that
+ * enum submit_result; 99. goes away.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,41 +46,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "gate/gate.h"
+#include "gate/smtp/test_play.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
-
-enum { STEP_MS = 20000, SILENCE_MS = 150, PLAY_BUFFER = 8 << 20, WORKERS = 4 };
-
-struct play {
-	const char *name;
-	unsigned line;
-	struct config config;
-	uint64_t budget;     /* what the gatekeeper grants in all */
-	uint64_t budget_now; /* what was last granted */
-	int peer;            /* our end of the connection */
-	int directory, delivery[WORKERS], gatekeeper, drain;
-	uint64_t missing, busy; /* workers: a bit for each */
-	pid_t gate;
-	struct buf in;
-	bool ended;
-	/* the last delivery */
-	unsigned n_delivered, worker;
-	unsigned n_introductions; /* asked for in all */
-	struct buf accounts, recipients, from, envid, trace, text;
-	unsigned body, smtputf8;
-};
-
-#define FAIL(p, ...)                                                                               \
-	do {                                                                                       \
-		fprintf(stderr, "%s:%u: ", (p)->name, (p)->line);                                  \
-		fprintf(stderr, __VA_ARGS__);                                                      \
-		fprintf(stderr, "\n");                                                             \
-		fail();                                                                            \
-	} while (0)
 
 /* --- the services --- */
 
@@ -100,6 +81,11 @@ static enum rcpt_result resolve(struct str local, uint64_t *ret_first, size_t *r
 	    {STR_INIT("a b"), RCPT_OK, 1, 1},
 	    {STR_INIT("j\xc3\xb6rg"), RCPT_OK, 1, 1},
 	    {STR_INIT("later"), RCPT_TEMPORARY, 0, 0},
+	    {STR_INIT("away"), RCPT_OK, 0, 0},
+	    {STR_INIT("7.away"), RCPT_OK, 0, 0},
+	    {STR_INIT("3.away"), RCPT_OK, 0, 0},
+	    {STR_INIT("99.away"), RCPT_OK, 0, 0},
+	    {STR_INIT("both"), RCPT_OK, 1, 1},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (str_eq(local, names[i].local)) {
@@ -126,16 +112,11 @@ static void answer_rcpt(struct play *p, const struct ipc_rcpt *question)
 		accounts[i] = first + i;
 	if (answer.result == RCPT_OK)
 		answer.accounts = (struct ipc_u64s){accounts, n};
+	answer.forwards = str_eq(local, STR("both")) || str_ends(local, STR("away"));
 	if (str_eq(local, STR("gone")))
 		fd_close(&p->directory);
 	else
 		assert_int_equal(ipc_send(p->directory, IPC_RCPT_ANSWER, &answer), 0);
-}
-
-static void keep(struct buf *to, struct str s)
-{
-	buf_clear(to);
-	assert_true(buf_add(to, s));
 }
 
 static void keep_envelope(struct play *p, const struct ipc_envelope *d)
@@ -210,6 +191,10 @@ static void answer_introduce(struct play *p, const struct ipc_introduce *questio
 {
 	struct ipc_not_introduced refusal = {.reason = INTRODUCE_MISSING};
 	int ends[2];
+	if (question->role == ROLE_QUEUE && p->queue < 0 && p->submission == 0) {
+		introduce_to_queue(p);
+		return;
+	}
 	if (question->role != ROLE_DELIVERY || question->index >= p->config.delivery_workers ||
 	    p->delivery[question->index] >= 0)
 		FAIL(p, "asks for %u %u", question->role, question->index);
@@ -243,6 +228,8 @@ static void serve(struct play *p, int *channel)
 		deliver_file(p, (unsigned)(channel - p->delivery), m.msg);
 	else if (m.type == IPC_DELIVER_SHORT && is_worker)
 		deliver_short(p, (unsigned)(channel - p->delivery), m.msg);
+	else if (channel == &p->queue)
+		serve_submitter(p, &m);
 	else if (m.type == IPC_INTRODUCE && channel == &p->gatekeeper)
 		answer_introduce(p, m.msg);
 	else if (m.type == IPC_BUDGET && channel == &p->gatekeeper)
@@ -256,7 +243,7 @@ static void serve(struct play *p, int *channel)
 static bool turn(struct play *p, int ms)
 {
 	int *const channels[] = {&p->directory, &p->gatekeeper, &p->delivery[0], &p->delivery[1],
-	    &p->delivery[2], &p->delivery[3]};
+	    &p->delivery[2], &p->delivery[3], &p->queue};
 	struct pollfd fds[1 + ARRAY_LEN(channels)] = {
 	    {.fd = p->ended ? -1 : p->peer, .events = POLLIN}};
 	for (size_t i = 0; i < ARRAY_LEN(channels); i++)
@@ -283,10 +270,11 @@ static bool turn(struct play *p, int ms)
 
 static void start_gate(struct play *p)
 {
-	int connection[2], directory[2], gatekeeper[2], drain[2];
+	int connection[2], directory[2], gatekeeper[2], queue[2], drain[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection), 0);
 	assert_int_equal(ipc_pair(directory), 0);
 	assert_int_equal(ipc_pair(gatekeeper), 0);
+	assert_int_equal(ipc_pair(queue), 0);
 	assert_int_equal(pipe(drain), 0);
 	fflush(NULL);
 	p->gate = fork();
@@ -295,6 +283,7 @@ static void start_gate(struct play *p)
 		close(connection[0]);
 		close(directory[0]);
 		close(gatekeeper[0]);
+		close(queue[0]);
 		close(drain[1]);
 		log_open("gate-smtp", LOG_ALARM);
 		struct gate g;
@@ -304,18 +293,24 @@ static void start_gate(struct play *p)
 		g.drain = drain[0];
 		g.connection = 0xabc;
 		memcpy(g.peer, "192.0.2.7", 10);
-		(void)gate_smtp(&g);
+		g.channels.queue = p->submission == 1 ? queue[1] : -1;
+		(void)(p->submission != 0 ? gate_submission(&g) : gate_smtp(&g));
 		gate_done(&g);
 		_exit(0);
 	}
 	close(connection[1]);
 	close(directory[1]);
 	close(gatekeeper[1]);
+	close(queue[1]);
 	close(drain[0]);
 	p->peer = connection[0];
 	p->directory = directory[0];
 	p->gatekeeper = gatekeeper[0];
 	p->drain = drain[1];
+	if (p->submission == 1)
+		p->queue = queue[0];
+	else
+		close(queue[0]);
 }
 
 /* Appends `s` with its escapes undone; {x*10} is ten times x. */
@@ -446,6 +441,18 @@ static void expect_delivered(struct play *p, struct str text)
 	expect_equal(p, "number", str_of_cstr(number), buf_str(&value));
 }
 
+static void expect_told(struct play *p, struct str text)
+{
+	size_t lf;
+	while ((lf = str_index(buf_str(&p->told), '\n')) == p->told.len) {
+		if (!turn(p, STEP_MS))
+			FAIL(p, "the queue was told nothing where `%.*s` was expected",
+			    STR_FMT(text));
+	}
+	expect_equal(p, "what the queue was told", str_first(buf_str(&p->told), lf), text);
+	buf_consume(&p->told, lf + 1);
+}
+
 static void set_option(struct play *p, struct str text)
 {
 	uint64_t value = 0;
@@ -458,7 +465,10 @@ static void set_option(struct play *p, struct str text)
 	} options[] = {{"message_size", &p->config.message_size},
 	    {"recipients", &p->config.recipients}, {"smtp_errors", &p->config.smtp_errors},
 	    {"smtp_timeout", &p->config.smtp_timeout}, {"smtp_duration", &p->config.smtp_duration},
-	    {"budget", &p->budget}, {"missing", &p->missing}, {"busy", &p->busy}};
+	    {"sign_in_timeout", &p->config.sign_in_timeout}, {"hold", &p->config.hold},
+	    {"show_client", &p->config.outbound_show_client}, {"submission", &p->submission},
+	    {"queue", &p->no_queue}, {"budget", &p->budget}, {"missing", &p->missing},
+	    {"busy", &p->busy}};
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
 		if (str_eq(key, str_of_cstr(options[i].key))) {
 			*options[i].at = value;
@@ -515,6 +525,7 @@ static void step(struct play *p, struct str line)
 	    {STR_INIT("S."), expect_silence},
 	    {STR_INIT("SX"), expect_end},
 	    {STR_INIT("M: "), expect_delivered},
+	    {STR_INIT("Q: "), expect_told},
 	};
 	struct str rest = line;
 	if (str_skip(&rest, STR("O: "))) {
@@ -553,18 +564,22 @@ static void finish(struct play *p)
 	fd_close(&p->directory);
 	for (size_t i = 0; i < WORKERS; i++)
 		fd_close(&p->delivery[i]);
+	fd_close(&p->queue);
 	fd_close(&p->drain);
-	struct buf *const bufs[] = {
-	    &p->in, &p->accounts, &p->recipients, &p->from, &p->envid, &p->trace, &p->text};
+	if (p->told.len > 0)
+		FAIL(p, "not looked at: `%.*s`", STR_FMT(buf_str(&p->told)));
+	struct buf *const bufs[] = {&p->in, &p->accounts, &p->recipients, &p->from, &p->envid,
+	    &p->trace, &p->text, &p->told};
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		buf_done(bufs[i]);
 }
 
 static void play(const char *name, struct str text)
 {
-	struct play p = {.name = name, .peer = -1, .delivery = {-1, -1, -1, -1}, .budget = 1 << 30};
+	struct play p = {
+	    .name = name, .peer = -1, .delivery = {-1, -1, -1, -1}, .queue = -1, .budget = 1 << 30};
 	struct buf *const bufs[] = {
-	    &p.in, &p.accounts, &p.recipients, &p.from, &p.envid, &p.trace, &p.text};
+	    &p.in, &p.accounts, &p.recipients, &p.from, &p.envid, &p.trace, &p.text, &p.told};
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		*bufs[i] = BUF_MAX(PLAY_BUFFER);
 	memcpy(p.config.hostname, "mx.example.test", 16);
@@ -574,6 +589,8 @@ static void play(const char *name, struct str text)
 	p.config.smtp_errors = 10;
 	p.config.smtp_timeout = 60;
 	p.config.smtp_duration = 600;
+	p.config.sign_in_timeout = 60;
+	p.config.hold = 86400;
 	while (text.len > 0) {
 		p.line++;
 		step(&p, str_cut_line(&text));
