@@ -1,3 +1,4 @@
+#include "imap/filter.h"
 #include "imap/search_key.h"
 
 #include "imap/flags.h"
@@ -15,6 +16,7 @@ enum argument {
 	INTERVAL,
 	DAY,
 	SET,
+	FILTER_NAME,
 	AFTER,
 	BEFORE,
 	FIELD_AND_STRING,
@@ -44,6 +46,7 @@ static const struct key_word key_words[] = {
     {STR_INIT("DELETED"), SEARCH_FLAG, NONE, IMAP_DELETED, {0}},
     {STR_INIT("DRAFT"), SEARCH_FLAG, NONE, IMAP_DRAFT, {0}},
     {STR_INIT("EMAILID"), SEARCH_OBJECT, OBJECT_ID, 'M', {0}},
+    {STR_INIT("FILTER"), SEARCH_FILTER, FILTER_NAME, 0, {0}},
     {STR_INIT("FLAGGED"), SEARCH_FLAG, NONE, IMAP_FLAGGED, {0}},
     {STR_INIT("FROM"), SEARCH_HEADER, STRING, 0, STR_INIT("From")},
     {STR_INIT("FUZZY"), SEARCH_AND, FUZZY_KEY, 0, {0}},
@@ -175,15 +178,17 @@ static bool parse_fuzzy(struct key_reader *r, struct imap_search_key *key)
 	return good;
 }
 
-/* Keys that are arguments of a key. */
-static bool parse_inner_keys(
-    struct key_reader *r, enum argument argument, struct imap_search_key *key)
+/* Keys that are arguments of a key, and UIDs that stand for a set. */
+static bool parse_inner(struct key_reader *r, enum argument argument, struct imap_search_key *key)
 {
 	switch (argument) {
 	case ONE_KEY:
 		return parse_key(r, &key->child);
 	case FUZZY_KEY:
 		return parse_fuzzy(r, key);
+	case AFTER:
+	case BEFORE:
+		return parse_beyond(r->p, argument == AFTER, &key->set);
 	default:
 		return parse_two_keys(r, key);
 	}
@@ -203,6 +208,8 @@ static bool parse_argument(
 		return imap_parse_keyword(p, &key->text);
 	case STRING:
 		return imap_parse_astring(p, &key->text);
+	case FILTER_NAME:
+		return imap_parse_filter_name(p, &key->text);
 	case OBJECT_ID:
 		return parse_object_id(p, &key->text);
 	case NUMBER:
@@ -211,9 +218,6 @@ static bool parse_argument(
 		return imap_parse_number(p, 1, UINT32_MAX, &key->number);
 	case DAY:
 		return parse_day(p, &key->day);
-	case AFTER:
-	case BEFORE:
-		return parse_beyond(p, argument == AFTER, &key->set);
 	case SET:
 		return imap_parse_set(p, &key->set);
 	case FIELD_AND_STRING:
@@ -222,7 +226,7 @@ static bool parse_argument(
 	case VALUE:
 		return parse_modseq(p, &key->number);
 	default:
-		return parse_inner_keys(r, argument, key);
+		return parse_inner(r, argument, key);
 	}
 }
 

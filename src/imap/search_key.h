@@ -48,6 +48,7 @@ enum imap_search_op {
 	SEARCH_BODY,
 	SEARCH_TEXT,
 	SEARCH_OBJECT, /* EMAILID or THREADID (`number` 'M' or 'T') is `text` (RFC 8474) */
+	SEARCH_FILTER, /* the search kept as `text` (RFC 5466) */
 	SEARCH_MODSEQ, /* at least `number` (RFC 7162 §3.1.5) */
 };
 

@@ -53,7 +53,7 @@ static void tell(const struct searching *g, const struct imap_search *search,
 	    .positions = found->positions,
 	    .n = found->n,
 	    .scores = found->scores,
-	    .modseq = g->modseq,
+	    .modseq = search_asks_modseq(search->key),
 	    .highest_modseq = found->highest_modseq,
 	    .mailbox = mailbox};
 

@@ -6,6 +6,7 @@
 #include "session/imap/commands.h"
 #include "session/imap/notify.h"
 #include "session/imap/rights.h"
+#include "session/imap/search_filter.h"
 #include "store/store_annotation.h"
 
 /* RFC 6154 §4: what LIST says of the mailbox, for reading. */
@@ -223,6 +224,9 @@ struct imap_result imap_cmd_setmetadata(struct imap_session *s, const struct ima
 			return result;
 		list[i].has_value = !m->entries[i].removed;
 		list[i].value = m->entries[i].value;
+		if (mailbox == NULL && list[i].has_value &&
+		    !search_filter_is_good(s, list[i].entry, list[i].value))
+			return IMAP_RESULT_NO("CANNOT", "That is no search, or no filter's name");
 	}
 	int r = store_annotations_set(
 	    s->store, mailbox != NULL ? mailbox->id : 0, list, m->n, &s->own_annotation);

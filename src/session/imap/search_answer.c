@@ -1,5 +1,6 @@
 #include "session/imap/search_answer.h"
 #include "session/imap/message_limit.h"
+#include "session/imap/search_filter.h"
 
 #include <stdlib.h>
 
@@ -212,15 +213,16 @@ static void forget_saved(struct imap_session *s, const struct imap_search *searc
 bool search_find(struct imap_session *s, const struct imap_search *search, enum search_limit limit,
     struct search_found *ret_found, struct imap_result *ret_result)
 {
-	bool modseq = search_asks_modseq(search->key);
+	struct str charset = search->charset;
 
-	if (!search_prepare(s, search->charset, search->key, ret_result) ||
+	if (!search_expand_filters(s, search->key, &charset, ret_result) ||
+	    !search_prepare(s, charset, search->key, ret_result) ||
 	    (limit != SEARCH_ANY &&
 	        !imap_limit_search(s, search->key, limit == SEARCH_WHOLE, ret_result))) {
 		forget_saved(s, search);
 		return false;
 	}
-	if (modseq)
+	if (search_asks_modseq(search->key))
 		imap_enable_condstore(s);
 	int r = search_run(s, search->key, ret_found);
 	if (r == 0)
