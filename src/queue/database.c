@@ -1,11 +1,18 @@
 #include "queue/database.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/base64.h"
+#include "base/fd.h"
 #include "queue/database_private.h"
 #include "queue/key.h"
 #include "seal/vfs.h"
+#include "store/blob_file.h"
+#include "store/io.h"
 
 enum { SCHEMA_VERSION = 1 };
 
@@ -38,8 +45,8 @@ static const char schema[] =
     " hold_until INTEGER NOT NULL,"
     " expires_at INTEGER NOT NULL,"
     " look_at INTEGER NOT NULL,"
+    " told INTEGER NOT NULL,"
     " size INTEGER NOT NULL,"
-    " header_len INTEGER NOT NULL,"
     " file BLOB) STRICT;"
     "CREATE INDEX message_of_account ON message(account);"
     "CREATE INDEX message_to_look_at ON message(look_at);"
@@ -50,7 +57,7 @@ static const char schema[] =
     " message INTEGER NOT NULL REFERENCES message(id) ON DELETE CASCADE) WITHOUT ROWID, STRICT;"
     "CREATE INDEX file_of_message ON file(message);"
     "CREATE TABLE destination("
-    " id INTEGER PRIMARY KEY,"
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " name TEXT NOT NULL UNIQUE,"
     " due_at INTEGER,"
     " blocked_until INTEGER NOT NULL,"
@@ -60,7 +67,7 @@ static const char schema[] =
     "CREATE TABLE recipient("
     " id INTEGER PRIMARY KEY,"
     " message INTEGER NOT NULL REFERENCES message(id) ON DELETE CASCADE,"
-    " destination INTEGER NOT NULL REFERENCES destination(id),"
+    " destination INTEGER NOT NULL,"
     " address TEXT NOT NULL,"
     " original TEXT NOT NULL,"
     " via TEXT NOT NULL,"
@@ -70,7 +77,6 @@ static const char schema[] =
     " attempts INTEGER NOT NULL,"
     " tried_at INTEGER NOT NULL,"
     " next_at INTEGER NOT NULL,"
-    " delay_told INTEGER NOT NULL,"
     " code INTEGER NOT NULL,"
     " status TEXT NOT NULL,"
     " mta TEXT NOT NULL,"
@@ -107,13 +113,7 @@ static const char schema[] =
     " ) WITHOUT ROWID, STRICT;"
     "PRAGMA user_version=1;";
 
-static const char *const texts[N_STATEMENTS] = {
-    [BEGIN] = "BEGIN IMMEDIATE",
-    [COMMIT] = "COMMIT",
-    [ROLLBACK] = "ROLLBACK",
-};
-
-static int error_of(int code)
+int queue_db_error(int code)
 {
 	if (code == SQLITE_IOERR_DATA) /* a page that does not open */
 		return -EBADMSG;
@@ -138,6 +138,119 @@ static int error_of(int code)
 	}
 }
 
+/* --- statements --- */
+
+void queue_db_bind(sqlite3_stmt *s, int place, struct str text)
+{
+	sqlite3_bind_text(s, place, text.p ? text.p : "", (int)text.len, SQLITE_STATIC);
+}
+
+void queue_db_bind_u64(sqlite3_stmt *s, int place, uint64_t value)
+{
+	sqlite3_bind_int64(s, place, (sqlite3_int64)value);
+}
+
+uint64_t queue_db_u64(sqlite3_stmt *s, int column)
+{
+	return (uint64_t)sqlite3_column_int64(s, column);
+}
+
+bool queue_db_text(sqlite3_stmt *s, int column, struct arena *a, struct str *ret_text)
+{
+	const char *text = (const char *)sqlite3_column_text(s, column);
+	return arena_dup(a, str_of(text, (size_t)sqlite3_column_bytes(s, column)), ret_text);
+}
+
+int queue_db_step(sqlite3_stmt *s)
+{
+	int code = sqlite3_step(s);
+	return code == SQLITE_ROW ? 1 : queue_db_error(code);
+}
+
+void queue_db_end(sqlite3_stmt *s)
+{
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+}
+
+int queue_db_run(sqlite3_stmt *s)
+{
+	int result = queue_db_step(s);
+	queue_db_end(s);
+	return result > 0 ? 0 : result;
+}
+
+int queue_db_number(sqlite3_stmt *s, uint64_t *ret_value)
+{
+	int result = queue_db_step(s);
+	if (result > 0)
+		*ret_value = queue_db_u64(s, 0);
+	queue_db_end(s);
+	return result < 0 ? result : result > 0 ? 0 : -ENOENT;
+}
+
+int queue_db_ids(sqlite3_stmt *s, uint64_t *ret_ids, size_t max, size_t *ret_n)
+{
+	size_t n = 0;
+	int result = 0;
+	while (n < max && (result = queue_db_step(s)) > 0)
+		ret_ids[n++] = queue_db_u64(s, 0);
+	queue_db_end(s);
+	*ret_n = n;
+	return result < 0 ? result : 0;
+}
+
+/* --- transactions --- */
+
+/* Without the sync a commit is in the log, and durable with the next one that is synced. */
+static int set_durable(struct queue_db *db, bool durable)
+{
+	if (db->is_durable == durable)
+		return 0;
+	int code = sqlite3_exec(db->handle,
+	    durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		db->is_durable = durable;
+	return queue_db_error(code);
+}
+
+int queue_db_begin(struct queue_db *db, bool durable)
+{
+	int error = set_durable(db, durable);
+	db->n_added = db->n_removed = 0;
+	return error ? error : queue_db_run(db->statements[BEGIN]);
+}
+
+static void remove_files(struct queue_db *db, const struct body *bodies, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		blob_file_remove(db->folder_fd, &bodies[i]);
+}
+
+void queue_db_rollback(struct queue_db *db)
+{
+	if (!sqlite3_get_autocommit(db->handle)) {
+		int result = queue_db_run(db->statements[ROLLBACK]);
+		(void)result; /* the next BEGIN says what is wrong */
+	}
+	remove_files(db, db->added, db->n_added);
+	db->n_added = db->n_removed = 0;
+}
+
+int queue_db_commit(struct queue_db *db)
+{
+	int error = queue_db_run(db->statements[COMMIT]);
+	if (error) {
+		queue_db_rollback(db);
+		return error;
+	}
+	remove_files(db, db->removed, db->n_removed);
+	db->n_added = db->n_removed = 0;
+	return 0;
+}
+
+/* --- opening --- */
+
 static int schema_version(struct queue_db *db, int *ret_version)
 {
 	sqlite3_stmt *s = NULL;
@@ -147,7 +260,7 @@ static int schema_version(struct queue_db *db, int *ret_version)
 		code = SQLITE_OK;
 	}
 	sqlite3_finalize(s);
-	return error_of(code);
+	return queue_db_error(code);
 }
 
 static int make_schema(struct queue_db *db)
@@ -163,18 +276,91 @@ static int make_schema(struct queue_db *db)
 		code = sqlite3_exec(db->handle, schema, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(db->handle, "COMMIT", NULL, NULL, NULL);
-	return error_of(code);
+	return queue_db_error(code);
 }
 
 static int prepare_all(struct queue_db *db)
 {
 	for (size_t i = 0; i < N_STATEMENTS; i++) {
-		int code = sqlite3_prepare_v3(
-		    db->handle, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL);
+		int code = sqlite3_prepare_v3(db->handle, queue_db_texts[i], -1,
+		    SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL);
 		if (code != SQLITE_OK)
-			return error_of(code);
+			return queue_db_error(code);
 	}
 	return 0;
+}
+
+/* What was under way waits again: whether it arrived nobody knows. */
+static int wake_some(struct queue_db *db, size_t *ret_n)
+{
+	enum { AT_ONCE = 256 };
+	uint64_t ids[AT_ONCE];
+	sqlite3_stmt *s = db->statements[DESTINATIONS_ACTIVE];
+	queue_db_bind_u64(s, 1, AT_ONCE);
+	int error = queue_db_ids(s, ids, AT_ONCE, ret_n);
+	for (size_t i = 0; !error && i < *ret_n; i++) {
+		s = db->statements[RECIPIENTS_WAKE];
+		queue_db_bind_u64(s, 1, ids[i]);
+		error = queue_db_run(s);
+		if (!error)
+			error = queue_db_settle(db, ids[i]);
+	}
+	return error;
+}
+
+static int wake_up(struct queue_db *db)
+{
+	size_t n = 1;
+	int error = queue_db_begin(db, true);
+	while (!error && n > 0)
+		error = wake_some(db, &n);
+	if (error) {
+		queue_db_rollback(db);
+		return error;
+	}
+	return queue_db_commit(db);
+}
+
+static bool is_file_name(const char *name)
+{
+	size_t len = strspn(name, "0123456789abcdef");
+	return (len == BLOB_NAME_LEN && name[len] == '\0') || strncmp(name, ".new-", 5) == 0;
+}
+
+/* 1: a message names it. */
+static int is_named(struct queue_db *db, const char *name)
+{
+	struct buf id CLEANUP(buf_done) = BUF_MAX(BODY_BLOB_ID_LEN);
+	if (!hex_decode(str_of_cstr(name), &id))
+		return 0;
+	sqlite3_stmt *s = db->statements[FILE_FIND];
+	sqlite3_bind_blob(s, 1, id.p, (int)id.len, SQLITE_STATIC);
+	int result = queue_db_step(s);
+	queue_db_end(s);
+	return result;
+}
+
+/* Removes what a crash left: files whose message was not kept, or went. */
+static int sweep(struct queue_db *db)
+{
+	int again CLEANUP(fd_close) =
+	    openat(db->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = again < 0 ? NULL : fdopendir(again);
+	int error = 0;
+	if (!dir)
+		return -errno;
+	(void)fd_take(&again); /* closedir closes it */
+	for (struct dirent *e = readdir(dir); e && !error; e = readdir(dir)) {
+		if (!is_file_name(e->d_name))
+			continue;
+		int named = is_named(db, e->d_name);
+		if (named == 0)
+			error = io_unlink(db->folder_fd, e->d_name, false);
+		else if (named < 0)
+			error = named;
+	}
+	closedir(dir);
+	return error;
 }
 
 int queue_db_open(struct queue_db **ret_db)
@@ -188,12 +374,23 @@ int queue_db_open(struct queue_db **ret_db)
 	struct queue_db *db = calloc(1, sizeof(*db));
 	if (!db)
 		abort();
+	db->is_durable = true;
+	db->folder_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (db->folder_fd < 0) {
+		error = -errno;
+		free(db);
+		return error;
+	}
 	seal_vfs_init();
 	error = sealed_db_open(QUEUE_DATABASE_FILE, key, SEALED_DB_CREATE, &db->handle);
 	if (!error)
 		error = make_schema(db);
 	if (!error)
 		error = prepare_all(db);
+	if (!error)
+		error = wake_up(db);
+	if (!error)
+		error = sweep(db);
 	if (error) {
 		queue_db_close(db);
 		return error;
@@ -209,5 +406,6 @@ void queue_db_close(struct queue_db *db)
 	for (size_t i = 0; i < N_STATEMENTS; i++)
 		sqlite3_finalize(db->statements[i]);
 	sqlite3_close_v2(db->handle);
+	fd_close(&db->folder_fd);
 	free(db);
 }

@@ -2,21 +2,185 @@
  * queue/database.h: queue.db: the messages that wait, their recipients, where these are, and what
  * is known of the destinations.
  *
- * A million messages cost nothing at the start: what is due is found by index.
+ * A million messages cost nothing at the start: what is due is found by index. A message's bytes
+ * stand in the database up to QUEUE_FILE_MIN, and above that in a sealed file of their own beside
+ * it, which is there before the row that names it and goes after it.
+ *
+ * Everything is done within a transaction, which the caller begins and commits; a commit is durable
+ * when it says so. Times are milliseconds since 1970. Errors: -EBADMSG damaged, -ENOSPC, -errno;
+ * after one the transaction is rolled back (queue_db_rollback).
  */
 #ifndef QUEUE_DATABASE_H
 #define QUEUE_DATABASE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
 #include "base/attr.h"
+#include "ipc/outgoing.h"
+#include "seal/body.h"
+
+enum { QUEUE_FILE_MIN = 256 << 10, QUEUE_TEXT_MAX = 2048 };
+
+/* Where local recipients wait: no domain has this name. */
+#define QUEUE_LOCAL "local"
 
 struct queue_db;
 
+enum queue_origin { ORIGIN_SUBMITTED, ORIGIN_FORWARDED, ORIGIN_NOTICE };
+
+struct queued_message {
+	uint64_t id;
+	uint64_t account; /* who submitted it; 0: nobody who is signed in */
+	uint8_t origin;   /* enum queue_origin */
+	uint64_t connection;
+	struct str peer, user;
+	struct ipc_outgoing mail;
+	bool tls_optional;
+	uint64_t received_at, hold_until, expires_at, look_at;
+	bool delay_told, by_told;
+	uint64_t size;
+	bool in_file;
+	struct body body; /* in_file: how the file is opened */
+};
+
+enum recipient_state {
+	RECIPIENT_WAITING,
+	RECIPIENT_ACTIVE,
+	RECIPIENT_HELD,
+	/* from here on it is over; such rows stay until their message goes */
+	RECIPIENT_DELIVERED,
+	RECIPIENT_RELAYED,
+	RECIPIENT_EXPANDED, /* an alias: others came in its place */
+	RECIPIENT_FAILED,
+	N_RECIPIENT_STATES
+};
+
+struct queued_recipient {
+	uint64_t id, message, destination;
+	struct str address, original;
+	struct str via; /* the alias that led to it, or empty */
+	uint8_t notify, state;
+	uint64_t hops; /* aliases on the way */
+	uint64_t attempts, tried_at, next_at;
+	uint64_t code;
+	struct str status, mta, text; /* of the last attempt */
+	struct str domain;            /* the destination's name */
+};
+
+struct queued_destination {
+	uint64_t id;
+	struct str name;
+	uint64_t blocked_until, failures;
+	struct str reason;
+};
+
 /*
  * Opens the database in the working folder and makes it when it is not there. What was under way
- * when the server ended waits again. -ENOKEY: its key is not the one that was written;
- * -EPROTONOSUPPORT: of a later version; -EBADMSG: damaged; -errno.
+ * when the server ended waits again; files that no message names are removed. -ENOKEY: its key is
+ * not the one that was written; -EPROTONOSUPPORT: of a later version.
  */
 MUST_USE int queue_db_open(struct queue_db **ret_db);
 void queue_db_close(struct queue_db *db);
+
+/* `durable` false: what is lost with the power can be done again. */
+MUST_USE int queue_db_begin(struct queue_db *db, bool durable);
+/* Rolls back when it fails. */
+MUST_USE int queue_db_commit(struct queue_db *db);
+void queue_db_rollback(struct queue_db *db);
+
+/* --- messages (database_message.c) --- */
+
+/* Adds a message, the concatenation of `parts`, as `m` says but for id, size and body. */
+MUST_USE int queue_db_add(struct queue_db *db, const struct queued_message *m,
+    const struct str *parts, size_t n_parts, uint64_t *ret_id);
+/* -ENOENT. Texts in `a`. */
+MUST_USE int queue_db_get(
+    struct queue_db *db, uint64_t id, struct arena *a, struct queued_message *ret_m);
+/* The message's bytes as a sealed memory file (given). */
+MUST_USE int queue_db_content(struct queue_db *db, const struct queued_message *m, int *ret_fd);
+/* The folder with its files: borrowed. */
+int queue_db_folder(const struct queue_db *db);
+/* Writes look_at, what was told, hold_until and expires_at. */
+MUST_USE int queue_db_set_look(struct queue_db *db, const struct queued_message *m);
+/* Removes it with its recipients. */
+MUST_USE int queue_db_remove(struct queue_db *db, uint64_t id);
+/* Messages whose time to be looked at has come; at most `max`. */
+MUST_USE int queue_db_to_look_at(
+    struct queue_db *db, uint64_t now, uint64_t *ret_ids, size_t max, size_t *ret_n);
+/* Messages behind `after`, with an open recipient at `domain` and of `account`, where given. */
+struct queue_db_filter {
+	struct str domain;
+	uint64_t account; /* 0: any */
+	struct str user;  /* empty: any */
+};
+MUST_USE int queue_db_list(struct queue_db *db, const struct queue_db_filter *filter,
+    uint64_t after, uint64_t *ret_ids, size_t max, size_t *ret_n);
+/* How many the account has in the queue, counted up to `max`. */
+MUST_USE int queue_db_count(struct queue_db *db, uint64_t account, uint64_t max, uint64_t *ret_n);
+
+/* --- recipients and destinations (database_recipient.c) --- */
+
+/* Adds one that waits (or is held: `state`) from `next_at` on for `domain`. */
+MUST_USE int queue_db_add_recipient(
+    struct queue_db *db, const struct queued_recipient *r, struct str domain);
+/* The recipients of a message behind the number `after`, at most `max`. */
+MUST_USE int queue_db_recipients(struct queue_db *db, uint64_t message, uint64_t after,
+    struct arena *a, struct queued_recipient *ret_v, size_t max, size_t *ret_n);
+/* Is there a recipient of this address, in whatever state? 1, 0, -errno. */
+MUST_USE int queue_db_has_recipient(struct queue_db *db, uint64_t message, struct str address);
+/* Has the message a recipient that is not over? 1, 0, -errno. */
+MUST_USE int queue_db_is_open(struct queue_db *db, uint64_t message);
+/* Writes state, attempts, tried_at, next_at, code and texts. */
+MUST_USE int queue_db_set_recipient(struct queue_db *db, const struct queued_recipient *r);
+
+/* The destinations with something due, longest due first: `visit` until it gives other than 0. */
+MUST_USE int queue_db_each_due(struct queue_db *db, uint64_t now,
+    int (*visit)(const struct queued_destination *d, void *ctx), void *ctx);
+/* When the next one is due; 0: none waits. */
+MUST_USE int queue_db_next_due(struct queue_db *db, uint64_t *ret_at);
+/*
+ * Takes the longest due message of a destination under way, with all of its recipients there that
+ * are due: at most `max` in `ret_v` (texts in `a`). `*ret_n` 0: nothing is due.
+ */
+MUST_USE int queue_db_claim(struct queue_db *db, uint64_t destination, uint64_t now,
+    struct arena *a, struct queued_recipient *ret_v, size_t max, size_t *ret_n);
+/* Says when the destination is due next, after its recipients changed. */
+MUST_USE int queue_db_settle(struct queue_db *db, uint64_t destination);
+/* Forgets some of the destinations that nothing waits for; `*cursor` goes round and round, from 0.
+ */
+MUST_USE int queue_db_forget_destinations(struct queue_db *db, uint64_t now, uint64_t *cursor);
+MUST_USE int queue_db_set_destination(struct queue_db *db, const struct queued_destination *d);
+/* -ENOENT */
+MUST_USE int queue_db_destination(
+    struct queue_db *db, uint64_t id, struct arena *a, struct queued_destination *ret_d);
+MUST_USE int queue_db_destination_by_name(struct queue_db *db, struct str name, uint64_t *ret_id);
+
+/* --- what else is remembered (database_memory.c) --- */
+
+struct queue_rate {
+	uint64_t messages_hour, recipients_hour, recipients_day;
+};
+MUST_USE int queue_db_rate(
+    struct queue_db *db, uint64_t account, uint64_t now, struct queue_rate *ret_rate);
+MUST_USE int queue_db_rate_add(
+    struct queue_db *db, uint64_t account, uint64_t now, uint64_t n_recipients);
+
+/* A policy of RFC 8461. */
+struct queued_policy {
+	struct str txt; /* the id in DNS under which it was fetched */
+	uint8_t mode;   /* enum sts_mode */
+	struct ipc_strs mx;
+	uint64_t fetched_at, expires_at;
+};
+MUST_USE int queue_db_policy(
+    struct queue_db *db, struct str domain, struct arena *a, struct queued_policy *ret_policy);
+MUST_USE int queue_db_set_policy(
+    struct queue_db *db, struct str domain, const struct queued_policy *policy);
+
+/* Counts a result of TLS for the day's report about `domain`. */
+MUST_USE int queue_db_tls_add(
+    struct queue_db *db, uint64_t now, struct str domain, const struct ipc_tls_result *result);
 
 #endif

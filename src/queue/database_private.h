@@ -6,11 +6,82 @@
 
 #include "queue/database.h"
 
-enum statement { BEGIN, COMMIT, ROLLBACK, N_STATEMENTS };
+enum statement {
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	MESSAGE_ADD,
+	MESSAGE_GET,
+	MESSAGE_LOOK,
+	MESSAGE_REMOVE,
+	MESSAGES_TO_LOOK_AT,
+	MESSAGES_AFTER,
+	MESSAGES_OF_DOMAIN,
+	MESSAGES_OF_ACCOUNT,
+	MESSAGES_COUNT,
+	CONTENT_ADD,
+	CONTENT_GET,
+	FILE_ADD,
+	FILE_FIND,
+	RECIPIENT_ADD,
+	RECIPIENT_SET,
+	RECIPIENTS_OF,
+	RECIPIENTS_WAKE,
+	RECIPIENT_FIND,
+	RECIPIENTS_OPEN,
+	RECIPIENT_DUE,
+	RECIPIENTS_DUE,
+	DESTINATION_ADD,
+	DESTINATION_FIND,
+	DESTINATION_GET,
+	DESTINATION_SET,
+	DESTINATION_SETTLE,
+	DESTINATION_FORGET,
+	DESTINATION_LAST,
+	DESTINATIONS_DUE,
+	DESTINATIONS_ACTIVE,
+	DESTINATION_NEXT,
+	RATE_GET,
+	RATE_ADD,
+	RATE_FORGET,
+	POLICY_GET,
+	POLICY_SET,
+	TLS_ADD,
+	N_STATEMENTS
+};
+
+extern const char *const queue_db_texts[N_STATEMENTS];
+
+enum { QUEUE_FILES_MAX = 1024 }; /* large messages that come or go in one transaction */
 
 struct queue_db {
 	sqlite3 *handle;
 	sqlite3_stmt *statements[N_STATEMENTS];
+	int folder_fd;
+	bool is_durable; /* whether a commit is synced, as it is set now */
+	/* Files of this transaction: removed when it is rolled back; when it is committed. */
+	struct body added[QUEUE_FILES_MAX], removed[QUEUE_FILES_MAX];
+	size_t n_added, n_removed;
 };
+
+/* SQLite's results as 0 or -errno. */
+int queue_db_error(int code);
+
+/* Binds text, valid until queue_db_end. */
+void queue_db_bind(sqlite3_stmt *s, int place, struct str text);
+void queue_db_bind_u64(sqlite3_stmt *s, int place, uint64_t value);
+uint64_t queue_db_u64(sqlite3_stmt *s, int column);
+/* A text column, copied to the arena; false at its ceiling. */
+MUST_USE bool queue_db_text(sqlite3_stmt *s, int column, struct arena *a, struct str *ret_text);
+
+/* Steps once: 1 there is a row, 0 done, or -errno. queue_db_end makes it ready for the next use. */
+MUST_USE int queue_db_step(sqlite3_stmt *s);
+void queue_db_end(sqlite3_stmt *s);
+/* Steps a statement without rows to its end: 0 or -errno. */
+MUST_USE int queue_db_run(sqlite3_stmt *s);
+/* The number in the first row; -ENOENT. */
+MUST_USE int queue_db_number(sqlite3_stmt *s, uint64_t *ret_value);
+/* The numbers in the first column of at most `max` rows. */
+MUST_USE int queue_db_ids(sqlite3_stmt *s, uint64_t *ret_ids, size_t max, size_t *ret_n);
 
 #endif

@@ -1,0 +1,115 @@
+#include <errno.h>
+
+#include "queue/database_private.h"
+
+enum { HOUR_MS = 3600000 };
+
+int queue_db_rate(struct queue_db *db, uint64_t account, uint64_t now, struct queue_rate *ret_rate)
+{
+	sqlite3_stmt *s = db->statements[RATE_GET];
+	queue_db_bind_u64(s, 1, account);
+	queue_db_bind_u64(s, 2, now / HOUR_MS);
+	int result = queue_db_step(s);
+	if (result > 0)
+		*ret_rate = (struct queue_rate){.messages_hour = queue_db_u64(s, 0),
+		    .recipients_hour = queue_db_u64(s, 1),
+		    .recipients_day = queue_db_u64(s, 2)};
+	queue_db_end(s);
+	return result < 0 ? result : 0;
+}
+
+int queue_db_rate_add(struct queue_db *db, uint64_t account, uint64_t now, uint64_t n_recipients)
+{
+	sqlite3_stmt *s = db->statements[RATE_ADD];
+	queue_db_bind_u64(s, 1, account);
+	queue_db_bind_u64(s, 2, now / HOUR_MS);
+	queue_db_bind_u64(s, 3, n_recipients);
+	int error = queue_db_run(s);
+	s = db->statements[RATE_FORGET];
+	queue_db_bind_u64(s, 1, now / HOUR_MS);
+	return error ? error : queue_db_run(s);
+}
+
+/* --- policies: patterns of MX names are kept as lines --- */
+
+static int split_lines(struct str text, struct arena *a, struct ipc_strs *ret_lines)
+{
+	struct str *v = ARENA_NEW_ARRAY(a, struct str, OUTGOING_STS_MX_MAX);
+	size_t n = 0;
+	if (!v)
+		return -ENOMEM;
+	while (text.len > 0 && n < OUTGOING_STS_MX_MAX)
+		v[n++] = str_cut(&text, '\n');
+	*ret_lines = (struct ipc_strs){v, n};
+	return 0;
+}
+
+int queue_db_policy(
+    struct queue_db *db, struct str domain, struct arena *a, struct queued_policy *ret_policy)
+{
+	sqlite3_stmt *s = db->statements[POLICY_GET];
+	queue_db_bind(s, 1, domain);
+	struct queued_policy p = {0};
+	struct str mx;
+	int result = queue_db_step(s);
+	int error = result < 0 ? result : result == 0 ? -ENOENT : 0;
+	if (!error && (!queue_db_text(s, 0, a, &p.txt) || !queue_db_text(s, 2, a, &mx)))
+		error = -ENOMEM;
+	if (!error) {
+		p.mode = (uint8_t)queue_db_u64(s, 1);
+		p.fetched_at = queue_db_u64(s, 3);
+		p.expires_at = queue_db_u64(s, 4);
+		error = split_lines(mx, a, &p.mx);
+	}
+	queue_db_end(s);
+	if (!error)
+		*ret_policy = p;
+	return error;
+}
+
+int queue_db_set_policy(struct queue_db *db, struct str domain, const struct queued_policy *policy)
+{
+	enum { LINES_MAX = OUTGOING_STS_MX_MAX * (IPC_STRS_ITEM_MAX + 1) };
+	struct buf mx CLEANUP(buf_done) = BUF_MAX(LINES_MAX);
+	for (size_t i = 0; i < policy->mx.n; i++) {
+		buf_add(&mx, policy->mx.v[i]);
+		buf_add_c(&mx, '\n');
+	}
+	sqlite3_stmt *s = db->statements[POLICY_SET];
+	queue_db_bind(s, 1, domain);
+	queue_db_bind(s, 2, policy->txt);
+	queue_db_bind_u64(s, 3, policy->mode);
+	queue_db_bind(s, 4, buf_str(&mx));
+	queue_db_bind_u64(s, 5, policy->fetched_at);
+	queue_db_bind_u64(s, 6, policy->expires_at);
+	return queue_db_run(s);
+}
+
+/* --- results of TLS --- */
+
+int queue_db_tls_add(
+    struct queue_db *db, uint64_t now, struct str domain, const struct ipc_tls_result *result)
+{
+	enum {
+		DAY_MS = 24 * HOUR_MS,
+		STRINGS_MAX = OUTGOING_RECORDS_MAX * (IPC_STRS_ITEM_MAX + 1)
+	};
+	struct buf strings CLEANUP(buf_done) = BUF_MAX(STRINGS_MAX);
+	bool failed = result->result != TLS_SUCCESS;
+	for (size_t i = 0; i < result->policy_strings.n; i++) {
+		buf_add(&strings, result->policy_strings.v[i]);
+		buf_add_c(&strings, '\n');
+	}
+	sqlite3_stmt *s = db->statements[TLS_ADD];
+	queue_db_bind_u64(s, 1, now / DAY_MS);
+	queue_db_bind(s, 2, domain);
+	queue_db_bind_u64(s, 3, result->policy);
+	queue_db_bind(s, 4, buf_str(&strings));
+	queue_db_bind(s, 5, result->mx);
+	queue_db_bind_u64(s, 6, result->result);
+	/* Of successes only the number is reported. */
+	queue_db_bind(s, 7, failed ? result->receiving : STR(""));
+	queue_db_bind(s, 8, failed ? result->sending : STR(""));
+	queue_db_bind(s, 9, failed ? result->detail : STR(""));
+	return queue_db_run(s);
+}

@@ -1,0 +1,84 @@
+#include "queue/database_private.h"
+
+#define MESSAGE_COLUMNS                                                                            \
+	"account,origin,connection,peer,user,reverse_path,envelope_id,ret,body,smtputf8,"          \
+	"require_tls,tls_optional,by_mode,by_trace,deliver_by,received_at,hold_until,expires_at,"  \
+	"look_at,told,size,file"
+#define RECIPIENT_COLUMNS                                                                          \
+	"r.id,r.message,r.destination,r.address,r.original,r.via,r.hops,r.notify,r.state,"         \
+	"r.attempts,r.tried_at,r.next_at,r.code,r.status,r.mta,r.text,d.name"
+
+const char *const queue_db_texts[N_STATEMENTS] = {
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [ROLLBACK] = "ROLLBACK",
+    [MESSAGE_ADD] = "INSERT INTO message(" MESSAGE_COLUMNS ") VALUES"
+                    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,"
+                    "?22)",
+    [MESSAGE_GET] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE id=?1",
+    [MESSAGE_LOOK] = "UPDATE message SET look_at=?2,told=?3,hold_until=?4,expires_at=?5"
+                     " WHERE id=?1",
+    [MESSAGE_REMOVE] = "DELETE FROM message WHERE id=?1",
+    [MESSAGES_TO_LOOK_AT] = "SELECT id FROM message WHERE look_at<=?1 ORDER BY look_at LIMIT ?2",
+    [MESSAGES_AFTER] = "SELECT id FROM message WHERE id>?1 ORDER BY id LIMIT ?2",
+    [MESSAGES_OF_DOMAIN] =
+        "SELECT DISTINCT message FROM recipient WHERE state<3 AND state>=0 AND message>?1"
+        " AND destination=(SELECT id FROM destination WHERE name=?3) ORDER BY message LIMIT ?2",
+    [MESSAGES_OF_ACCOUNT] = "SELECT id FROM message WHERE id>?1 AND ((?3<>0 AND account=?3)"
+                            " OR (?4<>'' AND (user=?4 OR reverse_path=?4)))"
+                            " ORDER BY id LIMIT ?2",
+    [MESSAGES_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM message WHERE account=?1 LIMIT ?2)",
+    [CONTENT_ADD] = "INSERT INTO content(message,bytes) VALUES(?1,?2)",
+    [CONTENT_GET] = "SELECT bytes FROM content WHERE message=?1",
+    [FILE_ADD] = "INSERT INTO file(id,message) VALUES(?1,?2)",
+    [FILE_FIND] = "SELECT message FROM file WHERE id=?1",
+    [RECIPIENT_ADD] = "INSERT INTO recipient(message,destination,address,original,via,hops,notify,"
+                      "state,attempts,tried_at,next_at,code,status,mta,text)"
+                      " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,0,0,?9,0,'','','')",
+    [RECIPIENT_SET] = "UPDATE recipient SET state=?2,attempts=?3,tried_at=?4,next_at=?5,code=?6,"
+                      "status=?7,mta=?8,text=?9 WHERE id=?1",
+    [RECIPIENTS_OF] = "SELECT " RECIPIENT_COLUMNS
+                      " FROM recipient r LEFT JOIN destination d ON d.id=r.destination"
+                      " WHERE r.message=?1 AND r.id>?2 ORDER BY r.id LIMIT ?3",
+    [RECIPIENTS_WAKE] = "UPDATE recipient SET state=0"
+                        " WHERE destination=?1 AND state=1 AND state<3",
+    [RECIPIENT_FIND] = "SELECT 1 FROM recipient WHERE message=?1 AND address=?2 LIMIT 1",
+    [RECIPIENTS_OPEN] = "SELECT 1 FROM recipient WHERE message=?1 AND state<3 LIMIT 1",
+    [RECIPIENT_DUE] = "SELECT message FROM recipient WHERE destination=?1 AND state=0 AND state<3"
+                      " AND next_at<=?2 ORDER BY next_at LIMIT 1",
+    [RECIPIENTS_DUE] = "SELECT " RECIPIENT_COLUMNS
+                       " FROM recipient r LEFT JOIN destination d ON d.id=r.destination"
+                       " WHERE r.message=?1 AND r.destination=?2 AND r.state=0 AND r.next_at<=?3"
+                       " ORDER BY r.id LIMIT ?4",
+    [DESTINATION_ADD] = "INSERT INTO destination(name,due_at,blocked_until,failures,reason)"
+                        " VALUES(?1,NULL,0,0,'')",
+    [DESTINATION_FIND] = "SELECT id FROM destination WHERE name=?1",
+    [DESTINATION_GET] = "SELECT id,name,blocked_until,failures,reason FROM destination WHERE id=?1",
+    [DESTINATION_SET] = "UPDATE destination SET blocked_until=?2,failures=?3,reason=?4 WHERE id=?1",
+    [DESTINATION_SETTLE] =
+        "UPDATE destination SET due_at=max((SELECT min(next_at) FROM recipient"
+        " WHERE destination=?1 AND state=0 AND state<3),blocked_until) WHERE id=?1",
+    [DESTINATION_FORGET] = "DELETE FROM destination WHERE id>?1 AND id<=?2 AND due_at IS NULL"
+                           " AND blocked_until<?3"
+                           " AND NOT EXISTS(SELECT 1 FROM recipient"
+                           " WHERE recipient.destination=destination.id AND state<3)",
+    [DESTINATION_LAST] = "SELECT max(id) FROM destination",
+    [DESTINATIONS_DUE] = "SELECT id,name,blocked_until,failures,reason FROM destination"
+                         " WHERE due_at IS NOT NULL AND due_at<=?1 ORDER BY due_at",
+    [DESTINATIONS_ACTIVE] = "SELECT DISTINCT destination FROM recipient WHERE state=1"
+                            " LIMIT ?1",
+    [DESTINATION_NEXT] = "SELECT min(due_at) FROM destination WHERE due_at IS NOT NULL",
+    [RATE_GET] = "SELECT coalesce(sum(CASE WHEN hour=?2 THEN messages END),0),"
+                 " coalesce(sum(CASE WHEN hour=?2 THEN recipients END),0),"
+                 " coalesce(sum(recipients),0) FROM rate WHERE account=?1 AND hour>?2-24",
+    [RATE_ADD] = "INSERT INTO rate(account,hour,messages,recipients) VALUES(?1,?2,1,?3)"
+                 " ON CONFLICT(account,hour) DO UPDATE SET messages=messages+1,"
+                 " recipients=recipients+?3",
+    [RATE_FORGET] = "DELETE FROM rate WHERE hour<=?1-24",
+    [POLICY_GET] = "SELECT txt,mode,mx,fetched_at,expires_at FROM policy WHERE domain=?1",
+    [POLICY_SET] = "INSERT OR REPLACE INTO policy(domain,txt,mode,mx,fetched_at,expires_at)"
+                   " VALUES(?1,?2,?3,?4,?5,?6)",
+    [TLS_ADD] = "INSERT INTO tls_result(day,domain,policy,policy_strings,mx,result,receiving,"
+                "sending,detail,sessions) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,1)"
+                " ON CONFLICT DO UPDATE SET sessions=sessions+1",
+};

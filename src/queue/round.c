@@ -1,0 +1,151 @@
+/* A round: what the loop brought is one transaction, and is answered when that is on the disk. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mail/address.h"
+#include "queue/age.h"
+#include "queue/carry.h"
+
+enum { DOMAIN_MAX = 512, WAIT_MAX_MS = 60000, LOOK_EACH_MS = 15000 };
+
+bool queue_domain_of(struct str address, struct arena *a, struct str *ret_domain)
+{
+	struct buf text CLEANUP(buf_done) = BUF_MAX(DOMAIN_MAX);
+	struct str local, domain;
+	if (!address_split(address, &local, &domain) || domain.len == 0)
+		return false;
+	if (domain.p[0] == '[') {
+		for (size_t i = 0; i < domain.len; i++)
+			buf_add_c(&text, ascii_lower(domain.p[i]));
+	} else if (!address_domain_canonical(domain, &text)) {
+		return false;
+	}
+	return !buf_failed(&text) && arena_dup(a, buf_str(&text), ret_domain);
+}
+
+/* --- taking in --- */
+
+bool queue_accept(struct queue *q, struct accept *a)
+{
+	if (q->n_accepts == QUEUE_ACCEPTS_MAX || q->is_draining)
+		return false;
+	a->next = NULL;
+	*q->last_accept = a;
+	q->last_accept = &a->next;
+	q->n_accepts++;
+	return true;
+}
+
+void queue_cancel_accept(struct queue *q, struct accept *a)
+{
+	struct accept **at = &q->accepts;
+	while (*at && *at != a)
+		at = &(*at)->next;
+	if (!*at)
+		return;
+	*at = a->next;
+	if (!*at)
+		q->last_accept = at;
+	q->n_accepts--;
+}
+
+static int add(struct queue *q, struct accept *a, uint64_t now)
+{
+	struct queued_message *m = &a->m;
+	age_begin(q, m, m->hold_until > now ? m->hold_until : now);
+	int error = queue_db_add(q->db, m, a->parts, a->n_parts, &m->id);
+	for (size_t i = 0; i < a->n_recipients && !error; i++) {
+		struct queued_recipient r = a->recipients[i];
+		r.message = m->id;
+		error = queue_db_add_recipient(q->db, &r, r.domain);
+	}
+	if (!error && m->account > 0)
+		error = queue_db_rate_add(q->db, m->account, now, a->n_recipients);
+	return error;
+}
+
+static void answer(struct queue *q, int error)
+{
+	struct accept *a = q->accepts;
+	q->accepts = NULL;
+	q->last_accept = &q->accepts;
+	q->n_accepts = 0;
+	while (a) {
+		struct accept *next = a->next;
+		a->done(error, error ? 0 : a->m.id, a->ctx);
+		a = next;
+	}
+}
+
+/* --- the transaction --- */
+
+static int write_all(struct queue *q, uint64_t now, size_t *ret_looked_at)
+{
+	bool looks = now >= q->look_after;
+	/* That something is under way may be forgotten: it is tried again then. */
+	int error = queue_db_begin(q->db, q->accepts || carry_has_finished(q) || looks);
+	if (error)
+		return error;
+	for (struct accept *a = q->accepts; a && !error; a = a->next)
+		error = add(q, a, now);
+	if (!error)
+		error = carry_record(q, now);
+	if (!error && looks)
+		error = age_look(q, now, ret_looked_at);
+	if (!error && !q->is_draining)
+		error = carry_claim(q, now);
+	if (error) {
+		queue_db_rollback(q->db);
+		return error;
+	}
+	return queue_db_commit(q->db);
+}
+
+/* When something will be due without anything happening before. */
+static void plan(struct queue *q, uint64_t now, size_t looked_at)
+{
+	uint64_t next = 0;
+	int error = queue_db_next_due(q->db, &next);
+	if (error || next == 0)
+		next = now + WAIT_MAX_MS;
+	/* What is due already and was not claimed waits for something that ends: that is a round.
+	 */
+	q->due_at = next > now ? next : now + QUEUE_TICK_MS;
+	if (looked_at > 0 || now >= q->look_after)
+		q->look_after = looked_at == AGE_MESSAGES_MAX ? now : now + LOOK_EACH_MS;
+}
+
+void queue_round(struct queue *q)
+{
+	uint64_t now = clock_wall_ms();
+	size_t looked_at = 0;
+	bool brought = q->accepts || carry_has_finished(q);
+	if (!brought && now < q->due_at && now < q->look_after)
+		return;
+	if (!q->accepts && clock_ms() < q->write_after)
+		return;
+	int error = write_all(q, now, &looked_at);
+	if (error) {
+		queue_report(q, "the queue cannot be written", error);
+		q->write_after = clock_ms() + QUEUE_RETRY_WRITE_MS;
+	}
+	answer(q, error);
+	carry_after(q, error == 0);
+	if (!error)
+		plan(q, now, looked_at);
+}
+
+int queue_wait_ms(const struct queue *q)
+{
+	uint64_t now = clock_wall_ms();
+	uint64_t at = q->due_at < q->look_after ? q->due_at : q->look_after;
+	uint64_t ms = at > now ? at - now : 0;
+	if (q->accepts || carry_has_finished(q))
+		ms = q->write_after > clock_ms() ? q->write_after - clock_ms() : 0;
+	if (ms > QUEUE_TICK_MS && (q->n_questions > 0 || q->n_submitters > 0 ||
+	                              carry_under_way(q) > 0 || q->lookups || q->n_connections > 0))
+		ms = QUEUE_TICK_MS;
+	return (int)(ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS);
+}

@@ -1,0 +1,347 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "mail/address.h"
+#include "queue/schedule.h"
+#include "queue/submit_private.h"
+#include "store/room.h"
+
+enum { SIGNED_FIELDS_MAX = 64 << 10, SIGNATURE_LINE_LEN = 72, SIGNATURE_TEXT_MAX = 2048 };
+
+static void fail(struct submitter *s, enum submit_result result)
+{
+	submit_fail(s, result, STR(""));
+}
+
+/* --- the end: durable --- */
+
+static void on_committed(int error, uint64_t id, void *ctx)
+{
+	struct submitter *s = ctx;
+	if (error) {
+		fail(s, error == -ENOSPC || error == -EDQUOT ? SUBMIT_FULL : SUBMIT_TEMPORARY);
+		return;
+	}
+	log_event(LOG_INFO, "queue.accepted",
+	    "message=%" PRIu64 " connection=%" PRIu64 " account=%" PRIu64
+	    " size=%zu recipients=%zu signatures=%zu",
+	    id, s->connection, s->account, s->in.signed_fields.len + s->in.map_len,
+	    s->in.n_recipients, s->in.n_signatures);
+	submit_forget(s);
+	submit_answer(s, SUBMIT_OK, id, "", STEP_IDLE);
+}
+
+/* The whole message: signatures, then what the scribe made. */
+static int map_finished(struct incoming *in)
+{
+	int error = fd_check_sealed(in->finished, &in->map_len);
+	if (error || in->map_len == 0)
+		return error ? error : -EPROTO;
+	in->map = mmap(NULL, in->map_len, PROT_READ, MAP_PRIVATE, in->finished, 0);
+	if (in->map == MAP_FAILED) {
+		in->map = NULL;
+		return -errno;
+	}
+	return 0;
+}
+
+static void commit(struct submitter *s)
+{
+	struct incoming *in = &s->in;
+	struct accept *a = &in->accept;
+	struct queued_message *m = &a->m;
+	uint64_t now = clock_wall_ms();
+	int error = map_finished(in);
+	if (error) {
+		queue_report(s->q, "what a scribe made cannot be read", error);
+		fail(s, SUBMIT_TEMPORARY);
+		return;
+	}
+	m->account = s->account;
+	m->origin = s->forwards ? ORIGIN_FORWARDED : ORIGIN_SUBMITTED;
+	m->connection = s->connection;
+	m->peer = str_of_cstr(s->peer);
+	m->user = s->user;
+	m->received_at = now;
+	m->tls_optional = in->examined.tls_optional != 0;
+	if (in->examined.body > m->mail.body)
+		m->mail.body = in->examined.body;
+	if (in->examined.smtputf8)
+		m->mail.smtputf8 = 1;
+	for (size_t i = 0; i < in->n_recipients; i++)
+		in->recipients[i].next_at = m->hold_until > 0 ? m->hold_until : now;
+	a->recipients = in->recipients;
+	a->n_recipients = in->n_recipients;
+	a->parts[0] = buf_str(&in->signed_fields);
+	a->parts[1] = str_of(in->map, in->map_len);
+	a->n_parts = 2;
+	a->done = on_committed;
+	a->ctx = s;
+	s->step = STEP_COMMIT;
+	if (!queue_accept(s->q, a))
+		fail(s, SUBMIT_TEMPORARY);
+}
+
+/* --- signatures --- */
+
+/* Behind "b=", folded so that no line is long (RFC 6376 §3.2). */
+static bool add_signature(struct incoming *in, struct str field, struct str signature)
+{
+	struct buf text CLEANUP(buf_done) = BUF_MAX(SIGNATURE_TEXT_MAX);
+	if (!base64_encode(signature, &text))
+		return false;
+	buf_add(&in->signed_fields, field);
+	for (struct str rest = buf_str(&text); rest.len > 0;) {
+		buf_add(&in->signed_fields, STR("\r\n\t"));
+		buf_add(&in->signed_fields, str_first(rest, SIGNATURE_LINE_LEN));
+		rest = str_from(rest, SIGNATURE_LINE_LEN);
+	}
+	buf_add(&in->signed_fields, STR("\r\n"));
+	return !buf_failed(&in->signed_fields);
+}
+
+static void sign_next(struct submitter *s);
+
+static void on_signed(const void *answer, void *ctx)
+{
+	struct submitter *s = ctx;
+	struct incoming *in = &s->in;
+	const struct ipc_dkim_signed *m = answer;
+	if (!m || !m->ok || !add_signature(in, in->fields[in->n_signed], m->signature)) {
+		fail(s, SUBMIT_TEMPORARY);
+		return;
+	}
+	in->n_signed++;
+	sign_next(s);
+}
+
+static void sign_next(struct submitter *s)
+{
+	struct incoming *in = &s->in;
+	if (in->n_signed == in->n_signatures) {
+		commit(s);
+		return;
+	}
+	struct ipc_dkim_sign ask = {.request = queue_request(s->q),
+	    .domain = in->domain,
+	    .selector = in->selectors.v[in->n_signed],
+	    .hash = in->hashes[in->n_signed]};
+	s->step = STEP_SIGN;
+	if (queue_ask(s->q, s->q->keyholder, IPC_DKIM_SIGN, &ask, ask.request, IPC_DKIM_SIGNED,
+	        on_signed, s))
+		fail(s, SUBMIT_TEMPORARY);
+}
+
+/* --- the scribe's second part --- */
+
+static int on_finished(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct submitter *s = ctx;
+	struct incoming *in = &s->in;
+	struct ipc_finished *m = msg;
+	if (s->step != STEP_FINISH || m->fields.n != m->hashes.n || m->fields.n != in->selectors.n)
+		return -EPROTO;
+	for (size_t i = 0; i < m->fields.n; i++) {
+		if (m->hashes.v[i].len != OUTGOING_SHA256_LEN ||
+		    !arena_dup(&in->arena, m->fields.v[i], &in->fields[i]) ||
+		    !arena_dup(&in->arena, m->hashes.v[i], &in->hashes[i]))
+			return -EPROTO;
+	}
+	in->n_signatures = m->fields.n;
+	in->finished = fd_take(&m->message);
+	in->signed_fields = BUF_MAX(SIGNED_FIELDS_MAX);
+	in->scribe = NULL;
+	loop_remove(from);
+	sign_next(s);
+	return 0;
+}
+
+static void finish(struct submitter *s)
+{
+	struct incoming *in = &s->in;
+	struct ipc_finish m = {.trace = in->trace,
+	    .sender = in->sender,
+	    .domain = in->selectors.n > 0 ? in->domain : STR(""),
+	    .selectors = in->selectors,
+	    .algorithms = in->algorithms,
+	    .at = clock_wall_ms(),
+	    .name = str_of_cstr(s->q->config->hostname)};
+	s->step = STEP_FINISH;
+	if (!in->scribe || loop_send(in->scribe, IPC_FINISH, &m))
+		fail(s, SUBMIT_TEMPORARY);
+}
+
+static bool dup_strs(struct arena *a, struct ipc_strs from, struct ipc_strs *to)
+{
+	struct str *v = ARENA_NEW_ARRAY(a, struct str, from.n + 1);
+	if (!v)
+		return false;
+	for (size_t i = 0; i < from.n; i++)
+		if (!arena_dup(a, from.v[i], &v[i]))
+			return false;
+	*to = (struct ipc_strs){v, from.n};
+	return true;
+}
+
+static void on_signers(const void *answer, void *ctx)
+{
+	struct submitter *s = ctx;
+	struct incoming *in = &s->in;
+	const struct ipc_signers_answer *m = answer;
+	uint64_t *algorithms = ARENA_NEW_ARRAY(&in->arena, uint64_t, OUTGOING_SIGNATURES_MAX);
+	if (!m || m->selectors.n != m->algorithms.n || !algorithms ||
+	    !dup_strs(&in->arena, m->selectors, &in->selectors)) {
+		fail(s, SUBMIT_TEMPORARY);
+		return;
+	}
+	for (size_t i = 0; i < m->algorithms.n; i++)
+		algorithms[i] = m->algorithms.v[i];
+	in->algorithms = (struct ipc_u64s){algorithms, m->algorithms.n};
+	finish(s);
+}
+
+/* The domain of the first author signs (DMARC compares with that); what is only passed on is not
+ * ours to sign. */
+static void ask_signers(struct submitter *s)
+{
+	struct incoming *in = &s->in;
+	if (s->forwards || in->examined.authors.n == 0 ||
+	    !queue_domain_of(in->examined.authors.v[0], &in->arena, &in->domain)) {
+		finish(s);
+		return;
+	}
+	struct ipc_signers ask = {.request = queue_request(s->q), .domain = in->domain};
+	s->step = STEP_SIGNERS;
+	if (queue_ask(s->q, s->q->directory, IPC_SIGNERS, &ask, ask.request, IPC_SIGNERS_ANSWER,
+	        on_signers, s))
+		fail(s, SUBMIT_TEMPORARY);
+}
+
+/* --- is it theirs? --- */
+
+static void on_may_send(const void *answer, void *ctx)
+{
+	struct submitter *s = ctx;
+	const struct ipc_may_send_answer *m = answer;
+	if (!m || m->result == MAY_SEND_TEMPORARY) {
+		fail(s, SUBMIT_TEMPORARY);
+	} else if (m->result == MAY_NOT_SEND) {
+		submit_fail(s, SUBMIT_AUTHOR, m->address);
+	} else if (m->result == MAY_SEND_ON_BEHALF &&
+	           !arena_dup(&s->in.arena, m->address, &s->in.sender)) {
+		fail(s, SUBMIT_TEMPORARY);
+	} else {
+		ask_signers(s);
+	}
+}
+
+static void ask_may_send(struct submitter *s)
+{
+	struct incoming *in = &s->in;
+	if (s->forwards) {
+		ask_signers(s);
+		return;
+	}
+	struct ipc_may_send ask = {.request = queue_request(s->q),
+	    .account = s->account,
+	    .authors = in->examined.authors,
+	    .sender = in->examined.sender};
+	s->step = STEP_MAY_SEND;
+	if (queue_ask(s->q, s->q->directory, IPC_MAY_SEND, &ask, ask.request, IPC_MAY_SEND_ANSWER,
+	        on_may_send, s))
+		fail(s, SUBMIT_TEMPORARY);
+}
+
+/* --- the scribe's first part --- */
+
+static int on_examined(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	struct submitter *s = ctx;
+	struct incoming *in = &s->in;
+	const struct ipc_examined *m = msg;
+	if (s->step != STEP_EXAMINE)
+		return -EPROTO;
+	if (m->result != EXAMINED_OK) {
+		enum submit_result result =
+		    m->result == EXAMINED_LOOP ? SUBMIT_LOOP : SUBMIT_MALFORMED;
+		/* The scribe's end is not of interest any more; the loop removes it. */
+		submit_fail(s, result, m->detail);
+		return 0;
+	}
+	in->examined = *m;
+	in->examined.detail = STR("");
+	if (!dup_strs(&in->arena, m->authors, &in->examined.authors) ||
+	    !arena_dup(&in->arena, m->sender, &in->examined.sender))
+		fail(s, SUBMIT_TEMPORARY);
+	else
+		ask_may_send(s);
+	return 0;
+}
+
+static void on_scribe_closed(struct loop_entry *from UNUSED, int error, void *ctx)
+{
+	struct submitter *s = ctx;
+	s->in.scribe = NULL;
+	if (error == -EBADMSG || error == -EPROTO)
+		queue_alarm(s->q, LEDGER_ALARM_BAD_MESSAGE, s->peer,
+		    "a scribe sent the queue what it may not send");
+	/* It died over this message; while the directory answers, too. */
+	if (s->step >= STEP_EXAMINE && s->step <= STEP_FINISH)
+		fail(s, SUBMIT_TEMPORARY);
+}
+
+static const struct ipc_receiver scribe_messages[] = {
+    {IPC_EXAMINED, on_examined}, {IPC_FINISHED, on_finished}};
+static const struct ipc_receivers scribe_receivers = {
+    scribe_messages, ARRAY_LEN(scribe_messages), on_scribe_closed};
+
+static int ask_scribe(struct submitter *s)
+{
+	int ends[2];
+	int error = s->q->scribes ? ipc_pair(ends) : -EPIPE;
+	if (error)
+		return error;
+	struct ipc_prepare m = {
+	    .channel = ends[1], .message = s->in.message, .complete = s->forwards ? 0 : 1};
+	error = loop_send(s->q->scribes, IPC_PREPARE, &m);
+	close(ends[1]);
+	if (!error) {
+		s->in.scribe = loop_add_channel(s->q->loop, ends[0], &scribe_receivers, s);
+		error = s->in.scribe ? 0 : -EMFILE;
+	}
+	if (error)
+		close(ends[0]);
+	return error;
+}
+
+int submit_begin_message(struct submitter *s, struct ipc_submit_data *m)
+{
+	struct incoming *in = &s->in;
+	size_t len = 0;
+	int error = fd_check_sealed(m->message, &len);
+	if (error || len > CONFIG_MESSAGE_SIZE_MAX ||
+	    (m->trace.len > 0 && !str_ends(m->trace, STR("\r\n"))))
+		return -EPROTO;
+	if (!arena_dup(&in->arena, m->trace, &in->trace))
+		return -EPROTO;
+	in->message = fd_take(&m->message);
+	s->step = STEP_EXAMINE;
+	error = room_check(queue_db_folder(s->q->db), len);
+	if (error) {
+		fail(s, error == -ENOSPC ? SUBMIT_FULL : SUBMIT_TEMPORARY);
+		return 0;
+	}
+	error = ask_scribe(s);
+	s->until = clock_ms() + SUBMIT_STEP_TIMEOUT_MS;
+	if (error)
+		fail(s, SUBMIT_TEMPORARY);
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* queue/submit_private.h: a submitter, for submit.c (the dialogue) and submit_message.c (from DATA
+ * on). */
+#ifndef QUEUE_SUBMIT_PRIVATE_H
+#define QUEUE_SUBMIT_PRIVATE_H
+
+#include "base/buf.h"
+#include "queue/submit.h"
+
+enum submit_step {
+	STEP_IDLE,  /* MAIL or CANCEL may come */
+	STEP_MAIL,  /* asked whether the reverse-path is theirs */
+	STEP_READY, /* RCPT or DATA may come */
+	STEP_RCPT,  /* asked where the recipient is */
+	STEP_EXAMINE,
+	STEP_MAY_SEND,
+	STEP_SIGNERS,
+	STEP_FINISH,
+	STEP_SIGN,
+	STEP_COMMIT,
+};
+
+/* A message on its way in; all of it in `arena`. */
+struct incoming {
+	struct arena arena;
+	struct accept accept; /* `ctx` is the submitter, NULL when it is gone */
+	struct queued_recipient *recipients;
+	size_t n_recipients;
+	struct str trace;
+	int message;               /* sealed memfd, as it came */
+	struct loop_entry *scribe; /* NULL: not there (any more) */
+	struct ipc_examined examined;
+	struct str sender; /* to be set */
+	struct str domain; /* that signs */
+	struct ipc_strs selectors;
+	struct ipc_u64s algorithms;
+	struct str fields[OUTGOING_SIGNATURES_MAX]; /* without signature */
+	struct str hashes[OUTGOING_SIGNATURES_MAX];
+	size_t n_signatures, n_signed;
+	struct buf signed_fields;
+	int finished; /* sealed memfd */
+	void *map;
+	size_t map_len;
+};
+
+struct submitter {
+	struct submitter *next, **at; /* of all */
+	struct queue *q;
+	struct loop_entry *entry; /* NULL: gone; it ends with its message */
+	uint64_t account, connection;
+	char peer[QUEUE_PEER_TEXT_MAX + 1];
+	struct str user;
+	char user_text[IPC_ADDRESS_MAX + 1];
+	bool forwards; /* of gatekeeper-smtp */
+	enum submit_step step;
+	uint64_t until; /* clock_ms: the step is given up */
+	struct incoming in;
+};
+
+/* Answers the question under way, and what comes next may come. */
+void submit_answer(struct submitter *s, enum submit_result result, uint64_t message,
+    const char *detail, enum submit_step next);
+/* Ends the message under way with that answer. */
+void submit_fail(struct submitter *s, enum submit_result result, struct str detail);
+/* Forgets the message under way. */
+void submit_forget(struct submitter *s);
+/* DATA: 0, or -EPROTO. */
+int submit_begin_message(struct submitter *s, struct ipc_submit_data *m);
+
+#endif
