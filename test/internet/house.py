@@ -18,6 +18,9 @@ class House(instance.Instance):
         self.host = network.host(name)
         trust = {("outbound", "ca_file"): "/etc/ca.pem"}
         super().__init__(start=False, settings={("listen", "address"): "::", **trust, **(settings or {})}, port_base=0)
+        self.certificate = network.authority.certificate(HOSTNAME, "mta-sts.example.test")
+        (self.data / "tls/cert.pem").write_text(self.certificate.certificate)
+        (self.data / "tls/key.pem").write_text(self.certificate.key)
 
     def _as_user(self, command):
         return self.host.command(command)
