@@ -15,7 +15,7 @@ CC     = gcc
 V     ?= @
 
 LAYERS := base config mail dns seal ipc sandbox tls store smtp imap pop3 ledger keyholder directory \
-          session registry delivery courier queue scribe resolver gatekeeper gate supervisor cli
+          session registry delivery courier queue scribe resolver fetcher gatekeeper gate supervisor cli
 
 DEPS_base       :=
 DEPS_config     := base
@@ -38,17 +38,18 @@ DEPS_registry   := session imap pop3 store seal mail $(ROLE_DEPS)
 DEPS_delivery   := store seal mail $(ROLE_DEPS)
 DEPS_queue      := dns store seal mail $(ROLE_DEPS)
 DEPS_scribe     := mail $(ROLE_DEPS)
+DEPS_fetcher    := mail dns $(ROLE_DEPS)
 DEPS_resolver   := dns $(ROLE_DEPS)
 DEPS_courier    := tls smtp mail dns $(ROLE_DEPS)
 DEPS_gate       := tls smtp imap pop3 mail $(ROLE_DEPS)
 DEPS_gatekeeper := gate tls smtp imap pop3 mail $(ROLE_DEPS)
 DEPS_supervisor := $(ROLE_DEPS)
-DEPS_cli        := supervisor gatekeeper gate courier queue scribe resolver delivery registry session directory keyholder ledger \
+DEPS_cli        := supervisor gatekeeper gate courier queue scribe resolver fetcher delivery registry session directory keyholder ledger \
                    pop3 imap smtp store tls seal mail dns $(ROLE_DEPS)
 
 PACKAGES := openssl libsodium sqlite3 libzstd zlib icu-uc icu-i18n libseccomp inih jansson
-# (libunbound's own description asks for the headers of libevent, which nothing here includes)
-PKG_CFLAGS := $(shell pkg-config --cflags $(filter-out libunbound,$(PACKAGES)))
+# (libunbound and libcurl are loaded by the one role that uses them: resolver/lookup.c, fetcher/web.c)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
 
 WARN := -Wall -Wextra -Werror -Wformat=2 -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \

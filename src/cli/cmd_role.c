@@ -3,6 +3,7 @@
 #include "courier/dispatcher.h"
 #include "delivery/delivery.h"
 #include "directory/directory.h"
+#include "fetcher/fetcher.h"
 #include "gatekeeper/gatekeeper.h"
 #include "keyholder/keyholder.h"
 #include "ledger/ledger.h"
@@ -26,6 +27,7 @@ static int (*const mains[N_ROLES])(struct role_start *start) = {
     [ROLE_DISPATCHER] = dispatcher_main,
     [ROLE_SCRIBES] = scribes_main,
     [ROLE_RESOLVER] = resolver_main,
+    [ROLE_FETCHER] = fetcher_main,
     [ROLE_LEDGER] = ledger_main,
 };
 

@@ -196,6 +196,21 @@ static const struct role_row rows[N_ROLES] = {
 		.memory = 1 * GIB, .descriptors = 4096, .descriptors_each = 1,
 		.holds = "no mail; the names that mail goes to, and what the others believe of them",
 	},
+	[ROLE_FETCHER] = {
+		.name = "fetcher", .user = "gatepost-fetcher", .parent = ROLE_SUPERVISOR,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_PAIR | CALLS_FORK | CALLS_BECOME,
+		.memory = 1 * GIB, .descriptors = 4096,
+		.processes = ROLE_PROCESSES_UNLIMITED, .becomes = true, .child = ROLE_FETCH,
+		.holds = "no mail; can connect to web servers, and say what their policies are",
+	},
+	[ROLE_FETCH] = {
+		.name = "fetch", .user = "gatepost-fetch", .parent = ROLE_FETCHER,
+		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_CONNECTION | CALLS_CONNECT | CALLS_PAIR,
+		.ports = PORTS_HTTPS,
+		.memory = 512 * MIB, .cpu = 120, .descriptors = 64,
+		.file_size = FILE_SIZE_NONE,
+		.holds = "one policy or one TLS report, and one connection to a web server",
+	},
 	[ROLE_LEDGER] = {
 		.name = "ledger", .user = "gatepost-ledger", .parent = ROLE_SUPERVISOR,
 		.folder = "ledger",

@@ -44,6 +44,8 @@ static const struct {
     {ROLE_DISPATCHER, ROLE_LEDGER},
     {ROLE_RESOLVER, ROLE_QUEUE},
     {ROLE_RESOLVER, ROLE_LEDGER},
+    {ROLE_FETCHER, ROLE_QUEUE},
+    {ROLE_FETCHER, ROLE_LEDGER},
     {ROLE_REGISTRY, ROLE_LEDGER},
     {ROLE_SCRIBES, ROLE_QUEUE},
     {ROLE_SCRIBES, ROLE_LEDGER},
@@ -59,7 +61,8 @@ static bool is_gatekeeper(enum role role)
 /* Its children speak with strangers: gates with clients, couriers with servers. */
 static bool has_strangers_children(enum role role)
 {
-	return is_gatekeeper(role) || role == ROLE_DISPATCHER || role == ROLE_SCRIBES;
+	return is_gatekeeper(role) || role == ROLE_DISPATCHER || role == ROLE_SCRIBES ||
+	       role == ROLE_FETCHER;
 }
 
 static bool are_joined(enum role a, enum role b)
@@ -388,7 +391,7 @@ int supervisor_start_roles(struct supervisor *s)
 {
 	static const enum role order[] = {ROLE_LEDGER, ROLE_KEYHOLDER, ROLE_REGISTRY,
 	    ROLE_DIRECTORY, ROLE_DELIVERY, ROLE_QUEUE, ROLE_DISPATCHER, ROLE_SCRIBES, ROLE_RESOLVER,
-	    ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP, ROLE_GATEKEEPER_POP3,
+	    ROLE_FETCHER, ROLE_GATEKEEPER_SMTP, ROLE_GATEKEEPER_IMAP, ROLE_GATEKEEPER_POP3,
 	    ROLE_GATEKEEPER_SUBMISSION};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {

@@ -25,7 +25,7 @@ BANNED = {
 BANNED_IN_SERVER = BANNED | {"sscanf", "scanf", "rand", "srand", "random"}
 # Layers whose drivers write the log; the others are libraries, which return what happened. (sandbox holds the start-up
 # of every role, before which there is nobody to return to.)
-ROLES = {"sandbox", "ledger", "keyholder", "directory", "session", "registry", "delivery", "courier", "queue", "scribe", "resolver", "gatekeeper", "gate", "supervisor", "cli"}
+ROLES = {"sandbox", "ledger", "keyholder", "directory", "session", "registry", "delivery", "courier", "queue", "scribe", "resolver", "fetcher", "gatekeeper", "gate", "supervisor", "cli"}
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|stub|unimplemented)\b|\bnot (yet )?implemented\b|\bplaceholder\b")
 FOREIGN = re.compile(r"\b(Claude|Anthropic|ChatGPT|LLM|chatbot)\b|/work/|/tmp/(gp|b-)|\bsub-?agents?\b|\bAI assistant\b")

@@ -2,11 +2,8 @@
 """The resolver against signed, unsigned and wrongly signed zones, dead servers and askers that ask too much: its own process in its own
 sandbox, with the test in the place of queue and dispatcher, in a network of its own."""
 
-import ctypes
-import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,10 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "internet"))
 import ipc
 import zones as internet_zones
 from harness import expect, expect_equal, run_tests, test
-from role_process import RoleProcess
+from role_process import RoleProcess, enter_network
 
 NAME_SERVER, DEAD, REFUSING = "127.53.0.1", "127.53.0.2", "127.53.0.3"
-CLONE_NEWNET, CLONE_NEWUSER = 0x40000000, 0x10000000
 RESULT = {n: c for c, n in ipc.enum("dns_result", "outgoing.h").items()}
 SECURITY = {n: c for c, n in ipc.enum("dns_security", "outgoing.h").items()}
 A, CNAME, PTR, MX, TXT, AAAA, TLSA = 1, 5, 12, 15, 16, 28, 52
@@ -31,19 +27,6 @@ LIMITS = Path(__file__).resolve().parent.parent.parent / "src/resolver/resolver.
 
 def limit(name):
     return int(LIMITS.read_text().split(f"{name} = ")[1].split(",")[0])
-
-
-def enter_network():
-    """A network that is nobody else's: the name server's port is free there, and nothing leaves."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.geteuid(), os.getegid()
-    if libc.unshare(CLONE_NEWNET | (CLONE_NEWUSER if uid != 0 else 0)) != 0:
-        return False
-    if uid != 0:
-        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-    return subprocess.run(["ip", "link", "set", "lo", "up"]).returncode == 0
 
 
 class World(RoleProcess):

@@ -14,7 +14,7 @@ import wire
 from harness import Skip, expect, expect_equal, run_tests, test, wait_until
 from instance import Instance
 
-STEADY = ["gatekeeper-smtp", "gatekeeper-imap", "gatekeeper-pop3", "gatekeeper-submission", "keyholder", "directory", "registry", "delivery", "queue", "dispatcher", "scribes", "resolver", "ledger"]
+STEADY = ["gatekeeper-smtp", "gatekeeper-imap", "gatekeeper-pop3", "gatekeeper-submission", "keyholder", "directory", "registry", "delivery", "queue", "dispatcher", "scribes", "resolver", "fetcher", "ledger"]
 BACK_SECONDS = 20
 
 
