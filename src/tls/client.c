@@ -227,6 +227,22 @@ static bool judge(SSL *ssl, const struct tls_wish *wish, struct tls_verdict *ver
 	return verdict->verified;
 }
 
+/* A connection that is ready for its handshake, or NULL. */
+static struct tls_connection *new_connection(
+    struct tls_client *client, const struct tls_wish *wish, int socket, struct tls_verdict *verdict)
+{
+	struct tls_connection *c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->socket = socket;
+	c->ssl = SSL_new(wish->demand == TLS_OPPORTUNISTIC ? client->lenient : client->strict);
+	if (c->ssl && SSL_set_fd(c->ssl, socket) == 1 && set_wish(c->ssl, wish, verdict))
+		return c;
+	ERR_clear_error();
+	tls_free(c);
+	return NULL;
+}
+
 int tls_connect(struct tls_client *client, const struct tls_wish *wish, int socket,
     uint64_t deadline, struct tls_verdict *ret_verdict, struct tls_connection **ret_connection)
 {
@@ -234,13 +250,9 @@ int tls_connect(struct tls_client *client, const struct tls_wish *wish, int sock
 	int error = fd_set_nonblocking(socket, true);
 	if (error)
 		return error;
-	struct tls_connection *c CLEANUP(tls_release) = calloc(1, sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	c->socket = socket;
-	c->ssl = SSL_new(wish->demand == TLS_OPPORTUNISTIC ? client->lenient : client->strict);
-	if (!c->ssl || SSL_set_fd(c->ssl, socket) != 1 || !set_wish(c->ssl, wish, ret_verdict)) {
-		ERR_clear_error();
+	struct tls_connection *c CLEANUP(tls_release) =
+	    new_connection(client, wish, socket, ret_verdict);
+	if (!c) {
 		tell_why(
 		    ret_verdict, TLS_VALIDATION_FAILURE, "TLS cannot be set up for this server");
 		return -EINVAL;
