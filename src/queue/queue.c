@@ -49,6 +49,8 @@ ANSWER(on_route_answer, IPC_ROUTE_ANSWER)
 ANSWER(on_signers_answer, IPC_SIGNERS_ANSWER)
 ANSWER(on_dkim_signed, IPC_DKIM_SIGNED)
 ANSWER(on_dns_answer, IPC_DNS_ANSWER)
+ANSWER(on_policy, IPC_POLICY)
+ANSWER(on_posted, IPC_POSTED)
 
 static void on_partner_closed(struct loop_entry *from, int error, void *ctx)
 {
@@ -74,6 +76,8 @@ static const struct ipc_receiver directory_messages[] = {{IPC_SUBMITTER, submit_
     {IPC_SIGNERS_ANSWER, on_signers_answer}, {IPC_QUEUE_CONTROL, control_on_connection}};
 static const struct ipc_receiver keyholder_messages[] = {{IPC_DKIM_SIGNED, on_dkim_signed}};
 static const struct ipc_receiver resolver_messages[] = {{IPC_DNS_ANSWER, on_dns_answer}};
+static const struct ipc_receiver fetcher_messages[] = {
+    {IPC_POLICY, on_policy}, {IPC_POSTED, on_posted}};
 static const struct ipc_receiver gatekeeper_messages[] = {{IPC_GATE, submit_on_gate}};
 
 static const struct ipc_receivers silent = {NULL, 0, on_partner_closed};
@@ -83,6 +87,8 @@ static const struct ipc_receivers from_keyholder = {
     keyholder_messages, ARRAY_LEN(keyholder_messages), on_partner_closed};
 static const struct ipc_receivers from_resolver = {
     resolver_messages, ARRAY_LEN(resolver_messages), on_partner_closed};
+static const struct ipc_receivers from_fetcher = {
+    fetcher_messages, ARRAY_LEN(fetcher_messages), on_partner_closed};
 static const struct ipc_receivers from_gatekeeper = {
     gatekeeper_messages, ARRAY_LEN(gatekeeper_messages), on_partner_closed};
 
@@ -116,6 +122,9 @@ static bool find_partner(struct queue *q, const struct ipc_peer *peer, struct pa
 		return true;
 	case ROLE_RESOLVER:
 		*ret = (struct partner){&q->resolver, &from_resolver};
+		return true;
+	case ROLE_FETCHER:
+		*ret = (struct partner){&q->fetcher, &from_fetcher};
 		return true;
 	case ROLE_GATEKEEPER_SMTP:
 		*ret = (struct partner){NULL, &from_gatekeeper};

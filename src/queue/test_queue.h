@@ -29,7 +29,8 @@ enum { WORLD_START_S = 1800000000, WORLD_ACCOUNT = 7 };
 struct world {
 	struct queue *q;
 	struct config config;
-	int supervisor, directory, keyholder, scribes, dispatcher, resolver, delivery, ledger;
+	int supervisor, directory, keyholder, scribes, dispatcher, resolver, fetcher, delivery,
+	    ledger;
 	int before;
 	char path[64];
 	uint64_t now;
@@ -85,7 +86,7 @@ static inline void world_stop(struct world *w)
 	queue_done(w->q);
 	free(w->q);
 	int *const fds[] = {&w->supervisor, &w->directory, &w->keyholder, &w->scribes,
-	    &w->dispatcher, &w->resolver, &w->delivery, &w->ledger};
+	    &w->dispatcher, &w->resolver, &w->fetcher, &w->delivery, &w->ledger};
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		fd_close(fds[i]);
 }
@@ -95,7 +96,7 @@ static inline int world_setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct config_error error;
 	assert_non_null(w);
-	*w = (struct world){.resolver = -1, .now = WORLD_START};
+	*w = (struct world){.resolver = -1, .fetcher = -1, .now = WORLD_START};
 	memcpy(w->path, "/tmp/gatepost-queue-XXXXXX", 27);
 	w->before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	assert_non_null(mkdtemp(w->path));
