@@ -21,6 +21,7 @@ struct batch {
 	size_t n_open;
 	struct buf record;
 	uint64_t now_ms;
+	struct record_sender sender; /* of all that is before us now */
 };
 
 static void fail(
@@ -185,7 +186,7 @@ static void lock_account(struct account *a)
 }
 
 /* Appends the record for one account. */
-static int append(struct batch *b, struct delivery *d, size_t i, const struct record_sender *sender)
+static int append(struct batch *b, struct delivery *d, size_t i)
 {
 	struct account *a = d->open[i];
 	struct metadata m = {.kind = METADATA_DELIVERED,
@@ -198,7 +199,7 @@ static int append(struct batch *b, struct delivery *d, size_t i, const struct re
 	if (!metadata_encode(&m, &metadata))
 		return -E2BIG;
 	buf_clear(&b->record);
-	int error = record_seal(sender, &a->keys, b->now_ms, buf_str(&metadata), &d->body,
+	int error = record_seal(&b->sender, &a->keys, b->now_ms, buf_str(&metadata), &d->body,
 	    buf_str(&d->sealed), &b->record);
 	struct letterbox_place place;
 	return error ? error : letterbox_append(a->letterbox, buf_str(&b->record), &place);
@@ -227,17 +228,14 @@ static void append_to_all(struct batch *b, struct delivery *d)
 	struct letterbox_place *starts =
 	    ARENA_NEW_ARRAY(&d->arena, struct letterbox_place, d->n_accounts);
 	assert(starts);
-	struct record_sender sender;
-	record_sender_init(&sender);
 	for (size_t i = 0; i < d->n_accounts && is_alive(d); i++) {
 		starts[i] = letterbox_end(d->open[i]->letterbox);
-		int error = append(b, d, i, &sender);
+		int error = append(b, d, i);
 		if (error) {
 			fail_with(d, d->open[i]->id, "its letterbox cannot be written", error);
 			take_back(d, starts, i + 1);
 		}
 	}
-	record_sender_done(&sender);
 }
 
 static bool has_news(const struct account *a)
@@ -308,6 +306,7 @@ static void finish(struct batch *b)
 		d->open = NULL;
 	}
 	buf_done(&b->record);
+	record_sender_done(&b->sender);
 }
 
 static void gather(struct batch *b, struct delivery *first, struct delivery **ret_rest)
@@ -334,6 +333,7 @@ void batch_run(struct accounts *accounts, struct delivery *first, struct deliver
 {
 	struct batch b = {
 	    .accounts = accounts, .record = BUF_MAX(RECORD_LEN_MAX), .now_ms = clock_wall_ms()};
+	record_sender_init(&b.sender);
 	gather(&b, first, ret_rest);
 	qsort(b.open, b.n_open, sizeof(b.open[0]), by_id);
 	for (size_t i = 0; i < b.n_open; i++)

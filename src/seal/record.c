@@ -138,12 +138,18 @@ int record_check_frame(struct str bytes, struct record_frame *ret_frame)
 
 void record_sender_init(struct record_sender *sender)
 {
+	*sender = (struct record_sender){0};
 	cipher_pair_new(sender->private_key, sender->public_key);
 }
 
 void record_sender_done(struct record_sender *sender)
 {
 	cipher_wipe(sender, sizeof(*sender));
+}
+
+void record_header_key_forget(struct record_header_key *last)
+{
+	cipher_wipe(last, sizeof(*last));
 }
 
 bool record_len(size_t metadata_len, const struct body *body, uint32_t *ret_len)
@@ -173,25 +179,39 @@ static void record_put_header(
 	record_header_checksum(p, p + RECORD_AT_CHECKSUM);
 }
 
-/* The header's key: bound to both public keys and the account. */
-static int record_header_key(const uint8_t *private_key, const uint8_t *peer,
-    const uint8_t *ephemeral, const struct keys_public *recipient, uint8_t *ret_key)
+static bool record_header_key_is(const struct record_header_key *last, const uint8_t *ephemeral,
+    const struct keys_public *recipient)
+{
+	return last->is_known && last->account_id == recipient->account_id &&
+	       memcmp(last->ephemeral, ephemeral, CIPHER_PUBLIC_LEN) == 0 &&
+	       memcmp(last->account_public, recipient->public_key, CIPHER_PUBLIC_LEN) == 0;
+}
+
+/* The header's key, in `last`: bound to both public keys and the account. */
+static int record_agree(const uint8_t *private_key, const uint8_t *peer, const uint8_t *ephemeral,
+    const struct keys_public *recipient, struct record_header_key *last)
 {
 	uint8_t shared[CIPHER_KEY_LEN], context[2 * CIPHER_PUBLIC_LEN + 8];
 
+	if (record_header_key_is(last, ephemeral, recipient))
+		return 0;
 	if (!cipher_agree(private_key, peer, shared))
 		return -EINVAL;
 	memcpy(context, ephemeral, CIPHER_PUBLIC_LEN);
 	memcpy(context + CIPHER_PUBLIC_LEN, recipient->public_key, CIPHER_PUBLIC_LEN);
 	num_put64(context + 2 * CIPHER_PUBLIC_LEN, recipient->account_id);
-	cipher_derive(shared, "record header", str_of(context, sizeof(context)), ret_key);
+	cipher_derive(shared, "record header", str_of(context, sizeof(context)), last->key);
 	cipher_wipe(shared, sizeof(shared));
+	memcpy(last->ephemeral, ephemeral, CIPHER_PUBLIC_LEN);
+	memcpy(last->account_public, recipient->public_key, CIPHER_PUBLIC_LEN);
+	last->account_id = recipient->account_id;
+	last->is_known = true;
 	return 0;
 }
 
 /* The sealed header behind the plain one at `p`. */
-static void record_put_sealed(uint8_t *p, const struct record_sender *sender, const uint8_t *key,
-    struct str metadata, const struct body *body)
+static void record_put_sealed(
+    uint8_t *p, const struct record_sender *sender, struct str metadata, const struct body *body)
 {
 	uint8_t *sealed = p + RECORD_HEADER_LEN, *content = sealed + SEALED_AT_CONTENT;
 	size_t content_len = BODY_ENCODED_LEN + metadata.len;
@@ -201,7 +221,7 @@ static void record_put_sealed(uint8_t *p, const struct record_sender *sender, co
 	body_encode(body, content);
 	if (metadata.len > 0)
 		memcpy(content + BODY_ENCODED_LEN, metadata.p, metadata.len);
-	cipher_xseal(key, sealed + SEALED_AT_NONCE, str_of(p, RECORD_HEADER_LEN),
+	cipher_xseal(sender->last.key, sealed + SEALED_AT_NONCE, str_of(p, RECORD_HEADER_LEN),
 	    str_of(content, content_len), content, content + content_len);
 }
 
@@ -214,18 +234,17 @@ static void record_body_digest(const struct body *body, uint8_t ret_digest[stati
 		memcpy(ret_digest, body->digest, BODY_DIGEST_LEN);
 }
 
-int record_seal(const struct record_sender *sender, const struct keys_public *recipient,
-    uint64_t time_ms, struct str metadata, const struct body *body, struct str sealed_body,
-    struct buf *out)
+int record_seal(struct record_sender *sender, const struct keys_public *recipient, uint64_t time_ms,
+    struct str metadata, const struct body *body, struct str sealed_body, struct buf *out)
 {
-	uint8_t key[CIPHER_KEY_LEN], digest[BODY_DIGEST_LEN];
+	uint8_t digest[BODY_DIGEST_LEN];
 	uint32_t total_len;
 
 	assert(sealed_body.len == (body->in_blob ? 0 : body->sealed_len));
 	if (!record_len(metadata.len, body, &total_len))
 		return -EFBIG;
-	int r = record_header_key(
-	    sender->private_key, recipient->public_key, sender->public_key, recipient, key);
+	int r = record_agree(sender->private_key, recipient->public_key, sender->public_key,
+	    recipient, &sender->last);
 	if (r < 0)
 		return r;
 	uint8_t *p = (uint8_t *)buf_reserve(out, total_len);
@@ -233,7 +252,7 @@ int record_seal(const struct record_sender *sender, const struct keys_public *re
 		size_t headers_len = RECORD_HEADER_LEN + SEALED_LEN_MIN + metadata.len;
 		uint8_t *trailer = p + total_len - RECORD_TRAILER_LEN;
 		record_put_header(p, total_len, metadata.len, time_ms, body);
-		record_put_sealed(p, sender, key, metadata, body);
+		record_put_sealed(p, sender, metadata, body);
 		if (sealed_body.len > 0)
 			memcpy(p + headers_len, sealed_body.p, sealed_body.len);
 		memcpy(trailer, record_end_magic.p, record_end_magic.len);
@@ -243,7 +262,6 @@ int record_seal(const struct record_sender *sender, const struct keys_public *re
 		    str_of(p, headers_len), digest, trailer, trailer + TRAILER_AT_CHECKSUM);
 		buf_commit(out, total_len);
 	}
-	cipher_wipe(key, sizeof(key));
 	return p != NULL ? 0 : -EFBIG;
 }
 
@@ -268,32 +286,32 @@ static int record_decode_content(struct str content, const struct record_frame *
 int record_open(const struct keys *keys, struct str bytes, struct record_frame *ret_frame,
     struct buf *metadata, struct body *ret_body)
 {
+	struct record_header_key last = {0};
 	struct record_frame frame;
 	int r = record_check_frame(bytes, &frame);
 
 	if (r == 0)
-		r = record_open_checked(keys, bytes, &frame, metadata, ret_body);
+		r = record_open_checked(keys, &last, bytes, &frame, metadata, ret_body);
+	record_header_key_forget(&last);
 	if (r == 0)
 		*ret_frame = frame;
 	return r;
 }
 
-int record_open_checked(const struct keys *keys, struct str bytes, const struct record_frame *frame,
-    struct buf *metadata, struct body *ret_body)
+int record_open_checked(const struct keys *keys, struct record_header_key *last, struct str bytes,
+    const struct record_frame *frame, struct buf *metadata, struct body *ret_body)
 {
-	uint8_t key[CIPHER_KEY_LEN];
 	const uint8_t *p = (const uint8_t *)bytes.p, *sealed = p + RECORD_HEADER_LEN;
 	size_t content_len = frame->sealed_header_len - SEALED_OVERHEAD;
-	if (record_header_key(keys->private_key->bytes, sealed + SEALED_AT_PUBLIC,
-	        sealed + SEALED_AT_PUBLIC, &keys->public, key) < 0)
+	if (record_agree(keys->private_key->bytes, sealed + SEALED_AT_PUBLIC,
+	        sealed + SEALED_AT_PUBLIC, &keys->public, last) < 0)
 		return -EBADMSG;
 	struct buf content CLEANUP(buf_done) = BUF_MAX(SEALED_LEN_MAX);
 	uint8_t *opened = (uint8_t *)buf_reserve(&content, content_len);
 	assert(opened != NULL);
-	bool authentic = cipher_xopen(key, sealed + SEALED_AT_NONCE, str_of(p, RECORD_HEADER_LEN),
-	    str_of(sealed + SEALED_AT_CONTENT, content_len),
+	bool authentic = cipher_xopen(last->key, sealed + SEALED_AT_NONCE,
+	    str_of(p, RECORD_HEADER_LEN), str_of(sealed + SEALED_AT_CONTENT, content_len),
 	    sealed + SEALED_AT_CONTENT + content_len, opened);
-	cipher_wipe(key, sizeof(key));
 	int r = authentic
 	            ? record_decode_content(str_of(opened, content_len), frame, metadata, ret_body)
 	            : -EACCES;

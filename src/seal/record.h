@@ -58,20 +58,38 @@ MUST_USE int record_check_frame(struct str bytes, struct record_frame *ret_frame
 MUST_USE int record_check_trailer(
     const uint8_t trailer[static RECORD_TRAILER_LEN], uint32_t *ret_total_len);
 
-/* An ephemeral key pair for one message and all its recipients. */
+/*
+ * The key of the last sealed header, since agreeing on one costs more than all else about a record:
+ * it is the same for all records of one ephemeral key pair to one account.
+ */
+struct record_header_key {
+	bool is_known;
+	uint8_t ephemeral[CIPHER_PUBLIC_LEN];
+	uint64_t account_id;
+	uint8_t account_public[CIPHER_PUBLIC_LEN];
+	uint8_t key[CIPHER_KEY_LEN];
+};
+void record_header_key_forget(struct record_header_key *last);
+
+/*
+ * An ephemeral key pair: for one message and all its recipients, for messages that one process has
+ * before it at the same time, or for what a session seals to its own account, whose private key it
+ * has anyway.
+ */
 struct record_sender {
 	uint8_t private_key[CIPHER_KEY_LEN];
 	uint8_t public_key[CIPHER_PUBLIC_LEN];
+	struct record_header_key last;
 };
 void record_sender_init(struct record_sender *sender);
 void record_sender_done(struct record_sender *sender);
 
 /*
  * Appends one record to `out` (its length is what was added). `sealed_body` is what body_seal
- * made of `body`, empty for a blob. The sender may serve all recipients of one message.
+ * made of `body`, empty for a blob.
  * -EINVAL for a useless public key.
  */
-MUST_USE int record_seal(const struct record_sender *sender, const struct keys_public *recipient,
+MUST_USE int record_seal(struct record_sender *sender, const struct keys_public *recipient,
     uint64_t time_ms, struct str metadata, const struct body *body, struct str sealed_body,
     struct buf *out);
 
@@ -91,9 +109,13 @@ MUST_USE int record_open(const struct keys *keys, struct str bytes, struct recor
  */
 MUST_USE int record_open_body(struct str bytes, const struct body *body, struct buf *out);
 
-/* Both of a record that record_check_frame was just asked about, with the frame it gave. */
-MUST_USE int record_open_checked(const struct keys *keys, struct str bytes,
-    const struct record_frame *frame, struct buf *metadata, struct body *ret_body);
+/*
+ * Both of a record that record_check_frame was just asked about, with the frame it gave. `last` is
+ * kept from one record to the next.
+ */
+MUST_USE int record_open_checked(const struct keys *keys, struct record_header_key *last,
+    struct str bytes, const struct record_frame *frame, struct buf *metadata,
+    struct body *ret_body);
 MUST_USE int record_open_body_checked(
     struct str bytes, const struct record_frame *frame, const struct body *body, struct buf *out);
 

@@ -223,6 +223,73 @@ static void test_record(UNUSED void **state)
 	drop(text);
 }
 
+/* A record of a sender that may have sealed others before. */
+static void seal_with(struct record_sender *sender, const struct keys *to, struct buf *ret_record)
+{
+	struct str text = STR("text");
+	struct buf sealed CLEANUP(buf_done) = BUF_MAX(MAX);
+	struct body body;
+
+	assert_int_equal(body_seal(&text, 1, &sealed, &body), 0);
+	assert_int_equal(record_seal(sender, &to->public, TIME_MS, STR("m"), &body,
+	                     buf_str(&sealed), ret_record),
+	    0);
+}
+
+static int open_with(
+    const struct keys *keys, struct record_header_key *last, const struct buf *record)
+{
+	struct buf metadata CLEANUP(buf_done) = BUF_MAX(MAX);
+	struct record_frame frame;
+	struct body body;
+
+	assert_int_equal(record_check_frame(buf_str(record), &frame), 0);
+	int r = record_open_checked(keys, last, buf_str(record), &frame, &metadata, &body);
+	if (r == 0)
+		expect_text(&metadata, STR("m"));
+	return r;
+}
+
+/* The key of the last header serves only for the same pair of keys and the same account. */
+static void test_header_key_kept(UNUSED void **state)
+{
+	enum { N = 6 };
+	struct buf records[N];
+	struct keys keys[2], renumbered;
+	struct record_sender senders[2];
+	struct record_header_key last = {0};
+
+	for (unsigned i = 0; i < 2; i++) {
+		keys_new(i + 1, 0, &keys[i]);
+		record_sender_init(&senders[i]);
+	}
+	for (unsigned i = 0; i < N; i++) { /* by sender 0 twice to each, by sender 1 */
+		records[i] = BUF_MAX(MAX);
+		seal_with(&senders[i / 4], &keys[i / 2 % 2], &records[i]);
+	}
+	static const uint8_t order[] = {0, 1, 4, 0, 5, 1, 1};
+	for (size_t i = 0; i < sizeof(order); i++)
+		assert_int_equal(open_with(&keys[0], &last, &records[order[i]]), 0);
+	if (seals) {
+		assert_int_equal(open_with(&keys[1], &last, &records[1]), -EACCES);
+		assert_int_equal(open_with(&keys[0], &last, &records[2]), -EACCES);
+		renumbered = keys[0];
+		renumbered.public.account_id = 9;
+		assert_int_equal(open_with(&keys[0], &last, &records[0]), 0);
+		assert_int_equal(open_with(&renumbered, &last, &records[0]), -EACCES);
+	}
+	assert_int_equal(open_with(&keys[1], &last, &records[2]), 0);
+	assert_int_equal(open_with(&keys[1], &last, &records[3]), 0);
+	record_header_key_forget(&last);
+	assert_int_equal(open_with(&keys[1], &last, &records[3]), 0);
+	for (unsigned i = 0; i < N; i++)
+		buf_done(&records[i]);
+	for (unsigned i = 0; i < 2; i++) {
+		record_sender_done(&senders[i]);
+		keys_done(&keys[i]);
+	}
+}
+
 /* One message for many: the same sealed body, a header each. */
 static void test_record_recipients(UNUSED void **state)
 {
@@ -471,6 +538,7 @@ int main(void)
 	    cmocka_unit_test(test_record_flips),
 	    cmocka_unit_test(test_record_trailer),
 	    cmocka_unit_test(test_record_limits),
+	    cmocka_unit_test(test_header_key_kept),
 	    cmocka_unit_test(test_blob),
 	    cmocka_unit_test(test_blob_flips),
 	    cmocka_unit_test(test_page_flips),

@@ -28,7 +28,6 @@ struct pending {
 /* What writing the records takes, and where they stand. */
 struct writing {
 	struct arena arena;
-	struct record_sender sender;
 	uint64_t group;
 	struct store_box box;
 	struct str mailbox;    /* its name */
@@ -252,7 +251,7 @@ static int seal_record(struct store_append *a, size_t i, const struct writing *w
 		error = body_seal(&bytes, 1, &sealed, &p->body);
 	buf_clear(&s->record);
 	return error ? error
-	             : record_seal(&w->sender, &s->keys.public, clock_wall_ms(), buf_str(&metadata),
+	             : record_seal(&s->sender, &s->keys.public, clock_wall_ms(), buf_str(&metadata),
 	                   &p->body, buf_str(&sealed), &s->record);
 }
 
@@ -260,7 +259,9 @@ static int seal_record(struct store_append *a, size_t i, const struct writing *w
 static int begin_writing(struct store_append *a, struct writing *w)
 {
 	*w = (struct writing){.arena = ARENA_MAX(8192)};
-	record_sender_init(&w->sender);
+	if (!a->store->has_sender)
+		record_sender_init(&a->store->sender);
+	a->store->has_sender = true;
 	cipher_random(&w->group, sizeof(w->group));
 	int error = store_box_load(a->store, a->mailbox, &w->box);
 	return error ? error : store_box_name(a->store, a->mailbox, &w->arena, &w->mailbox);
@@ -268,7 +269,6 @@ static int begin_writing(struct store_append *a, struct writing *w)
 
 static void writing_done(struct writing *w)
 {
-	record_sender_done(&w->sender);
 	arena_done(&w->arena);
 }
 

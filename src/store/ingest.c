@@ -59,7 +59,8 @@ static int open_header(struct store *s, const struct letterbox_record *record, s
     struct opened *ret_opened)
 {
 	struct opened o = {.frame = record->frame};
-	int error = record_open_checked(&s->keys, record->bytes, &record->frame, text, &o.body);
+	int error = record_open_checked(
+	    &s->keys, &s->opened_with, record->bytes, &record->frame, text, &o.body);
 	if (error)
 		return error;
 	/* What a later version says differently is a message all the same. */

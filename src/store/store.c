@@ -274,6 +274,8 @@ void store_close(struct store *s)
 	fd_close(&s->blobs_fd);
 	fd_close(&s->folder_fd);
 	keys_done(&s->keys);
+	record_header_key_forget(&s->opened_with);
+	record_sender_done(&s->sender);
 	buf_done(&s->record);
 	buf_done(&s->bytes);
 	arena_done(&s->parsed);

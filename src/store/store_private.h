@@ -21,6 +21,9 @@ enum { STORE_SWEEP_INTERVAL_S = 24 * 3600, STORE_ORPHAN_AGE_S = 3600 };
 struct store {
 	uint64_t account_id;
 	struct keys keys;
+	struct record_header_key opened_with; /* the last record that was taken in */
+	struct record_sender sender;          /* of what is appended … */
+	bool has_sender;                      /* … once something is */
 	struct store_watch watch;
 	int folder_fd; /* shared lock while the store is open; exclusive while it is rebuilt */
 	int blobs_fd;

@@ -11,8 +11,10 @@
 #include "store/store_message.h"
 #include "store/store_search.h"
 
-/* Rows that lie no further apart are read in one go. */
-enum { SCAN_GAP_MAX = 64 };
+enum {
+	SCAN_GAP_MAX = 64,   /* rows that lie no further apart are read in one go */
+	ENTRIES_A_LOOK = 64, /* looked at without asking whether that takes too long */
+};
 
 /* Each level knows more, and costs more to ask. */
 enum level {
@@ -254,7 +256,9 @@ static int look_at_entries(
 		bool gone = (g->e.flags & STORE_GONE) != 0;
 		o->v[g->at] = (uint8_t)(gone ? NO : ask(g, key));
 		o->n_unknown += o->v[g->at] == UNKNOWN;
-		int r = imap_effort_step(g->s, EFFORT_ENTRY);
+		if (g->at % ENTRIES_A_LOOK != 0)
+			continue;
+		int r = imap_effort_spend(g->s, ENTRIES_A_LOOK * EFFORT_ENTRY);
 		if (r < 0)
 			return r;
 	}
