@@ -167,11 +167,11 @@ static const char *take_version(struct parsing *p, struct str value)
 	return NULL;
 }
 
+static const struct str modes[N_MTA_STS_MODES] = {
+    STR_INIT("none"), STR_INIT("testing"), STR_INIT("enforce")};
+
 static const char *take_mode(struct parsing *p, struct str value)
 {
-	static const struct str modes[N_MTA_STS_MODES] = {
-	    STR_INIT("none"), STR_INIT("testing"), STR_INIT("enforce")};
-
 	for (enum mta_sts_mode mode = 0; mode < N_MTA_STS_MODES && !p->has_mode; mode++)
 		if (str_eq(value, modes[mode])) {
 			p->policy.mode = mode;
@@ -255,6 +255,22 @@ bool mta_sts_parse(struct str text, struct mta_sts_policy *ret_policy, const cha
 	}
 	*ret_policy = p.policy;
 	return true;
+}
+
+bool mta_sts_write(const struct mta_sts_policy *policy, struct buf *out)
+{
+	buf_add(out, STR("version: STSv1\r\nmode: "));
+	buf_add(out, modes[policy->mode]);
+	buf_add(out, STR("\r\n"));
+	for (size_t i = 0; i < policy->n_mx; i++) {
+		buf_add(out, STR("mx: "));
+		buf_add(out, policy->mx[i]);
+		buf_add(out, STR("\r\n"));
+	}
+	buf_add(out, STR("max_age: "));
+	buf_add_u64(out, policy->max_age);
+	buf_add(out, STR("\r\n"));
+	return !buf_failed(out);
 }
 
 bool mta_sts_allows(const struct str *mx, size_t n_mx, struct str host)

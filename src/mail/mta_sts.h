@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/str.h"
 
 enum {
@@ -51,6 +52,9 @@ MUST_USE bool mta_sts_id(const struct str *records, size_t n, struct str *ret_id
  */
 MUST_USE bool mta_sts_parse(
     struct str text, struct mta_sts_policy *ret_policy, const char **ret_why);
+
+/* Appends the lines of a policy, as its file has them, each ended with CRLF. */
+bool mta_sts_write(const struct mta_sts_policy *policy, struct buf *out);
 
 /* Whether the policy allows that MX host (§4.1): "*." stands for exactly one label. */
 bool mta_sts_allows(const struct str *mx, size_t n_mx, struct str host);

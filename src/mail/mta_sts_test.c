@@ -82,6 +82,20 @@ static void a_policy_is_read(void **state UNUSED)
 	assert_int_equal(p.mode, MTA_STS_NONE);
 }
 
+static void a_policy_is_written_as_it_is_read(void **state UNUSED)
+{
+	static const struct str text =
+	    STR_INIT("version: STSv1\r\nmode: testing\r\nmx: a.example\r\n"
+	             "mx: *.b.example\r\nmax_age: 86400\r\n");
+	struct buf out CLEANUP(buf_done) = BUF_MAX(1000);
+	struct mta_sts_policy p;
+	const char *why;
+
+	assert_true(mta_sts_parse(text, &p, &why));
+	assert_true(mta_sts_write(&p, &out));
+	assert_true(str_eq(buf_str(&out), text));
+}
+
 static void what_is_no_policy_says_why(void **state UNUSED)
 {
 	static const struct {
@@ -158,6 +172,7 @@ int main(void)
 	    cmocka_unit_test(a_record_that_is_not_valid_has_none),
 	    cmocka_unit_test(one_record_counts_or_none),
 	    cmocka_unit_test(a_policy_is_read),
+	    cmocka_unit_test(a_policy_is_written_as_it_is_read),
 	    cmocka_unit_test(what_is_no_policy_says_why),
 	    cmocka_unit_test(a_policy_has_limits),
 	    cmocka_unit_test(hosts_are_matched),
