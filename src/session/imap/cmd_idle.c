@@ -1,9 +1,11 @@
 #include "session/imap/commands.h"
+#include "session/imap/rights.h"
 
 /* Tells what is new; false when the connection is to end. */
 static bool tell(struct imap_session *s)
 {
 	imap_take_in(s);
+	(void)imap_renew_rights(s, true);
 	if (!imap_send_updates(s, false, false))
 		return false;
 	arena_clear(&s->arena);

@@ -10,12 +10,6 @@
 /* In larger mailboxes the first unseen message is not looked for. */
 enum { UNSEEN_MESSAGES_MAX = 1000 };
 
-/* Who has none of these may read only (RFC 4314 §5.2). */
-enum {
-	RIGHTS_TO_CHANGE = STORE_RIGHT_INSERT | STORE_RIGHT_EXPUNGE | STORE_RIGHT_SEEN |
-	                   STORE_RIGHT_WRITE | STORE_RIGHT_DELETE,
-};
-
 void imap_unselect(struct imap_session *s, bool say)
 {
 	if (s->view == NULL)
@@ -144,12 +138,11 @@ static bool accept_resync(
 
 static int open_mailbox(struct imap_session *s, const struct store_mailbox *mailbox, bool examine)
 {
-	int r = authorize_rights(s->store, &s->subject, mailbox->id, &s->rights);
+	int r = imap_selected_rights(s, mailbox->id, examine);
 
-	if (r == 0)
-		r = store_view_select(s->store, mailbox->id, examine, &s->view);
-	s->read_only = examine || (s->rights & RIGHTS_TO_CHANGE) == 0;
-	return r;
+	imap_rights_said(s);
+
+	return r < 0 ? r : store_view_select(s->store, mailbox->id, examine, &s->view);
 }
 
 /*

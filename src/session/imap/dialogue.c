@@ -1,6 +1,7 @@
 #include "session/imap/commands.h"
 #include "session/imap/message_limit.h"
 #include "session/imap/notify.h"
+#include "session/imap/rights.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -324,6 +325,18 @@ static void update(
 	(void)imap_send_updates(s, h->keeps_numbers && !c->uid, c->uid);
 }
 
+static bool leaves_selected(const struct imap_command *c)
+{
+	return c->id == IMAP_SELECT || c->id == IMAP_EXAMINE || c->id == IMAP_CLOSE ||
+	       c->id == IMAP_UNSELECT || c->id == IMAP_LOGOUT || c->id == IMAP_UNAUTHENTICATE;
+}
+
+/* Those that leave the selected mailbox alone, or leave it, need no right to it. */
+static bool reads_selected(const struct imap_handler *h)
+{
+	return h->states == IMAP_SELECTED && !h->without_view;
+}
+
 /* Commands that name messages, or answer with them, by their numbers. */
 static bool uses_numbers(const struct imap_handler *h, const struct imap_command *c)
 {
@@ -339,6 +352,8 @@ static struct imap_result handle(struct imap_session *s, const struct imap_comma
 		return IMAP_RESULT_BAD("Already signed in");
 	if ((h->states & state) == 0)
 		return IMAP_RESULT_BAD("No mailbox is selected");
+	if (!imap_renew_rights(s, !leaves_selected(c)) && reads_selected(h))
+		return IMAP_RESULT_NO("NOPERM", "You have no right to read this mailbox any more");
 	if (s->uidonly && uses_numbers(h, c))
 		return imap_uid_required();
 	struct imap_result result;
@@ -401,6 +416,7 @@ static void begin_compression(struct imap_session *s)
 static void tell_unasked(struct imap_session *s)
 {
 	imap_take_in(s);
+	(void)imap_renew_rights(s, true);
 	(void)imap_send_updates(s, imap_notify_selected(s) == NOTIFY_DELAYED, true);
 	arena_clear(&s->arena);
 }

@@ -82,8 +82,11 @@ struct imap_session {
 	uint64_t try_again_at_ms; /* IDLE leaves `changed` alone until then; 0: now */
 
 	struct store_view *view; /* the selected mailbox, NULL: none */
-	bool read_only;          /* it was opened by EXAMINE, or nothing in it may be changed */
-	unsigned rights;         /* to it, as they were when it was selected (RFC 4314 §5.1.1) */
+	bool examined;           /* it was opened by EXAMINE */
+	bool read_only;          /* it was, or nothing in it may be changed */
+	unsigned rights;         /* to it, as they were when the command came */
+	bool said_read_only;     /* what the client was told of it last */
+	uint64_t said_flags;     /* and which flags it may change */
 	uint64_t known_keywords;
 	struct imap_range *saved; /* UIDs of SEARCH RETURN (SAVE) (RFC 9051 §6.4.4.1) */
 	size_t n_saved;

@@ -39,6 +39,22 @@ MUST_USE bool imap_find_target(struct imap_session *s, struct str name,
 MUST_USE bool imap_may_create(
     struct imap_session *s, struct str name, struct imap_result *ret_result);
 
+/* --- selected_rights.c: rights to the selected mailbox count as they are at each command --- */
+
+/* When it is selected: fills `rights`, `examined` and `read_only`. 0 or the store's error. */
+MUST_USE int imap_selected_rights(struct imap_session *s, uint64_t mailbox, bool examine);
+/* What they are is told with the answer to SELECT. */
+void imap_rights_said(struct imap_session *s);
+/*
+ * Reads them anew and, with `tell`, says what the client may change now (RFC 9051 §7.1: READ-ONLY,
+ * READ-WRITE). False where the user may not read it any more.
+ */
+bool imap_renew_rights(struct imap_session *s, bool tell);
+static inline bool imap_may_read_selected(const struct imap_session *s)
+{
+	return s->view == NULL || (s->rights & STORE_RIGHT_READ) != 0;
+}
+
 /* The flags that somebody with these rights may change (RFC 4314 §4). */
 uint64_t imap_rights_flags(unsigned rights);
 

@@ -240,6 +240,20 @@ static int use_recent(struct imap_session *s)
 	return r == -ENOENT ? r : 0;
 }
 
+/*
+ * How many there are. Behind VANISHED that need not be said (RFC 7162 §3.2.10), but there are
+ * clients that do not count back those of which they have only heard.
+ */
+static void send_counts(struct imap_session *s, const struct store_changes *changes, bool expunged)
+{
+	bool vanished = expunged && changes->n_gone > 0 && (s->qresync || s->uidonly);
+
+	if (changes->n_new > 0 || vanished)
+		buf_printf(&s->out.buf, "* %zu EXISTS\r\n", s->view->n);
+	if (!s->rev2 && changes->n_new > 0)
+		buf_printf(&s->out.buf, "* %u RECENT\r\n", s->view->n_recent);
+}
+
 static int send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 {
 	const struct imap_fetch_items *items = imap_notify_items(s);
@@ -255,10 +269,7 @@ static int send_updates(struct imap_session *s, bool keep_numbers, bool with_uid
 		send_expunged(s, &changes);
 	if (store_keywords(s->store) != s->known_keywords)
 		imap_send_flags(s);
-	if (changes.n_new > 0)
-		buf_printf(&s->out.buf, "* %zu EXISTS\r\n", s->view->n);
-	if (!s->rev2 && changes.n_new > 0)
-		buf_printf(&s->out.buf, "* %u RECENT\r\n", s->view->n_recent);
+	send_counts(s, &changes, !keep_numbers);
 	if (items != NULL && changes.n_new > 0)
 		r = imap_fetch_new(s, items, s->view->n - changes.n_new);
 	for (size_t i = 0; imap_notify_flags(s) && i < changes.n_changed; i++)
@@ -291,7 +302,9 @@ bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 {
 	imap_send_metadata_changes(s);
 	imap_notify_tell(s);
-	int r = s->view != NULL ? send_updates(s, keep_numbers, with_uid) : 0;
+	/* Who may not read it is not told what happens in it. */
+	bool told = s->view != NULL && imap_may_read_selected(s);
+	int r = told ? send_updates(s, keep_numbers, with_uid) : 0;
 
 	if (r == -ENOENT)
 		buf_add(&s->out.buf, STR("* BYE The selected mailbox was deleted\r\n"));

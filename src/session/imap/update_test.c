@@ -48,6 +48,7 @@ static void test_try_again(void **state UNUSED)
 	struct store *store = test_open(&t);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	imap_session_init(&s, store, pair[0], -1, 100000);
+	s.rights = STORE_RIGHTS_ALL;
 	assert_int_equal(store_view_open(store, 1, false, &s.view), 0);
 	test_deliver_number(&t, 1);
 
@@ -107,6 +108,7 @@ static void test_bit_by_bit(void **state UNUSED)
 	struct store *store = test_open(&t);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	imap_session_init(&s, store, pair[0], -1, 100000);
+	s.rights = STORE_RIGHTS_ALL;
 	test_seal(&t, test_message(1, &text), &record);
 	test_check(letterbox_open(AT_FDCWD, TEST_ACCOUNT, &l));
 	test_check(letterbox_lock(l, LETTERBOX_WAIT_MS));
@@ -155,6 +157,7 @@ static void test_tells_unasked(void **state UNUSED)
 	struct store *store = test_open(&t);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	imap_session_init(&s, store, pair[0], -1, 100000);
+	s.rights = STORE_RIGHTS_ALL;
 	for (unsigned i = 0; i < MANY; i++)
 		test_deliver_number(&t, i);
 	imap_take_in(&s);
