@@ -77,6 +77,7 @@ static const struct ipc_field may_send_answer_fields[] = {
 static const struct ipc_field route_fields[] = {
     FIELD(ipc_route, request, IPC_U64, 0),
     FIELD(ipc_route, address, IPC_STR, IPC_ADDRESS_MAX),
+    FIELD(ipc_route, reverse_path, IPC_STR, IPC_ADDRESS_MAX),
 };
 
 static const struct ipc_field route_answer_fields[] = {
@@ -84,6 +85,7 @@ static const struct ipc_field route_answer_fields[] = {
     FIELD(ipc_route_answer, result, IPC_U8, RCPT_TEMPORARY),
     FIELD(ipc_route_answer, accounts, IPC_U64S, IPC_RECIPIENTS_MAX),
     FIELD(ipc_route_answer, outside, IPC_STRS, OUTGOING_OUTSIDE_MAX),
+    FIELD(ipc_route_answer, reverse_path, IPC_STR, IPC_ADDRESS_MAX),
 };
 
 static const struct ipc_field signers_fields[] = {

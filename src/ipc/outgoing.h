@@ -124,6 +124,7 @@ struct ipc_may_send_answer {
 struct ipc_route {
 	uint64_t request;
 	struct str address;
+	struct str reverse_path; /* of the message, or empty: then nothing is rewritten */
 };
 
 struct ipc_route_answer {
@@ -131,6 +132,7 @@ struct ipc_route_answer {
 	uint8_t result;           /* enum rcpt_result: RCPT_NOT_LOCAL for another server's */
 	struct ipc_u64s accounts; /* who gets it here */
 	struct ipc_strs outside;  /* where an alias sends it to beside that */
+	struct str reverse_path;  /* under which it goes there (mail/srs.h); empty: as it came */
 };
 
 struct ipc_signers {

@@ -28,6 +28,7 @@ struct outcome {
 	bool is_internal; /* no attempt: a partner was missing */
 	uint64_t code;
 	struct str status, mta, text;
+	struct str sender;       /* for them: the reverse-path, where it is another */
 	struct ipc_strs outside; /* others in its place, or beside it */
 };
 

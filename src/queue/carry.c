@@ -279,6 +279,8 @@ static int send_carriage(struct courier *courier, struct carriage *c)
 	    .sts_mode = c->sts_mode,
 	    .sts_mx = c->sts_mx,
 	    .eight_bit = c->m.mail.body > 0 || c->m.mail.smtputf8};
+	if (c->v[0].sender.len > 0)
+		carry.mail.reverse_path = c->v[0].sender;
 	set_route(c, &carry);
 	int error = loop_send(courier->entry, IPC_CARRY, &carry);
 	for (size_t i = 0; !error && i < c->n; i++) {

@@ -71,6 +71,7 @@ static const char schema[] =
     " address TEXT NOT NULL,"
     " original TEXT NOT NULL,"
     " via TEXT NOT NULL,"
+    " sender TEXT NOT NULL,"
     " hops INTEGER NOT NULL,"
     " notify INTEGER NOT NULL,"
     " state INTEGER NOT NULL,"

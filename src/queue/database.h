@@ -60,7 +60,8 @@ enum recipient_state {
 struct queued_recipient {
 	uint64_t id, message, destination;
 	struct str address, original;
-	struct str via; /* the alias that led to it, or empty */
+	struct str via;    /* the alias that led to it, or empty */
+	struct str sender; /* the reverse-path for this one, where it is not the message's */
 	uint8_t notify, state;
 	uint64_t hops; /* aliases on the way */
 	uint64_t attempts, tried_at, next_at;
@@ -142,7 +143,8 @@ MUST_USE int queue_db_each_due(struct queue_db *db, uint64_t now,
 MUST_USE int queue_db_next_due(struct queue_db *db, uint64_t *ret_at);
 /*
  * Takes the longest due message of a destination under way, with all of its recipients there that
- * are due: at most `max` in `ret_v` (texts in `a`). `*ret_n` 0: nothing is due.
+ * are due and have the same reverse-path: at most `max` in `ret_v` (texts in `a`). `*ret_n` 0:
+ * nothing is due.
  */
 MUST_USE int queue_db_claim(struct queue_db *db, uint64_t destination, uint64_t now,
     struct arena *a, struct queued_recipient *ret_v, size_t max, size_t *ret_n);

@@ -38,6 +38,7 @@ int queue_db_add_recipient(struct queue_db *db, const struct queued_recipient *r
 	queue_db_bind_u64(s, 7, r->notify);
 	queue_db_bind_u64(s, 8, r->state);
 	queue_db_bind_u64(s, 9, r->next_at);
+	queue_db_bind(s, 10, r->sender);
 	error = queue_db_run(s);
 	return error ? error : queue_db_settle(db, destination);
 }
@@ -59,7 +60,7 @@ static int read_recipient(sqlite3_stmt *s, struct arena *a, struct queued_recipi
 	if (!queue_db_text(s, 3, a, &r.address) || !queue_db_text(s, 4, a, &r.original) ||
 	    !queue_db_text(s, 5, a, &r.via) || !queue_db_text(s, 13, a, &r.status) ||
 	    !queue_db_text(s, 14, a, &r.mta) || !queue_db_text(s, 15, a, &r.text) ||
-	    !queue_db_text(s, 16, a, &r.domain))
+	    !queue_db_text(s, 16, a, &r.domain) || !queue_db_text(s, 17, a, &r.sender))
 		return -ENOMEM;
 	*ret_r = r;
 	return 0;
@@ -164,24 +165,39 @@ int queue_db_next_due(struct queue_db *db, uint64_t *ret_at)
 	return queue_db_number(db->statements[DESTINATION_NEXT], ret_at);
 }
 
+/* The longest due message, and under which reverse-path: -ENOENT. */
+static int first_due(struct queue_db *db, uint64_t destination, uint64_t now, struct arena *a,
+    uint64_t *ret_message, struct str *ret_sender)
+{
+	sqlite3_stmt *s = db->statements[RECIPIENT_DUE];
+	queue_db_bind_u64(s, 1, destination);
+	queue_db_bind_u64(s, 2, now);
+	int result = queue_db_step(s);
+	if (result > 0) {
+		*ret_message = queue_db_u64(s, 0);
+		result = queue_db_text(s, 1, a, ret_sender) ? 1 : -ENOMEM;
+	}
+	queue_db_end(s);
+	return result < 0 ? result : result == 0 ? -ENOENT : 0;
+}
+
 int queue_db_claim(struct queue_db *db, uint64_t destination, uint64_t now, struct arena *a,
     struct queued_recipient *ret_v, size_t max, size_t *ret_n)
 {
 	uint64_t message = 0;
+	struct str sender;
 	size_t n = 0;
-	sqlite3_stmt *s = db->statements[RECIPIENT_DUE];
-	queue_db_bind_u64(s, 1, destination);
-	queue_db_bind_u64(s, 2, now);
-	int error = queue_db_number(s, &message);
+	int error = first_due(db, destination, now, a, &message, &sender);
 	if (error) {
 		*ret_n = 0;
 		return error == -ENOENT ? 0 : error;
 	}
-	s = db->statements[RECIPIENTS_DUE];
+	sqlite3_stmt *s = db->statements[RECIPIENTS_DUE];
 	queue_db_bind_u64(s, 1, message);
 	queue_db_bind_u64(s, 2, destination);
 	queue_db_bind_u64(s, 3, now);
 	queue_db_bind_u64(s, 4, max);
+	queue_db_bind(s, 5, sender);
 	error = read_recipients(s, a, ret_v, max, &n);
 	for (size_t i = 0; !error && i < n; i++) {
 		ret_v[i].state = RECIPIENT_ACTIVE;

@@ -6,7 +6,7 @@
 	"look_at,told,size,file"
 #define RECIPIENT_COLUMNS                                                                          \
 	"r.id,r.message,r.destination,r.address,r.original,r.via,r.hops,r.notify,r.state,"         \
-	"r.attempts,r.tried_at,r.next_at,r.code,r.status,r.mta,r.text,d.name"
+	"r.attempts,r.tried_at,r.next_at,r.code,r.status,r.mta,r.text,d.name,r.sender"
 
 const char *const queue_db_texts[N_STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -33,8 +33,8 @@ const char *const queue_db_texts[N_STATEMENTS] = {
     [FILE_ADD] = "INSERT INTO file(id,message) VALUES(?1,?2)",
     [FILE_FIND] = "SELECT message FROM file WHERE id=?1",
     [RECIPIENT_ADD] = "INSERT INTO recipient(message,destination,address,original,via,hops,notify,"
-                      "state,attempts,tried_at,next_at,code,status,mta,text)"
-                      " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,0,0,?9,0,'','','')",
+                      "state,attempts,tried_at,next_at,code,status,mta,text,sender)"
+                      " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,0,0,?9,0,'','','',?10)",
     [RECIPIENT_SET] = "UPDATE recipient SET state=?2,attempts=?3,tried_at=?4,next_at=?5,code=?6,"
                       "status=?7,mta=?8,text=?9 WHERE id=?1",
     [RECIPIENTS_OF] = "SELECT " RECIPIENT_COLUMNS
@@ -44,11 +44,13 @@ const char *const queue_db_texts[N_STATEMENTS] = {
                         " WHERE destination=?1 AND state=1 AND state<3",
     [RECIPIENT_FIND] = "SELECT 1 FROM recipient WHERE message=?1 AND address=?2 LIMIT 1",
     [RECIPIENTS_OPEN] = "SELECT 1 FROM recipient WHERE message=?1 AND state<3 LIMIT 1",
-    [RECIPIENT_DUE] = "SELECT message FROM recipient WHERE destination=?1 AND state=0 AND state<3"
-                      " AND next_at<=?2 ORDER BY next_at LIMIT 1",
+    [RECIPIENT_DUE] =
+        "SELECT message,sender FROM recipient WHERE destination=?1 AND state=0 AND state<3"
+        " AND next_at<=?2 ORDER BY next_at LIMIT 1",
     [RECIPIENTS_DUE] = "SELECT " RECIPIENT_COLUMNS
                        " FROM recipient r LEFT JOIN destination d ON d.id=r.destination"
                        " WHERE r.message=?1 AND r.destination=?2 AND r.state=0 AND r.next_at<=?3"
+                       " AND r.sender=?5"
                        " ORDER BY r.id LIMIT ?4",
     [DESTINATION_ADD] = "INSERT INTO destination(name,due_at,blocked_until,failures,reason)"
                         " VALUES(?1,NULL,0,0,'')",

@@ -21,7 +21,8 @@ static struct outcome *settle(
 	    .is_local = true,
 	    .status = str_of_cstr(status),
 	    .text = str_of_cstr(text),
-	    .outside = c->outcomes[i].outside};
+	    .outside = c->outcomes[i].outside,
+	    .sender = c->outcomes[i].sender};
 	return &c->outcomes[i];
 }
 
@@ -260,7 +261,7 @@ static bool keep(struct carriage *c, size_t i, const struct ipc_route_answer *m)
 			return false;
 	c->accounts[i] = (struct ipc_u64s){accounts, m->accounts.n};
 	c->outcomes[i].outside = (struct ipc_strs){outside, m->outside.n};
-	return true;
+	return arena_dup(&c->arena, m->reverse_path, &c->outcomes[i].sender);
 }
 
 static void take_route(struct carriage *c, size_t i, const struct ipc_route_answer *m)
@@ -298,7 +299,9 @@ void local_start(struct carriage *c)
 	c->asks = ARENA_NEW_ARRAY(&c->arena, struct route_ask, c->n);
 	assert(c->accounts && c->in_group && c->asks);
 	for (size_t i = 0; i < c->n; i++) {
-		struct ipc_route m = {.request = queue_request(q), .address = c->v[i].address};
+		struct ipc_route m = {.request = queue_request(q),
+		    .address = c->v[i].address,
+		    .reverse_path = c->m.mail.reverse_path};
 		c->asks[i] = (struct route_ask){c, i};
 		if (queue_ask(q, q->directory, IPC_ROUTE, &m, m.request, IPC_ROUTE_ANSWER, on_route,
 		        &c->asks[i]))

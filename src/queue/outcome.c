@@ -82,6 +82,7 @@ static int expand(
 		    .address = address,
 		    .original = r->original,
 		    .via = is_itself ? r->via : r->address,
+		    .sender = o->sender,
 		    .hops = r->hops + 1,
 		    .notify = r->notify,
 		    .next_at = now};

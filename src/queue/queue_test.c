@@ -216,8 +216,9 @@ static void local_recipients_go_to_delivery(void **state)
 	bool told = false, forwarded = false;
 	for (int i = 0; i < 2; i++) {
 		expect_carry(expect_courier(w), &c);
+		const struct ipc_carry *carry = c.carry.msg;
 		if (strcmp(c.recipients[0], "out@example.net") == 0)
-			forwarded = true;
+			forwarded = str_eq(carry->mail.reverse_path, STR("SRS0=x=y@example.org"));
 		else
 			told = strstr(c.text, "Action: delivered") != NULL;
 		say_carried_rcpt(c.channel, 0, CARRY_ACCEPTED, 250, "2.0.0", "ok");

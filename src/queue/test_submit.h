@@ -33,6 +33,7 @@ static inline void answer_route(
 	    .result = result,
 	    .accounts = {&account, account > 0},
 	    .outside = {&target, target.len > 0},
+	    .reverse_path = target.len > 0 ? STR("SRS0=x=y@example.org") : STR(""),
 	};
 	assert_int_equal(ipc_send(w->directory, IPC_ROUTE_ANSWER, &answer), 0);
 	ipc_received_done(&m);
