@@ -70,12 +70,10 @@ static bool is_plain_address(struct str address)
 	if (at == 0 || at + 1 >= address.len ||
 	    str_index(str_from(address, at + 1), '@') < address.len - at - 1)
 		return false;
-	for (size_t i = 0; i < address.len; i++) {
-		unsigned char c = (unsigned char)address.p[i];
-		if (c <= ' ' || c >= 0x7f || c == '<' || c == '>' || c == ',' || c == '"' ||
-		    c == '(' || c == ')' || c == ';' || c == ':' || c == '\\')
+	for (size_t i = 0; i < address.len; i++)
+		if (address.p[i] <= ' ' || address.p[i] >= 0x7f ||
+		    str_index(STR("<>,\"();:\\"), address.p[i]) < strlen("<>,\"();:\\"))
 			return false;
-	}
 	return true;
 }
 
