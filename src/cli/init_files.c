@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "cli/init.h"
+#include "keyholder/dkim_keys.h"
 #include "tls/selfsigned.h"
 
 enum { PEM_LEN_MAX = 65536, KEY_MODE = 0600, PUBLIC_MODE = 0644 };
@@ -31,6 +32,9 @@ int init_certificate(int data_fd, const struct init *init)
 		error = fd_write_file(data_fd, "tls/cert.pem", buf_str(&certificate), PUBLIC_MODE);
 	if (key.p)
 		sodium_memzero(key.p, key.len);
+	struct secret *dkim CLEANUP(secret_free) = NULL;
+	if (!error)
+		error = dkim_keys_read_key(data_fd, &dkim);
 	return error ? cli_fail("the certificate cannot be made (%s)", strerror(-error))
 	             : CLI_GO_ON;
 }

@@ -164,6 +164,10 @@ static const struct {
     [CONTROL_ALIAS_ADD] = {RIGHT_MANAGE, OBJECT_SERVER, control_alias_add},
     [CONTROL_ALIAS_LIST] = {RIGHT_LIST, OBJECT_SERVER, control_alias_list},
     [CONTROL_ALIAS_REMOVE] = {RIGHT_MANAGE, OBJECT_SERVER, control_alias_remove},
+    [CONTROL_DOMAIN_KEYS] = {RIGHT_LIST, OBJECT_SERVER, control_domain_keys},
+    [CONTROL_DOMAIN_ROTATE] = {RIGHT_MANAGE, OBJECT_SERVER, control_domain_rotate},
+    [CONTROL_DOMAIN_SWITCH] = {RIGHT_MANAGE, OBJECT_SERVER, control_domain_switch},
+    [CONTROL_DOMAIN_RETIRE] = {RIGHT_MANAGE, OBJECT_SERVER, control_domain_retire},
     [CONTROL_VERIFY] = {RIGHT_VERIFY, OBJECT_SERVER, control_verify},
 };
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "directory/control.h"
+#include "directory/dkim.h"
 
 /* --- domains --- */
 
@@ -12,6 +13,12 @@ static bool parse_domain(struct control *c, struct str text, struct str *ret_dom
 	control_done(c, EINVAL, "%.*s: not a domain name; write it like example.org, without @",
 	    STR_FMT(str_first(text, IPC_ADDRESS_MAX)));
 	return false;
+}
+
+/* Without its keys the domain is here all the same; they are made when the keyholder can. */
+static void on_keys_made(int error UNUSED, void *ctx)
+{
+	control_done(ctx, 0, "%s", "");
 }
 
 void control_domain_add(struct control *c, const struct ipc_control *m)
@@ -28,7 +35,8 @@ void control_domain_add(struct control *c, const struct ipc_control *m)
 	} else {
 		resolver_changed(d->resolver);
 		directory_ledger(d, LEDGER_DOMAIN_ADD, 0, "", "");
-		control_done(c, 0, "%s", "");
+		if (dkim_work_make(d->dkim, domain, DKIM_ACTIVE, on_keys_made, c))
+			on_keys_made(0, c);
 	}
 }
 
@@ -38,7 +46,11 @@ void control_domain_remove(struct control *c, const struct ipc_control *m)
 	struct str domain;
 	if (!parse_domain(c, m->name, &domain))
 		return;
-	int error = database_domain_remove(d->db, domain);
+	struct dkim_row *keys;
+	size_t n = 0;
+	int error = database_dkim_keys(d->db, domain, &c->arena, &keys, &n);
+	if (!error)
+		error = database_domain_remove(d->db, domain);
 	if (error == -ENOENT) {
 		control_done(
 		    c, ENOENT, "%.*s: no such domain; see `gatepost domain list`", STR_FMT(domain));
@@ -49,6 +61,7 @@ void control_domain_remove(struct control *c, const struct ipc_control *m)
 		control_failed(c, error, domain);
 	} else {
 		resolver_changed(d->resolver);
+		dkim_work_forget(d->dkim, keys, n);
 		directory_ledger(d, LEDGER_DOMAIN_REMOVE, 0, "", "");
 		control_done(c, 0, "%s", "");
 	}

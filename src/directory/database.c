@@ -16,7 +16,7 @@
 #include "seal/vfs.h"
 
 /* A server's key without its checksum is of the first version, and is taken as it is. */
-enum { SCHEMA_VERSION = 1, KEY_MODE = 0600, KEY_FILE_LEN = SECRET_LEN + CIPHER_CHECKSUM_LEN };
+enum { KEY_MODE = 0600, KEY_FILE_LEN = SECRET_LEN + CIPHER_CHECKSUM_LEN };
 
 static const char schema[] =
     "CREATE TABLE setting(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;"
@@ -49,6 +49,26 @@ static const char schema[] =
     " PRIMARY KEY(alias, place)) WITHOUT ROWID, STRICT;"
     "CREATE INDEX alias_target_of ON alias_target(domain, local);"
     "PRAGMA user_version=1;";
+
+/*
+ * What each version added to the one before it. A database of an older version is brought up to
+ * date when it is opened, a step at a time; a new one goes the same way.
+ */
+static const char *const upgrades[] = {
+    /* 2: keys of DKIM */
+    "CREATE TABLE dkim_key("
+    " domain TEXT NOT NULL REFERENCES domain(name) ON DELETE CASCADE,"
+    " selector TEXT NOT NULL,"
+    " algorithm INTEGER NOT NULL,"
+    " state INTEGER NOT NULL,"
+    " public BLOB NOT NULL,"
+    " sealed BLOB NOT NULL,"
+    " created_at INTEGER NOT NULL,"
+    " PRIMARY KEY(domain, selector)) WITHOUT ROWID, STRICT;"
+    "PRAGMA user_version=2;",
+};
+
+enum { SCHEMA_VERSION = 1 + ARRAY_LEN(upgrades) };
 
 static const char *const texts[N_STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -92,6 +112,21 @@ static const char *const texts[N_STATEMENTS] = {
                  " ORDER BY a.domain,a.local LIMIT 1",
     [ALIAS_LIST] = "SELECT local,domain FROM alias WHERE (domain,local)>(?2,?1)"
                    " ORDER BY domain,local LIMIT ?3",
+    [DKIM_ADD] = "INSERT INTO dkim_key(domain,selector,algorithm,state,public,sealed,created_at)"
+                 " VALUES(?1,?2,?3,?4,?5,?6,?7)",
+    [DKIM_OF] = "SELECT domain,selector,algorithm,state,public,sealed,created_at FROM dkim_key"
+                " WHERE domain=?1 ORDER BY state,selector",
+    [DKIM_AFTER] = "SELECT domain,selector,algorithm,state,public,sealed,created_at FROM dkim_key"
+                   " WHERE (domain,selector)>(?1,?2) ORDER BY domain,selector LIMIT ?3",
+    [DKIM_COUNT] = "SELECT count(*) FROM dkim_key WHERE domain=?1",
+    [DKIM_COUNT_NEW] = "SELECT count(*) FROM dkim_key WHERE domain=?1 AND state=0",
+    [DKIM_COUNT_OLD] = "SELECT count(*) FROM dkim_key WHERE domain=?1 AND state=2",
+    [DKIM_MISSING] = "SELECT name FROM domain d WHERE NOT EXISTS(SELECT 1 FROM dkim_key"
+                     " WHERE domain=d.name AND algorithm=?1 AND state<>2) LIMIT 1",
+    [DKIM_AGE] = "UPDATE dkim_key AS k SET state=2 WHERE domain=?1 AND state=1 AND EXISTS("
+                 "SELECT 1 FROM dkim_key WHERE domain=?1 AND state=0 AND algorithm=k.algorithm)",
+    [DKIM_PROMOTE] = "UPDATE dkim_key SET state=1 WHERE domain=?1 AND state=0",
+    [DKIM_RETIRE] = "DELETE FROM dkim_key WHERE domain=?1 AND state=2",
 };
 
 /* --- statements --- */
@@ -264,11 +299,15 @@ static int make_schema(struct database *db)
 	int error = schema_version(db, &version);
 	if (error || version == SCHEMA_VERSION)
 		return error;
-	if (version != 0)
+	if (version < 0 || version > (int)SCHEMA_VERSION)
 		return -EPROTONOSUPPORT;
 	int code = sqlite3_exec(db->handle, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	if (code == SQLITE_OK)
+	if (code == SQLITE_OK && version == 0) {
 		code = sqlite3_exec(db->handle, schema, NULL, NULL, NULL);
+		version = 1;
+	}
+	for (; code == SQLITE_OK && version < (int)SCHEMA_VERSION; version++)
+		code = sqlite3_exec(db->handle, upgrades[version - 1], NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(db->handle, "COMMIT", NULL, NULL, NULL);
 	return error_of(code);

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "directory/dkim.h"
 #include "directory/state.h"
 #include "mail/charset.h"
 #include "sandbox/sandbox.h"
@@ -70,6 +71,13 @@ static struct loop_entry *add_peer(struct directory *d, const struct ipc_peer *p
 		d->registry =
 		    loop_add_channel(d->loop, peer->channel, &directory_registry_receivers, d);
 		return d->registry;
+	case ROLE_KEYHOLDER:
+		d->keyholder =
+		    loop_add_channel(d->loop, peer->channel, &directory_keyholder_receivers, d);
+		return d->keyholder;
+	case ROLE_QUEUE:
+		d->queue = loop_add_channel(d->loop, peer->channel, &directory_queue_receivers, d);
+		return d->queue;
 	case ROLE_LEDGER:
 		d->ledger = loop_add_channel(d->loop, peer->channel, &ledger_receivers, d);
 		return d->ledger;
@@ -89,6 +97,8 @@ static int on_peer(struct loop_entry *from UNUSED, void *msg, void *ctx)
 		d->cleaned_up = 0;
 		directory_clean_up(d);
 	}
+	if (peer->role == ROLE_KEYHOLDER)
+		dkim_work_begin(d->dkim);
 	return 0;
 }
 
@@ -124,6 +134,7 @@ static void on_timer(void *ctx)
 	struct directory *d = ctx;
 	key_cache_expire(d->keys);
 	directory_check_questions(d);
+	dkim_work_check(d->dkim);
 	if (loop_after(d->loop, DIRECTORY_EXPIRE_MS, on_timer, d)) {
 		/* without it keys would outstay: better to be started anew */
 		log_event(LOG_ERROR, "directory.no-timer", "errno=%d", ENOSPC);
@@ -138,6 +149,7 @@ static int prepare(struct directory *d, struct role_start *start)
 	cipher_init();
 	charset_init();
 	d->config = start->config;
+	d->dkim = dkim_work_new(d);
 	d->owner = start->own_user ? 0 : getuid();
 	int error = database_open(false, &d->db);
 	if (error) {
@@ -181,6 +193,7 @@ int directory_main(struct role_start *start)
 	works_free(d.works);
 	resolver_free(d.resolver);
 	throttle_free(d.throttle);
+	dkim_work_free(d.dkim);
 	database_close(d.db);
 	loop_free(d.loop);
 	return error ? 1 : 0;

@@ -36,6 +36,7 @@ struct question {
 };
 
 struct control;
+struct dkim_work;
 
 struct directory {
 	struct loop *loop;
@@ -46,7 +47,9 @@ struct directory {
 	struct key_cache *keys;
 	struct works *works;
 	struct loop_entry *registry; /* NULL while it is started anew */
+	struct loop_entry *keyholder, *queue;
 	struct loop_entry *ledger;
+	struct dkim_work *dkim;
 	struct question *questions;
 	size_t n_questions;
 	uint64_t last_request;

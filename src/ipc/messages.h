@@ -390,6 +390,7 @@ enum ledger_kind {
 	LEDGER_ALIAS_REMOVE,
 	LEDGER_FILES, /* what the server began with: "gatepost.conf=", "certificate=", "key=" and
 	                 the digest of the file, each where its reader knows it */
+	LEDGER_DOMAIN_KEYS, /* DKIM: made, switched to, retired */
 	N_LEDGER_KINDS
 };
 
@@ -412,7 +413,11 @@ enum control_verb {
 	CONTROL_ALIAS_ADD,
 	CONTROL_ALIAS_LIST,
 	CONTROL_ALIAS_REMOVE,
-	CONTROL_VERIFY, /* the directory's own files: a row for each damaged place */
+	CONTROL_VERIFY,        /* the directory's own files: a row for each damaged place */
+	CONTROL_DOMAIN_KEYS,   /* a row for each key of DKIM */
+	CONTROL_DOMAIN_ROTATE, /* make new ones */
+	CONTROL_DOMAIN_SWITCH, /* sign with them */
+	CONTROL_DOMAIN_RETIRE, /* forget the old ones */
 	N_CONTROL_VERBS
 };
 

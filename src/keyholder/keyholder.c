@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/loop.h"
+#include "keyholder/dkim_keys.h"
 #include "sandbox/sandbox.h"
 #include "tls/signer.h"
 
@@ -19,6 +20,7 @@ enum { PEER_TEXT_MAX = 64, CERTIFICATE_FILE_MAX = 256 * 1024 };
 struct keyholder {
 	struct loop *loop;
 	struct signer *signer;
+	struct dkim_keys *dkim;
 	struct loop_entry *ledger; /* NULL while it is started anew */
 	size_t n_gates;
 	bool is_draining;
@@ -121,6 +123,77 @@ static const struct ipc_receiver gatekeeper_messages[] = {{IPC_GATE, on_gate}};
 static const struct ipc_receivers gatekeeper_receivers = {
     gatekeeper_messages, ARRAY_LEN(gatekeeper_messages), on_gatekeeper_closed};
 
+/* --- DKIM: directory and queue --- */
+
+static int on_dkim_make(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct keyholder *k = ctx;
+	const struct ipc_dkim_make *m = msg;
+	struct buf public_key CLEANUP(buf_done) = BUF_MAX(DKIM_KEYS_PUBLIC_MAX);
+	struct buf sealed CLEANUP(buf_done) = BUF_MAX(DKIM_KEYS_SEALED_MAX);
+	int error = dkim_keys_make(k->dkim, m, &public_key, &sealed);
+	log_event(error ? LOG_ERROR : LOG_INFO, "keyholder.dkim-key-made",
+	    "algorithm=%u keys=%zu error=%d", m->algorithm, dkim_keys_count(k->dkim), -error);
+	struct ipc_dkim_made answer = {
+	    .request = m->request,
+	    .error = (uint32_t)-error,
+	    .public_key = error ? STR("") : buf_str(&public_key),
+	    .sealed = error ? STR("") : buf_str(&sealed),
+	};
+	return loop_send(from, IPC_DKIM_MADE, &answer);
+}
+
+/* One that cannot be opened is not held: what asks for it is told so, and the message waits. */
+static int on_dkim_key(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	struct keyholder *k = ctx;
+	int error = dkim_keys_take(k->dkim, msg);
+	if (error)
+		log_event(LOG_ERROR, "keyholder.dkim-key-unusable", "keys=%zu error=%d hint=%s",
+		    dkim_keys_count(k->dkim), -error,
+		    error == -ENOSPC ? "too-many-keys" : "was-" DKIM_KEYS_FILE "-replaced?");
+	return 0;
+}
+
+static int on_dkim_forget(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	const struct ipc_dkim_forget *m = msg;
+	dkim_keys_forget(((struct keyholder *)ctx)->dkim, m->domain, m->selector);
+	return 0;
+}
+
+static int on_dkim_sign(struct loop_entry *from, void *msg, void *ctx)
+{
+	struct keyholder *k = ctx;
+	const struct ipc_dkim_sign *m = msg;
+	unsigned char signature[DKIM_KEYS_SIGNATURE_MAX];
+	size_t len = 0;
+	int error = dkim_keys_sign(k->dkim, m, signature, &len);
+	if (error == -EPERM)
+		return -EPROTO;
+	if (error)
+		log_event(LOG_ERROR, "keyholder.dkim-not-signed", "error=%s",
+		    error == -ENOENT ? "unknown-key" : "library");
+	struct ipc_dkim_signed answer = {
+	    .request = m->request, .ok = error == 0, .signature = str_of(signature, len)};
+	return loop_send(from, IPC_DKIM_SIGNED, &answer);
+}
+
+static void on_dkim_peer_closed(struct loop_entry *from UNUSED, int error, void *ctx)
+{
+	if (error == -EBADMSG || error == -EPROTO)
+		raise_alarm(ctx, "", "directory or queue sent a message that is not allowed");
+}
+
+static const struct ipc_receiver directory_messages[] = {
+    {IPC_DKIM_MAKE, on_dkim_make}, {IPC_DKIM_KEY, on_dkim_key}, {IPC_DKIM_FORGET, on_dkim_forget}};
+static const struct ipc_receivers directory_receivers = {
+    directory_messages, ARRAY_LEN(directory_messages), on_dkim_peer_closed};
+
+static const struct ipc_receiver queue_messages[] = {{IPC_DKIM_SIGN, on_dkim_sign}};
+static const struct ipc_receivers queue_receivers = {
+    queue_messages, ARRAY_LEN(queue_messages), on_dkim_peer_closed};
+
 /* --- ledger and supervisor --- */
 
 static void on_ledger_closed(struct loop_entry *from, int error UNUSED, void *ctx)
@@ -155,6 +228,12 @@ static int on_peer(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	case ROLE_GATEKEEPER_POP3:
 	case ROLE_GATEKEEPER_SUBMISSION:
 		entry = loop_add_channel(k->loop, peer->channel, &gatekeeper_receivers, k);
+		break;
+	case ROLE_DIRECTORY:
+		entry = loop_add_channel(k->loop, peer->channel, &directory_receivers, k);
+		break;
+	case ROLE_QUEUE:
+		entry = loop_add_channel(k->loop, peer->channel, &queue_receivers, k);
 		break;
 	case ROLE_LEDGER:
 		entry = loop_add_channel(k->loop, peer->channel, &ledger_receivers, k);
@@ -237,11 +316,29 @@ static int note_certificate(struct keyholder *k, const struct role_start *start)
 	return error;
 }
 
+/* The key under which those of DKIM lie with directory; an instance that has none yet gets one. */
+static int load_dkim(struct keyholder *k, const struct role_start *start)
+{
+	struct secret *key CLEANUP(secret_free) = NULL;
+	if (!dkim_keys_init_memory())
+		log_event(LOG_WARNING, "keyholder.memory-not-locked", "hint=%s",
+		    "raise-the-limit-of-locked-memory");
+	int error = dkim_keys_read_key(start->data_fd, &key);
+	if (error)
+		log_event(LOG_ERROR, "keyholder.no-dkim-key", "file=%s error=%s", DKIM_KEYS_FILE,
+		    log_quote(str_of_cstr(error == -ENOKEY ? "damaged; restore it from a backup"
+		                                           : strerror(-error)))
+		        .text);
+	else
+		k->dkim = dkim_keys_new(key);
+	return error;
+}
+
 int keyholder_main(struct role_start *start)
 {
 	struct keyholder k = {0};
 	if (loop_new(&k.loop) || signer_new(&k.signer) || load_key(&k, start) ||
-	    note_certificate(&k, start))
+	    note_certificate(&k, start) || load_dkim(&k, start))
 		return 1;
 	if (!loop_add_channel(k.loop, start->supervisor, &supervisor_receivers, &k))
 		return 1;
@@ -252,6 +349,7 @@ int keyholder_main(struct role_start *start)
 	if (error)
 		log_event(LOG_ERROR, "keyholder.loop-failed", "errno=%d", -error);
 	signer_free(k.signer);
+	dkim_keys_free(k.dkim);
 	loop_free(k.loop);
 	return error ? 1 : 0;
 }

@@ -20,6 +20,7 @@ static const char *const kind_names[N_LEDGER_KINDS] = {
     [LEDGER_ACCOUNT_PASSWORD] = "account.password",
     [LEDGER_DOMAIN_ADD] = "domain.add",
     [LEDGER_DOMAIN_REMOVE] = "domain.remove",
+    [LEDGER_DOMAIN_KEYS] = "domain.keys",
     [LEDGER_ALIAS_ADD] = "alias.add",
     [LEDGER_ALIAS_REMOVE] = "alias.remove",
     [LEDGER_FILES] = "server.files",

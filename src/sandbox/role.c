@@ -110,7 +110,7 @@ static const struct role_row rows[N_ROLES] = {
 		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_LOCK_MEMORY,
 		.memory = 1 * GIB, .descriptors = 256, .descriptors_each = 2,
 		.reads_as_root = true,
-		.holds = "the private key of TLS",
+		.holds = "the private keys of TLS and of DKIM",
 	},
 	[ROLE_DIRECTORY] = {
 		.name = "directory", .user = "gatepost-directory", .parent = ROLE_SUPERVISOR,
