@@ -274,8 +274,10 @@ static int vfs_shm_lock(sqlite3_file *base, int offset, int n, int flags)
 	struct vfs_file *file = vfs_file(base);
 	int rc = file->real->pMethods->xShmLock(file->real, offset, n, flags);
 
-	if (rc == SQLITE_OK && offset == INDEX_WRITE_LOCK)
+	if (rc == SQLITE_OK && offset == INDEX_WRITE_LOCK) {
 		file->writes = (flags & SQLITE_SHM_LOCK) != 0;
+		file->n_writings += file->writes;
+	}
 	return rc;
 }
 

@@ -22,8 +22,12 @@ enum {
 /* What a handle remembers of the log. */
 struct vfs_log {
 	uint8_t salts[PAGE_SALTS_LEN]; /* of the header, when last read or written */
-	/* The frame whose header was written, and whose page comes next. */
+	/* The frame whose header SQLite wrote; it goes to the file with the page, which comes next.
+	 */
 	struct page_place begun;
+	/* The frame that was written last, in which hold of the lock that lets us write. */
+	struct page_place written;
+	uint64_t written_in;
 	/* SQLite's running checksum and the last mark, while frames are read from the first on. */
 	uint32_t n_summed;
 	uint32_t sum[2];
@@ -44,6 +48,7 @@ struct vfs_file {
 	   hold the lock that lets us write. */
 	const volatile uint8_t *log_index;
 	bool writes;
+	uint64_t n_writings; /* how often we had it */
 	struct vfs_log log;
 	uint8_t *frame; /* LOG_FRAME_LEN bytes to work in */
 	sqlite3_file *real;

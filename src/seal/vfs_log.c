@@ -439,9 +439,24 @@ static int log_read_place(struct vfs_file *log, uint32_t number, struct page_pla
 	return SQLITE_OK;
 }
 
+/*
+ * The place of the frame before the one that is written now. While nobody else could write, that is
+ * known; after a rollback another frame than the last one is asked for.
+ */
+static int log_previous_place(struct vfs_file *log, uint32_t number, struct page_place *ret_place)
+{
+	const struct vfs_file *database = log->database;
+	const struct page_place *written = &log->log.written;
+
+	if (!database->writes || log->log.written_in != database->n_writings ||
+	    written->frame != number || memcmp(written->salts, log->log.salts, PAGE_SALTS_LEN) != 0)
+		return log_read_place(log, number, ret_place);
+	*ret_place = *written;
+	return SQLITE_OK;
+}
+
 static int log_write_frame_header(struct vfs_file *log, uint32_t number, const uint8_t *header)
 {
-	uint8_t sealed[LOG_FRAME_HEADER_LEN];
 	struct page_place place = {.role = PAGE_LOG, .frame = number}, previous;
 
 	/* Rewriting changes the checksum alone, and that is not stored. */
@@ -455,14 +470,27 @@ static int log_write_frame_header(struct vfs_file *log, uint32_t number, const u
 	memcpy(place.salts, log->log.salts, PAGE_SALTS_LEN);
 	cipher_random(place.mark, PAGE_MARK_LEN);
 	if (number > 1) {
-		int rc = log_read_place(log, number - 1, &previous);
+		int rc = log_previous_place(log, number - 1, &previous);
 		if (rc != SQLITE_OK)
 			return rc;
 		memcpy(place.previous, previous.mark, PAGE_MARK_LEN);
 	}
-	log_frame_header(&place, sealed);
 	log->log.begun = place;
-	return real_write(log, sealed, LOG_FRAME_HEADER_LEN, log_offset(number));
+	return SQLITE_OK;
+}
+
+/* A new frame, header and page in one. */
+static int log_write_frame(
+    struct vfs_file *log, const struct page_place *place, const uint8_t *plain)
+{
+	log_frame_header(place, log->frame);
+	page_seal(log->database->page_key->bytes, place, plain, log->frame + LOG_FRAME_HEADER_LEN);
+	int rc = real_write(log, log->frame, LOG_FRAME_LEN, log_offset(place->frame));
+	if (rc != SQLITE_OK)
+		return rc;
+	log->log.written = *place;
+	log->log.written_in = log->database->n_writings;
+	return SQLITE_OK;
 }
 
 static int log_write_page(struct vfs_file *log, uint32_t number, const uint8_t *plain)
@@ -472,13 +500,13 @@ static int log_write_page(struct vfs_file *log, uint32_t number, const uint8_t *
 	/* SQLite sums up the trailer too; it must be as log_load will leave it. */
 	if (!bytes_are_zero(plain + PAGE_CONTENT_LEN, VFS_RESERVE_LEN))
 		return SQLITE_IOERR_WRITE;
-	if (place.frame != number) {
-		/* A page written again within its transaction: it keeps its frame. */
-		int rc = log_read_place(log, number, &place);
-		if (rc != SQLITE_OK)
-			return rc;
-	}
 	log->log.begun.frame = 0;
+	if (place.frame == number)
+		return log_write_frame(log, &place, plain);
+	/* A page written again within its transaction: it keeps its frame. */
+	int rc = log_read_place(log, number, &place);
+	if (rc != SQLITE_OK)
+		return rc;
 	page_seal(log->database->page_key->bytes, &place, plain, log->frame);
 	return real_write(log, log->frame, VFS_PAGE_LEN, log_offset(number) + LOG_FRAME_HEADER_LEN);
 }
