@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "sandbox/sandbox.h"
 
 /* Each function is one attempt: 0 when it succeeded, otherwise the errno that refused it. Mostly by
  * syscall(2) itself, so that no library stands between. */
@@ -322,6 +323,31 @@ static int bind_port(context *c)
 	return RESULT(syscall(SYS_bind, fd < 0 ? 3 : fd, &at, sizeof(at)));
 }
 
+/* Where a role may connect to, it is to the ports of its row: nobody's is this one. */
+static int connect_to_other_port(context *c)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+	    .sin_port = htons(22),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd CLEANUP(fd_close) = (int)syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+
+	(void)c;
+	if (fd < 0)
+		return errno;
+	if (syscall(SYS_connect, fd, &to, sizeof(to)) == 0 || errno == ECONNREFUSED)
+		return 0;
+	return errno;
+}
+
+static int bind_chosen_port(context *c)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(42425)};
+	int fd CLEANUP(fd_close) = (int)syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+
+	(void)c;
+	return fd < 0 ? errno : RESULT(syscall(SYS_bind, fd, &at, sizeof(at)));
+}
+
 static int listen_anew(context *c)
 {
 	int fd CLEANUP(fd_close) = (int)syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
@@ -417,6 +443,25 @@ static bool may_accept(context *c)
 	return (c->row->calls & CALLS_ACCEPT) != 0;
 }
 
+/* TCP sockets and their own address; what they connect to, landlock judges. */
+static bool may_connect(context *c)
+{
+	return has(c, CALLS_CONNECT);
+}
+
+/* Before landlock judged TCP (Linux 6.7), the filter cannot tell one port from another. */
+static bool may_connect_anywhere(context *c)
+{
+	enum { LANDLOCK_WITH_PORTS = 4 };
+
+	return has(c, CALLS_CONNECT) && sandbox_landlock_in_force() < LANDLOCK_WITH_PORTS;
+}
+
+static bool may_send_datagrams(context *c)
+{
+	return has(c, CALLS_DATAGRAM);
+}
+
 static const struct drill_attempt attempts[] = {
     {"read-system-file", read_system_file, NULL},
     {"read-configuration", read_configuration, NULL},
@@ -447,9 +492,9 @@ static const struct drill_attempt attempts[] = {
     {"execute-memory", execute_memory, NULL},
     {"map-executable-memory", map_executable, NULL},
     {"make-memory-executable", make_memory_executable, NULL},
-    {"socket-inet", socket_inet, NULL},
-    {"socket-inet-datagram", socket_inet_datagram, NULL},
-    {"socket-inet6", socket_inet6, NULL},
+    {"socket-inet", socket_inet, may_connect},
+    {"socket-inet-datagram", socket_inet_datagram, may_send_datagrams},
+    {"socket-inet6", socket_inet6, may_connect},
     {"socket-raw", socket_raw, NULL},
     {"socket-unix", socket_unix, NULL},
     {"socket-netlink", socket_netlink, NULL},
@@ -457,8 +502,10 @@ static const struct drill_attempt attempts[] = {
     {"socket-alg", socket_alg, NULL},
     {"socket-vsock", socket_vsock, NULL},
     {"socket-pair", make_pair, may_pair},
-    {"connect", connect_somewhere, NULL},
-    {"bind", bind_port, NULL},
+    {"connect", connect_somewhere, may_send_datagrams},
+    {"bind", bind_port, may_connect},
+    {"connect-to-other-port", connect_to_other_port, may_connect_anywhere},
+    {"bind-chosen-port", bind_chosen_port, may_connect_anywhere},
     {"listen", listen_anew, NULL},
     {"accept", accept_on_all, may_accept},
     {"send-to-named-socket", send_to_named_socket, NULL},
