@@ -185,4 +185,21 @@ MUST_USE int queue_db_set_policy(
 MUST_USE int queue_db_tls_add(
     struct queue_db *db, uint64_t now, struct str domain, const struct ipc_tls_result *result);
 
+enum { QUEUE_DAY_MS = 86400000 };
+
+/* One kind of result, of one day and domain. */
+struct queued_tls {
+	uint8_t policy, result; /* enum tls_policy, enum tls_result */
+	struct ipc_strs policy_strings;
+	struct str mx, receiving, sending, detail;
+	uint64_t sessions;
+};
+/* The first day before `day` (since 1970) and domain that have results: -ENOENT. */
+MUST_USE int queue_db_tls_next(
+    struct queue_db *db, uint64_t day, struct arena *a, uint64_t *ret_day, struct str *ret_domain);
+/* Its results, those of one policy behind each other; at most `max`. */
+MUST_USE int queue_db_tls(struct queue_db *db, uint64_t day, struct str domain, struct arena *a,
+    struct queued_tls *ret_v, size_t max, size_t *ret_n);
+MUST_USE int queue_db_tls_forget(struct queue_db *db, uint64_t day, struct str domain);
+
 #endif

@@ -34,11 +34,11 @@ int queue_db_rate_add(struct queue_db *db, uint64_t account, uint64_t now, uint6
 
 static int split_lines(struct str text, struct arena *a, struct ipc_strs *ret_lines)
 {
-	struct str *v = ARENA_NEW_ARRAY(a, struct str, OUTGOING_STS_MX_MAX);
+	struct str *v = ARENA_NEW_ARRAY(a, struct str, OUTGOING_RECORDS_MAX);
 	size_t n = 0;
 	if (!v)
 		return -ENOMEM;
-	while (text.len > 0 && n < OUTGOING_STS_MX_MAX)
+	while (text.len > 0 && n < OUTGOING_RECORDS_MAX)
 		v[n++] = str_cut(&text, '\n');
 	*ret_lines = (struct ipc_strs){v, n};
 	return 0;
@@ -101,7 +101,7 @@ int queue_db_tls_add(
 		buf_add_c(&strings, '\n');
 	}
 	sqlite3_stmt *s = db->statements[TLS_ADD];
-	queue_db_bind_u64(s, 1, now / DAY_MS);
+	queue_db_bind_u64(s, 1, now / QUEUE_DAY_MS);
 	queue_db_bind(s, 2, domain);
 	queue_db_bind_u64(s, 3, result->policy);
 	queue_db_bind(s, 4, buf_str(&strings));
@@ -111,5 +111,61 @@ int queue_db_tls_add(
 	queue_db_bind(s, 7, failed ? result->receiving : STR(""));
 	queue_db_bind(s, 8, failed ? result->sending : STR(""));
 	queue_db_bind(s, 9, failed ? result->detail : STR(""));
+	return queue_db_run(s);
+}
+
+int queue_db_tls_next(
+    struct queue_db *db, uint64_t day, struct arena *a, uint64_t *ret_day, struct str *ret_domain)
+{
+	sqlite3_stmt *s = db->statements[TLS_NEXT];
+	queue_db_bind_u64(s, 1, day);
+	int result = queue_db_step(s);
+	if (result > 0) {
+		*ret_day = queue_db_u64(s, 0);
+		result = queue_db_text(s, 1, a, ret_domain) ? 1 : -ENOMEM;
+	}
+	queue_db_end(s);
+	return result < 0 ? result : result == 0 ? -ENOENT : 0;
+}
+
+static int read_tls(sqlite3_stmt *s, struct arena *a, struct queued_tls *ret_tls)
+{
+	struct queued_tls t = {.policy = (uint8_t)queue_db_u64(s, 0),
+	    .result = (uint8_t)queue_db_u64(s, 3),
+	    .sessions = queue_db_u64(s, 7)};
+	struct str strings;
+	if (!queue_db_text(s, 1, a, &strings) || !queue_db_text(s, 2, a, &t.mx) ||
+	    !queue_db_text(s, 4, a, &t.receiving) || !queue_db_text(s, 5, a, &t.sending) ||
+	    !queue_db_text(s, 6, a, &t.detail))
+		return -ENOMEM;
+	*ret_tls = t;
+	return split_lines(strings, a, &ret_tls->policy_strings);
+}
+
+int queue_db_tls(struct queue_db *db, uint64_t day, struct str domain, struct arena *a,
+    struct queued_tls *ret_v, size_t max, size_t *ret_n)
+{
+	size_t n = 0;
+	int result = 0;
+	sqlite3_stmt *s = db->statements[TLS_OF];
+	queue_db_bind_u64(s, 1, day);
+	queue_db_bind(s, 2, domain);
+	queue_db_bind_u64(s, 3, max);
+	while (n < max && (result = queue_db_step(s)) > 0) {
+		result = read_tls(s, a, &ret_v[n]);
+		if (result)
+			break;
+		n++;
+	}
+	queue_db_end(s);
+	*ret_n = n;
+	return result < 0 ? result : 0;
+}
+
+int queue_db_tls_forget(struct queue_db *db, uint64_t day, struct str domain)
+{
+	sqlite3_stmt *s = db->statements[TLS_FORGET];
+	queue_db_bind_u64(s, 1, day);
+	queue_db_bind(s, 2, domain);
 	return queue_db_run(s);
 }

@@ -47,6 +47,9 @@ enum statement {
 	POLICY_GET,
 	POLICY_SET,
 	TLS_ADD,
+	TLS_NEXT,
+	TLS_OF,
+	TLS_FORGET,
 	N_STATEMENTS
 };
 

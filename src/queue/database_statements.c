@@ -83,4 +83,9 @@ const char *const queue_db_texts[N_STATEMENTS] = {
     [TLS_ADD] = "INSERT INTO tls_result(day,domain,policy,policy_strings,mx,result,receiving,"
                 "sending,detail,sessions) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,1)"
                 " ON CONFLICT DO UPDATE SET sessions=sessions+1",
+    [TLS_NEXT] = "SELECT day,domain FROM tls_result WHERE day<?1 ORDER BY day,domain LIMIT 1",
+    [TLS_OF] = "SELECT policy,policy_strings,mx,result,receiving,sending,detail,sessions"
+               " FROM tls_result WHERE day=?1 AND domain=?2"
+               " ORDER BY policy,policy_strings,mx,result LIMIT ?3",
+    [TLS_FORGET] = "DELETE FROM tls_result WHERE day=?1 AND domain=?2",
 };

@@ -10,6 +10,7 @@
 #include "queue/control.h"
 #include "queue/key.h"
 #include "queue/policy.h"
+#include "queue/report.h"
 #include "queue/state.h"
 #include "queue/submit.h"
 #include "sandbox/sandbox.h"
@@ -207,6 +208,7 @@ static void tick(struct queue *q)
 	if (now >= q->forget_at) {
 		q->forget_at = now + FORGET_EACH_MS;
 		forget_destinations(q, clock_wall_ms());
+		report_check(q, clock_wall_ms());
 	}
 }
 
@@ -224,6 +226,7 @@ int queue_prepare(struct queue *q, const struct config *config, int supervisor)
 	q->config = config;
 	q->last_accept = &q->accepts;
 	carry_init(q);
+	report_init(q);
 	int error = queue_db_open(&q->db);
 	if (error) {
 		log_event(LOG_ERROR, "queue.no-database", "file=%s error=%s",
@@ -253,6 +256,7 @@ void queue_done(struct queue *q)
 {
 	submit_free(q);
 	control_free(q);
+	report_free(q);
 	policy_free(q);
 	carry_free(q);
 	queue_drop_questions(q);

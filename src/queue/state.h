@@ -55,6 +55,7 @@ struct carriages;
 struct submitter;
 struct lookup;
 struct connection;
+struct reporting;
 
 struct queue {
 	struct loop *loop;
@@ -73,6 +74,8 @@ struct queue {
 	struct submitter *submitters;
 	size_t n_submitters;
 	struct lookup *lookups;         /* policies being asked about */
+	struct reporting *reporting;    /* the TLS report under way */
+	uint64_t report_after_ms;       /* into a day: when those of the day before go out */
 	struct connection *connections; /* of the command line */
 	size_t n_connections;
 	uint64_t tick_at, forget_at, forget_cursor;
