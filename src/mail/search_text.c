@@ -200,13 +200,13 @@ static bool give_file_name(struct search_texts *t, const struct mime_part *part)
 	return give_plain(t, SEARCH_CLASS_BODY, buf_str(&t->text));
 }
 
-static bool give_inner_header(struct search_texts *t, struct str header)
+static bool give_inner_header(struct search_texts *t, struct str header, enum search_class class)
 {
 	struct header_reader reader = {.rest = header};
 	struct header_field field;
 
 	while (header_next(&reader, &field))
-		if (!give_field(t, &field, SEARCH_CLASS_BODY))
+		if (!give_field(t, &field, class))
 			return false;
 	return true;
 }
@@ -219,8 +219,9 @@ bool search_text_body(struct search_texts *t, struct str message, const struct m
 	begin(t, fn, ctx);
 	for (const struct mime_part *part = root; part != NULL && n < SEARCH_TEXT_PARTS_MAX;
 	     part = mime_next(part), n++) {
-		if (part != root && mime_is_message_root(part) &&
-		    !give_inner_header(t, mime_header(message, part)))
+		enum search_class class =
+		    mime_is_message_root(part) ? SEARCH_CLASS_BODY : SEARCH_CLASS_MIME;
+		if (part != root && !give_inner_header(t, mime_header(message, part), class))
 			return false;
 		if (!give_file_name(t, part))
 			return false;

@@ -11,6 +11,8 @@
  *     lines put together again; application/ics, application/json, application/xhtml+xml and
  *     application/xml count as text, and so does a multipart without delimiter;
  *   - the file name of every part;
+ *   - every field of the MIME header of every part: what TEXT looks at, and BODY does not (RFC 9051
+ *     §6.4.4);
  *   - of messages within the message all of that, "Name: value" of each field being body text.
  *
  * It does not look into other types of parts, and not into what an encoded message/rfc822 holds.
@@ -44,6 +46,7 @@ enum search_class {
 	SEARCH_CLASS_BCC,
 	SEARCH_CLASS_HEADER, /* of another field */
 	SEARCH_CLASS_BODY,
+	SEARCH_CLASS_MIME, /* of a field in the header of a part */
 	SEARCH_N_CLASSES
 };
 

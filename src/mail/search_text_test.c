@@ -70,8 +70,11 @@ static void bodies_are_what_is_readable(void **state)
 	        "Content-Type: application/octet-stream\n"
 	        "Content-Disposition: attachment; filename*=utf-8''%C3%84.txt\n\nno\n--b\n"
 	        "Content-Type: message/rfc822\n\nSubject: =?utf-8?q?In?=\n\nInner\n--b--\n"),
-	    "7 =html &\nx|7 =summary:long\r\nend|7 =report.pdf|7 =a\u0308.txt|7 =subject: in|7 "
-	    "=inner|");
+	    "8 content-type=text/html|7 =html &\nx|8 content-type=text/calendar|"
+	    "7 =summary:long\r\nend|8 content-type=application/pdf; name=report.pdf|7 =report.pdf|"
+	    "8 content-type=application/octet-stream|"
+	    "8 content-disposition=attachment; filename*=utf-8''%c3%84.txt|7 =a\u0308.txt|"
+	    "8 content-type=message/rfc822|7 =subject: in|7 =inner|");
 	expect_body(STR("Content-Type: multipart/mixed\n\nX"), "7 =x|");
 	expect_body(STR("Content-Type: application/json\n\n{\"A\": 1}"), "7 ={\"a\": 1}|");
 	expect_body(STR("\n"), "");

@@ -254,6 +254,17 @@ static int make_version_12(struct db *db, struct letterbox_place end UNUSED)
 	                   " BEGIN DELETE FROM lists WHERE mailbox = old.id; END;");
 }
 
+/*
+ * Version 13 has the headers of parts in the word index, which is made anew: its segments are dead
+ * (search_index.h), and are taken out bit by bit as others that are.
+ */
+static int make_version_13(struct db *db, struct letterbox_place end UNUSED)
+{
+	return run_sql(db, "UPDATE search_segments SET state = 2;"
+	                   "DELETE FROM search_left_out;"
+	                   "UPDATE search_state SET indexed = 0, owner = 0, until_ms = 0;");
+}
+
 /* The step to version n + 1 stands at n. */
 static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place end) = {
     make_version_1,
@@ -268,6 +279,7 @@ static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place 
     make_version_10,
     make_version_11,
     make_version_12,
+    make_version_13,
 };
 
 static int get_version(struct db *db, int *ret_version)

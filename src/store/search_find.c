@@ -118,7 +118,7 @@ static int look_through_class(
 static bool has_anchors(unsigned class)
 {
 	return class == SEARCH_CLASS_NAME || class == SEARCH_CLASS_HEADER ||
-	       class == SEARCH_CLASS_BODY;
+	       class == SEARCH_CLASS_BODY || class == SEARCH_CLASS_MIME;
 }
 
 /* Marks all messages with the piece in a word of one of the classes. */

@@ -115,7 +115,7 @@ static void compare_many(struct store *s)
 	static const unsigned sets[] = {STORE_SEARCH_BIT(SEARCH_N_CLASSES) - 1,
 	    STORE_SEARCH_BIT(SEARCH_CLASS_BODY), STORE_SEARCH_BIT(SEARCH_CLASS_SUBJECT),
 	    STORE_SEARCH_BIT(SEARCH_CLASS_FROM), STORE_SEARCH_BIT(SEARCH_CLASS_TO),
-	    STORE_SEARCH_BIT(SEARCH_CLASS_HEADER)};
+	    STORE_SEARCH_BIT(SEARCH_CLASS_HEADER), STORE_SEARCH_BIT(SEARCH_CLASS_MIME)};
 	struct buf raw CLEANUP(buf_done) = BUF_MAX(TEST_NEEDLE_MAX);
 	struct buf needle CLEANUP(buf_done) = BUF_MAX(2 * TEST_NEEDLE_MAX);
 
@@ -170,6 +170,60 @@ static void the_index_and_the_messages_agree(void **state)
 	assert_true(count(s, "SELECT count(*) FROM search_pages") > 0);
 	store_close(s);
 	s = test_open(&t);
+	compare_many(s);
+	store_close(s);
+	test_account_remove(&t);
+}
+
+/* What stands in the header of a part, and nowhere else. */
+static void headers_of_parts_are_known(void **state)
+{
+	const unsigned all = STORE_SEARCH_BIT(SEARCH_N_CLASSES) - 1;
+	struct buf m CLEANUP(buf_done) = BUF_MAX(MESSAGE_MAX);
+	size_t n;
+
+	(void)state;
+	test_account_make(&t);
+	struct store *s = test_open(&t);
+	for (unsigned i = 0; i < 2 * STORE_SEARCH_TAIL; i++) {
+		buf_clear(&m);
+		buf_printf(&m,
+		    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+		    "Content-Description: quince%u\r\n\r\nmedlar\r\n--b--\r\n",
+		    i % 3);
+		test_deliver(&t, buf_str(&m));
+	}
+	test_check(store_ingest(s, &n));
+	work_to_the_end(s);
+	assert_int_equal(compare(s, all, STR("quince1")), 0);
+	assert_int_equal(compare(s, all, STR("ince2")), 0);
+	assert_int_equal(compare(s, STORE_SEARCH_BIT(SEARCH_CLASS_BODY), STR("quince1")), 0);
+	assert_int_equal(compare(s, STORE_SEARCH_BIT(SEARCH_CLASS_HEADER), STR("quince1")), 0);
+	(void)compare(s, all, STR("content-description: quince0"));
+	assert_true(has(s, 1, all, STR("description: quince0")));
+	store_close(s);
+	test_account_remove(&t);
+}
+
+/* Before version 13 they were not: the index is made anew, and says nothing wrong meanwhile. */
+static void an_older_index_is_made_anew(void **state)
+{
+	(void)state;
+	test_account_make(&t);
+	struct store *s = test_open(&t);
+	test_seed(5);
+	deliver(s, 3 * STORE_SEARCH_TAIL);
+	work_to_the_end(s);
+	assert_int_equal(count(s, "SELECT count(*) FROM search_segments WHERE state = 0"), 1);
+	assert_int_equal(
+	    sqlite3_exec(s->db.handle, "PRAGMA user_version = 12", NULL, NULL, NULL), 0);
+	store_close(s);
+	s = test_open(&t);
+	assert_int_equal(count(s, "SELECT indexed FROM search_state"), 0);
+	compare_many(s);
+	work_to_the_end(s);
+	assert_int_equal(count(s, "SELECT indexed FROM search_state"), 3 * STORE_SEARCH_TAIL);
+	assert_int_equal(count(s, "SELECT count(*) FROM search_segments"), 1);
 	compare_many(s);
 	store_close(s);
 	test_account_remove(&t);
@@ -366,6 +420,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_index_and_the_messages_agree),
+	    cmocka_unit_test(headers_of_parts_are_known),
+	    cmocka_unit_test(an_older_index_is_made_anew),
 	    cmocka_unit_test(few_new_messages_wait_but_large_ones_do_not),
 	    cmocka_unit_test(a_message_with_too_many_words_is_left_out),
 	    cmocka_unit_test(words_of_deleted_messages_go),

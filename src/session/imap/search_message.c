@@ -29,6 +29,7 @@ void search_message_next(struct search_message *m, uint32_t id)
 struct looking {
 	struct str word;
 	bool subject; /* only in the Subject that the envelope has */
+	bool body;    /* not in the headers of parts */
 	bool found;
 };
 
@@ -50,7 +51,8 @@ static bool in_all(void *ctx, const struct search_text *text)
 {
 	struct looking *l = ctx;
 
-	l->found = holds(text->joined, l->word);
+	if (!l->body || text->class == SEARCH_CLASS_BODY)
+		l->found = holds(text->joined, l->word);
 	return !l->found;
 }
 
@@ -86,6 +88,7 @@ bool search_message_matches(struct search_message *m, const struct imap_search_k
 		l.subject = search_class_of(key->field) == SEARCH_CLASS_SUBJECT;
 		return header_matches(m, &l, key->field, in_value);
 	case SEARCH_BODY:
+		l.body = true;
 		return body_matches(m, &l);
 	default:
 		return header_matches(m, &l, STR(""), in_all) ||
