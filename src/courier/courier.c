@@ -326,17 +326,23 @@ static int serve_one(struct courier *c, struct ipc_received *m)
 	return r;
 }
 
+/* The queue closed the channel, or ended: no fault of this process. */
+static bool is_gone(int error)
+{
+	return error == -ENODATA || error == -EPIPE || error == -ECONNRESET;
+}
+
 static int take_message(struct courier *c)
 {
 	struct ipc_received m;
 	int r = ipc_recv(c->start->queue, &m);
 
 	if (r < 0)
-		return r == -ENODATA ? 1 : r;
+		return is_gone(r) ? 1 : r;
 	r = m.type == IPC_CARRY ? serve_one(c, &m) : -EPROTO;
 	ipc_received_done(&m);
 	if (r < 0)
-		return r == -EPIPE || r == -ENODATA ? 1 : r;
+		return is_gone(r) ? 1 : r;
 	return can_take_more(c) ? 0 : 1;
 }
 

@@ -6,7 +6,7 @@
  *   want N OUTCOME CODE STATUS WORDS      what is told of recipient N
  *   tls POLICY RESULT    what is told for TLS-RPT, in this order
  *   end KEY VALUE        what IPC_CARRIED says: reusable, unreachable, tls
- *   server               what follows is the server's (courier/test_server.h)
+ *   server               what follows is the server's (courier/test_script.h)
  *
  * Run in the repository's folder.
  */
@@ -28,7 +28,7 @@
 #include "config/config.h"
 #include "courier/courier.h"
 #include "courier/test_dns.h"
-#include "courier/test_server.h"
+#include "courier/test_script.h"
 #include "tls/client.h"
 
 enum { RECIPIENTS = 4, WAIT_MS = 20000, SCRIPT_MAX = 65536, TLS_RESULTS_MAX = 8 };
