@@ -566,15 +566,18 @@ static int ingest_batch(struct store *s, size_t *ret_n_taken, bool *ret_more)
 
 int store_ingest_for(struct store *s, unsigned budget_ms, size_t *ret_n_taken, bool *ret_more)
 {
-	uint64_t until = budget_ms == UINT_MAX ? UINT64_MAX : clock_ms() + budget_ms;
+	uint64_t begun = clock_ms(), now = begun, took = 0;
 	size_t n_taken = 0;
 	bool more = false;
 	int error = ingest_is_pending(s, &more);
-	for (bool first = true; !error && more && (first || clock_ms() < until); first = false) {
+	/* Another batch is begun where there is time for one like the last. */
+	while (!error && more && (took == 0 || now - begun + took <= budget_ms)) {
 		size_t n = 0;
 		error = ingest_batch(s, &n, &more);
 		if (!error)
 			n_taken += n;
+		took = num_max(clock_ms() - now, 1);
+		now += took;
 	}
 	if (error && n_taken == 0)
 		return store_note_error(s, error);

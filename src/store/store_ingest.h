@@ -22,8 +22,9 @@ enum {
 MUST_USE int store_ingest(struct store *s, size_t *ret_n_taken);
 
 /*
- * The same, but after `budget_ms` no further transaction is begun; there is one at least. True in
- * `*ret_more` when more may be there, or the next call has an error to tell.
+ * The same, but no transaction is begun that would not end within `budget_ms`, were it like the
+ * last one; there is one at least. True in `*ret_more` when more may be there, or the next call has
+ * an error to tell.
  */
 MUST_USE int store_ingest_for(
     struct store *s, unsigned budget_ms, size_t *ret_n_taken, bool *ret_more);
