@@ -121,6 +121,16 @@ static int set_limits(const struct limits *l)
 
 enum { PORT_DNS = 53, PORT_HTTPS = 443 };
 
+/* Of "address@port" of outbound.resolver, where it says one. */
+static uint64_t port_of_resolver(const struct config *config)
+{
+	struct str port = str_of_cstr(config->outbound_resolver);
+	uint64_t number;
+
+	(void)str_cut(&port, '@');
+	return num_parse(port, UINT16_MAX, &number) ? number : PORT_DNS;
+}
+
 /* Connections out: to these ports, and from an address of choice but no port of choice. */
 static int allow_ports(int ruleset, int version, unsigned ports, const struct config *config)
 {
@@ -131,6 +141,7 @@ static int allow_ports(int ruleset, int version, unsigned ports, const struct co
 	    {PORTS_SMTP, config->outbound_port},
 	    {PORTS_SMTP, config->outbound_smarthost_port},
 	    {PORTS_DNS, PORT_DNS},
+	    {PORTS_DNS, port_of_resolver(config)},
 	    {PORTS_HTTPS, PORT_HTTPS},
 	};
 	int r = ports != 0 ? landlock_allow_bind(ruleset, version, 0) : 0;

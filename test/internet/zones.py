@@ -68,11 +68,12 @@ class Zone:
 
 
 class Zones:
-    def __init__(self, folder, address, address6=None):
+    def __init__(self, folder, address, address6=None, also_at=()):
+        """`also_at`: "address@port" each, where the server answers too."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
-        self.address, self.address6 = address, address6
+        self.address, self.address6, self.also_at = address, address6, also_at
         self.trust_anchor, self.root_hints = self.folder / "root.key", self.folder / "root.hints"
         self.zones = {"": Zone("")}
         self.serial = 0
@@ -190,7 +191,7 @@ class Zones:
     def write(self):
         self.serial += 1
         served = [z for z in self.zones.values() if z.server is None]
-        addresses = [a for a in (self.address, self.address6) if a]
+        addresses = [a for a in (self.address, self.address6, *self.also_at) if a]
         lines = ["server:", *(f"  ip-address: {a}" for a in addresses), f'  zonesdir: "{self.folder}"', '  database: ""',
                  f'  pidfile: "{self.folder}/nsd.pid"', f'  xfrdfile: "{self.folder}/xfrd.state"', '  zonelistfile: ""', '  username: ""',
                  "  server-count: 1", "  rrl-ratelimit: 0", "  tcp-count: 200", "  round-robin: no", "remote-control:",

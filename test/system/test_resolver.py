@@ -18,6 +18,7 @@ import zones as internet_zones
 from harness import expect, expect_equal, run_tests, test
 from role_process import RoleProcess, enter_network
 
+OTHER_PORT = 5354
 NAME_SERVER, DEAD, REFUSING = "127.53.0.1", "127.53.0.2", "127.53.0.3"
 RESULT = {n: c for c, n in ipc.enum("dns_result", "outgoing.h").items()}
 SECURITY = {n: c for c, n in ipc.enum("dns_security", "outgoing.h").items()}
@@ -35,7 +36,7 @@ class World(RoleProcess):
     def __init__(self):
         self.base = Path(tempfile.mkdtemp(prefix="gatepost-resolver-"))
         self.base.chmod(0o755)
-        self.zones = internet_zones.Zones(self.base / "zones", NAME_SERVER)
+        self.zones = internet_zones.Zones(self.base / "zones", NAME_SERVER, also_at=[f"{NAME_SERVER}@{OTHER_PORT}"])
         self.add_domains()
         self.zones.start()
         # one that never answers: what comes is not even read
@@ -243,13 +244,15 @@ def too_much_of_the_queue_is_refused_at_once(world):
 @test
 def a_forwarder_is_asked_in_place_of_the_root(world):
     # an authoritative server answers what it has; nothing more is needed to see that it was asked
-    settings = {("outbound", "trust_anchor"): world.zones.trust_anchor, ("outbound", "resolver"): f"{NAME_SERVER}@53"}
-    with RoleProcess("resolver", settings) as other:
-        queue = other.join("ROLE_QUEUE")
-        queue.send("dns", request=7, name=b"mx.secure.test", type=A)
-        fields = queue.receive()[1]
-        expect_answer(fields, "DNS_FOUND", "DNS_SECURE", [bytes([192, 0, 2, 1])])
-        other.finish()
+    for at in (NAME_SERVER, f"{NAME_SERVER}@53", f"{NAME_SERVER}@{OTHER_PORT}"):
+        settings = {("outbound", "trust_anchor"): world.zones.trust_anchor, ("outbound", "resolver"): at}
+        with RoleProcess("resolver", settings) as other:
+            queue = other.join("ROLE_QUEUE")
+            expect_answer(world.answer("mx.secure.test", A, queue), "DNS_FOUND", "DNS_SECURE", [bytes([192, 0, 2, 1])])
+            # too long for UDP
+            expect_equal(len(world.answer("many.test", TXT, queue)["records"]), 64)
+            other.finish()
+            shutil.rmtree(other.folder)
 
 
 @test
