@@ -361,6 +361,7 @@ static void check_tls(struct test_case *t, const struct ipc_tls_result *m)
 	if (t->n_tls >= t->n_tls_wanted)
 		fail_msg("TLS result %s: %.*s", got, STR_FMT(m->detail));
 	expect_word(t->tls_wanted[t->n_tls++], got, "TLS result", "");
+	assert_true(m->receiving.len == 0 || str_eq(m->sending, STR("127.0.0.1")));
 	assert_true(m->policy != TLS_POLICY_TLSA || m->policy_strings.n > 0 ||
 	            m->result == TLS_DNSSEC_INVALID);
 }

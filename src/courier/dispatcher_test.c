@@ -21,13 +21,13 @@
 
 enum { WAIT_MS = 20000 };
 
-static struct test_certificate alone;
+static struct test_certificate authority, good;
+static char authorities[] = "/tmp/gatepost-authorities-XXXXXX";
 static struct config config = {.hostname = "out.example.org",
     .outbound_allow_private = 1,
     .outbound_couriers = 2,
     .outbound_source_ipv4 = "127.0.0.3",
     .outbound_source_ipv6 = "none",
-    .outbound_ca_file = "/etc/ssl/certs/ca-certificates.crt",
     .outbound_smarthost_port = 587,
     .message_size = 1 << 20,
     .connections = 10};
@@ -142,6 +142,8 @@ static pid_t answer_asker(const struct world *w)
 {
 	static const struct test_answer answers[] = {
 	    {"example.net", DNS_MX, DNS_FOUND, DNS_INSECURE, .records = {"10 mx1.example.net"}},
+	    {"xn--bcher-kva.example", DNS_MX, DNS_FOUND, DNS_INSECURE,
+	        .records = {"10 mx1.example.net"}},
 	    {"mx1.example.net", DNS_A, DNS_FOUND, DNS_INSECURE, .records = {"127.0.0.1"}},
 	};
 	struct ipc_received m;
@@ -162,14 +164,12 @@ static pid_t answer_asker(const struct world *w)
 	return pid;
 }
 
-static void send_message(int channel, const char *domain, uint16_t port)
+static void send_message(int channel, struct ipc_carry carry)
 {
-	const struct ipc_carry carry = {.mail = {.reverse_path = STR("a@example.org")},
-	    .domain = str_of_cstr(domain),
-	    .port = port};
 	const struct ipc_carry_rcpt rcpt = {.recipient = STR("b@example.net")};
 	int fd CLEANUP(fd_close) = -1;
 
+	carry.mail.reverse_path = STR("a@example.org");
 	assert_int_equal(fd_sealed_memfd("message", STR("Subject: x\r\n\r\ny\r\n"), &fd), 0);
 	const struct ipc_carry_message message = {.n_recipients = 1, .message = fd};
 	assert_int_equal(ipc_send(channel, IPC_CARRY, &carry), 0);
@@ -186,9 +186,9 @@ static pid_t start_server(const struct world *w, struct str script)
 		s = (struct test_server){.listener = w->listener,
 		    .fd = -1,
 		    .script = script,
-		    .good = &alone,
-		    .alone = &alone,
-		    .expired = &alone};
+		    .good = &good,
+		    .alone = &good,
+		    .expired = &good};
 		alarm(WAIT_MS / 1000);
 		test_server_run(&s);
 	}
@@ -217,7 +217,8 @@ static void expect_outcome(int channel, enum carry_outcome outcome, const char *
 	ipc_received_done(&m);
 }
 
-static void a_courier_carries_a_message_out_of_its_sandbox(void **state UNUSED)
+/* All of a dialogue in TLS; `tls_result`: whether TLS-RPT hears of it. */
+static void carry_one(struct ipc_carry carry, bool tls_result)
 {
 	struct world w;
 	struct ipc_received m;
@@ -229,7 +230,7 @@ static void a_courier_carries_a_message_out_of_its_sandbox(void **state UNUSED)
 	                                    "S: 250 STARTTLS\n"
 	                                    "C: STARTTLS\n"
 	                                    "S: 220 go\n"
-	                                    "TLS alone\n"
+	                                    "TLS good\n"
 	                                    "C: EHLO out.example.org\n"
 	                                    "S: 250 mx1.example.net\n"
 	                                    "C: MAIL FROM:<a@example.org>\n"
@@ -244,14 +245,32 @@ static void a_courier_carries_a_message_out_of_its_sandbox(void **state UNUSED)
 	                                    "S: 221 bye\n"));
 	int channel CLEANUP(fd_close) = ask_for_courier(&w);
 	pid_t dns = answer_asker(&w);
-	send_message(channel, "example.net", w.port);
-	receive(channel, IPC_TLS_RESULT, &m);
-	ipc_received_done(&m);
+	carry.port = w.port;
+	send_message(channel, carry);
+	if (tls_result) {
+		receive(channel, IPC_TLS_RESULT, &m);
+		ipc_received_done(&m);
+	}
 	expect_outcome(channel, CARRY_ACCEPTED, "kept");
 	fd_close(&channel);
 	expect_exit(server);
 	expect_exit(dns);
 	stop_world(&w);
+}
+
+static void a_courier_carries_a_message_out_of_its_sandbox(void **state UNUSED)
+{
+	carry_one((struct ipc_carry){.domain = STR("example.net")}, true);
+	/* A name in other letters is turned into A-labels in there too. */
+	carry_one((struct ipc_carry){.domain = STR("b\xc3\xbc"
+	                                           "cher.example")},
+	    true);
+}
+
+/* The authorities were read before the sandbox; a certificate is verified inside it. */
+static void certificates_are_verified_in_the_sandbox(void **state UNUSED)
+{
+	carry_one((struct ipc_carry){.host = STR("mx1.example.net"), .tls_must = 1}, false);
 }
 
 static void other_ports_are_closed_to_couriers(void **state UNUSED)
@@ -261,7 +280,8 @@ static void other_ports_are_closed_to_couriers(void **state UNUSED)
 	start_world(&w, true);
 	int channel CLEANUP(fd_close) = ask_for_courier(&w);
 	pid_t dns = answer_asker(&w);
-	send_message(channel, "example.net", w.port == 9 ? 10 : 9);
+	send_message(channel,
+	    (struct ipc_carry){.domain = STR("example.net"), .port = w.port == 9 ? 10 : 9});
 	struct ipc_received m;
 	receive(channel, IPC_CARRIED_RCPT, &m);
 	const struct ipc_carried_rcpt *r = m.msg;
@@ -337,28 +357,38 @@ static void a_courier_that_fails_has_the_dispatcher_replaced(void **state UNUSED
 	fd_close(&w.listener);
 }
 
-static int make_certificate(void **state UNUSED)
+static int make_certificates(void **state UNUSED)
 {
+	struct buf pem CLEANUP(buf_done) = BUF_MAX(65536);
+	int fd CLEANUP(fd_close) = mkstemp(authorities);
+
 	signal(SIGPIPE, SIG_IGN);
-	alone = test_certificate_make(NULL, "mx1.example.net", 100);
-	return 0;
+	authority = test_certificate_make(NULL, NULL, 100);
+	good = test_certificate_make(&authority, "mx1.example.net", 100);
+	test_certificate_pem(&authority, &pem);
+	return str_to_cstr(str_of_cstr(authorities), config.outbound_ca_file,
+	           sizeof(config.outbound_ca_file)) < 0
+	           ? -1
+	           : fd_write_all(fd, buf_str(&pem));
 }
 
-static int forget_certificate(void **state UNUSED)
+static int forget_certificates(void **state UNUSED)
 {
-	test_certificate_done(&alone);
-	return 0;
+	test_certificate_done(&authority);
+	test_certificate_done(&good);
+	return unlink(authorities);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_courier_carries_a_message_out_of_its_sandbox),
+	    cmocka_unit_test(certificates_are_verified_in_the_sandbox),
 	    cmocka_unit_test(other_ports_are_closed_to_couriers),
 	    cmocka_unit_test(more_couriers_than_there_may_be_are_refused),
 	    cmocka_unit_test(without_a_resolver_there_is_no_courier),
 	    cmocka_unit_test(a_courier_that_fails_has_the_dispatcher_replaced),
 	};
 
-	return cmocka_run_group_tests(tests, make_certificate, forget_certificate);
+	return cmocka_run_group_tests(tests, make_certificates, forget_certificates);
 }

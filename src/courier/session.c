@@ -1,4 +1,6 @@
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 
 #include "base/base64.h"
@@ -43,11 +45,28 @@ static enum session_end refuse(struct session *s, const struct smtp_answer *answ
 
 /* --- what TLS-RPT wants to know --- */
 
+/* The address that the connection comes from; "" where it is gone. */
+static void own_address(const struct courier *c, char ret_text[static DNS_ADDRESS_TEXT_MAX])
+{
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
+	const void *bytes = &((const struct sockaddr_in *)&own)->sin_addr;
+
+	ret_text[0] = '\0';
+	if (getsockname(c->link.fd, (struct sockaddr *)&own, &len) < 0)
+		return;
+	if (own.ss_family == AF_INET6)
+		bytes = &((const struct sockaddr_in6 *)&own)->sin6_addr;
+	if (inet_ntop(own.ss_family, bytes, ret_text, DNS_ADDRESS_TEXT_MAX) == NULL)
+		ret_text[0] = '\0';
+}
+
 static void report_tls(
     struct courier *c, const struct session *s, enum tls_result result, const char *detail)
 {
 	struct str texts[OUTGOING_RECORDS_MAX];
 	struct buf lines CLEANUP(buf_done) = BUF_MAX(OUTGOING_RECORDS_MAX * IPC_STRS_ITEM_MAX);
+	char own[DNS_ADDRESS_TEXT_MAX];
 	struct ipc_tls_result message = {.result = (uint8_t)result,
 	    .mx = str_of_cstr(server_of(s)),
 	    .receiving = str_of_cstr(s->address->text),
@@ -55,6 +74,8 @@ static void report_tls(
 
 	if (s->carry->host.len > 0)
 		return; /* a relay is nobody's MX */
+	own_address(c, own);
+	message.sending = str_of_cstr(own);
 	message.policy = s->way == WAY_DANE               ? TLS_POLICY_TLSA
 	                 : s->carry->sts_mode != STS_NONE ? TLS_POLICY_STS
 	                                                  : TLS_POLICY_NONE;
@@ -152,7 +173,9 @@ static void set_wish(const struct session *s, struct tls_wish *wish)
 		wish->demand = TLS_DANE;
 		wish->must = true;
 		wish->host = s->tlsa->base;
+		/* RFC 7672 §3.2.2 */
 		wish->names[0] = server_of(s);
+		wish->names[1] = s->domain[0] != '\0' ? s->domain : NULL;
 		wish->tlsa = s->tlsa->v;
 		wish->n_tlsa = s->tlsa->n;
 	} else if (s->way != WAY_OPPORTUNISTIC) {

@@ -84,6 +84,7 @@ struct session {
 	const struct server_address *address;
 	const struct tlsa_set *tlsa;
 	const struct ipc_carry *carry;
+	const char *domain; /* whose mail it is; "" for a relay */
 	struct fate fate;
 };
 

@@ -217,7 +217,8 @@ static enum session_end try_address(
 	    .host = v->host,
 	    .address = address,
 	    .tlsa = v->has_tlsa ? &v->tlsa : NULL,
-	    .carry = v->job->carry};
+	    .carry = v->job->carry,
+	    .domain = v->c->domain};
 
 	if (!connect_to(v, address))
 		return SESSION_NEXT_SERVER;
