@@ -131,6 +131,11 @@ void cli_make_visible(char *text);
 /* An aligned table, or an array of JSON objects; `as_one`: the first row as one object. */
 int cli_print_rows(const struct cli_rows *rows, bool json, bool as_one);
 
+struct json_t;
+
+/* Row `r` as an object of JSON (json_decref). */
+struct json_t *cli_json_of_row(const struct cli_rows *rows, size_t r);
+
 /* --- passwords --- */
 
 enum { CLI_PASSWORD_MAX = IPC_PASSWORD_MAX };
@@ -144,6 +149,13 @@ MUST_USE int cli_read_password(
     const char *prompt, bool from_stdin, bool twice, char ret[static CLI_PASSWORD_MAX + 1]);
 
 /* --- the subcommands --- */
+
+/* Actions of `account` about sending (cmd_account_send.c). */
+int cli_account_grant_send(int argc, char **argv);
+int cli_account_revoke_send(int argc, char **argv);
+/* Prints what the directory says of an account, and what it may send as. */
+MUST_USE int cli_account_print(
+    struct cli_server *server, const char *address, const struct cli_rows *rows, bool json);
 
 int cmd_init(int argc, char **argv);
 int cmd_serve(int argc, char **argv);

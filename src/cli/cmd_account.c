@@ -77,8 +77,10 @@ static int account_list(int argc, char **argv)
 static int account_show(int argc, char **argv)
 {
 	static const struct cli_spec spec = {"account show", "ADDRESS",
-	    "Shows what the directory knows of an account; nothing of its mail.", 1, 1,
-	    CLI_CONFIG | CLI_JSON};
+	    "Shows what the directory knows of an account, and which addresses beside its own it "
+	    "may\n"
+	    "send as; nothing of its mail.",
+	    1, 1, CLI_CONFIG | CLI_JSON};
 	struct cli_arguments arguments;
 	int status = cli_read_arguments(&spec, NULL, 0, argc, argv, &arguments);
 	if (status != CLI_GO_ON)
@@ -93,11 +95,7 @@ static int account_show(int argc, char **argv)
 	status = cli_ask(server, &request, &rows);
 	if (status != CLI_OK)
 		return status;
-	if (arguments.json)
-		return cli_print_rows(&rows, true, true);
-	for (size_t c = 0; rows.n_rows > 0 && c < rows.n_columns; c++)
-		printf("%-12s  %s\n", rows.columns[c], rows.cells[0][c]);
-	return CLI_OK;
+	return cli_account_print(server, arguments.operands[0], &rows, arguments.json);
 }
 
 static int change_password(const char *config, const char *address, bool with_recovery,
@@ -184,6 +182,9 @@ int cmd_account(int argc, char **argv)
 	    {"list", "", "list the accounts", account_list},
 	    {"show", "ADDRESS", "show one", account_show},
 	    {"password", "ADDRESS", "replace its password", account_password},
+	    {"grant-send", "ADDRESS", "let another account send as this address",
+	        cli_account_grant_send},
+	    {"revoke-send", "ADDRESS", "take that back", cli_account_revoke_send},
 	    {"remove", "ADDRESS", "remove it with all its mail", account_remove},
 	};
 	return cli_run_action("account", actions, ARRAY_LEN(actions), argc, argv);

@@ -11,7 +11,9 @@ enum { TARGETS_MAX = 100 };
 static int alias_add(int argc, char **argv)
 {
 	static const struct cli_spec spec = {"alias add", "ALIAS ADDRESS…",
-	    "Gives the mail for ALIAS to each ADDRESS: accounts or aliases of this server.\n"
+	    "Gives the mail for ALIAS to each ADDRESS: accounts or aliases of this server, or\n"
+	    "addresses of other servers, to which it is forwarded; `alias list` shows which "
+	    "leave.\n"
 	    "Aliases that lead in circles are followed once.",
 	    2, TARGETS_MAX + 1, CLI_CONFIG};
 	struct cli_arguments arguments;
@@ -59,15 +61,20 @@ static void print_json(const struct cli_rows *rows)
 {
 	json_t *all = json_array();
 	json_t *targets = NULL;
+	json_t *leaving = NULL;
 	for (size_t r = 0; r < rows->n_rows; r++) {
 		if (r == 0 || strcmp(rows->cells[r][0], rows->cells[r - 1][0]) != 0) {
 			targets = json_array();
 			json_t *one = json_object();
 			json_object_set_new(one, "alias", json_string(rows->cells[r][0]));
 			json_object_set_new(one, "targets", targets);
+			leaving = json_array();
+			json_object_set_new(one, "leaves", leaving);
 			json_array_append_new(all, one);
 		}
 		json_array_append_new(targets, json_string(rows->cells[r][1]));
+		if (strcmp(rows->cells[r][2], "yes") == 0)
+			json_array_append_new(leaving, json_string(rows->cells[r][1]));
 	}
 	json_dumpf(all, stdout, JSON_COMPACT);
 	putchar('\n');
@@ -77,7 +84,9 @@ static void print_json(const struct cli_rows *rows)
 static int alias_list(int argc, char **argv)
 {
 	static const struct cli_spec spec = {"alias list", "",
-	    "Lists the aliases and where they lead.", 0, 0, CLI_CONFIG | CLI_JSON};
+	    "Lists the aliases and where they lead; `leaves` says whether that is another "
+	    "server's.",
+	    0, 0, CLI_CONFIG | CLI_JSON};
 	struct cli_arguments arguments;
 	int status = cli_read_arguments(&spec, NULL, 0, argc, argv, &arguments);
 	if (status != CLI_GO_ON)

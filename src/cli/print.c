@@ -64,7 +64,7 @@ static json_t *json_of_cell(const char *column, const char *cell)
 	return json_string(cell);
 }
 
-static json_t *json_of_row(const struct cli_rows *rows, size_t r)
+struct json_t *cli_json_of_row(const struct cli_rows *rows, size_t r)
 {
 	json_t *object = json_object();
 	for (size_t c = 0; c < rows->n_columns; c++)
@@ -81,7 +81,7 @@ int cli_print_rows(const struct cli_rows *rows, bool json, bool as_one)
 	}
 	json_t *all = json_array();
 	for (size_t r = 0; r < rows->n_rows; r++)
-		json_array_append_new(all, json_of_row(rows, r));
+		json_array_append_new(all, cli_json_of_row(rows, r));
 	json_dumpf(as_one ? json_array_get(all, 0) : all, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(all);

@@ -30,12 +30,18 @@ enum object_kind {
 	OBJECT_ACCOUNT,   /* what the directory says of an account: state, quota, slots */
 	OBJECT_MAILBOX,   /* an account's mail */
 	OBJECT_RECIPIENT, /* whether an address takes mail */
+	OBJECT_SENDER,    /* an address that mail is sent from */
+	OBJECT_QUEUE,     /* the mail that goes out */
 	N_OBJECT_KINDS
 };
 
 struct object {
 	enum object_kind kind;
-	uint64_t account; /* of OBJECT_ACCOUNT and OBJECT_MAILBOX, else 0 */
+	/* of OBJECT_ACCOUNT and OBJECT_MAILBOX; of OBJECT_SENDER whose address it is, 0: nobody's
+	 * alone; else 0 */
+	uint64_t account;
+	unsigned granted; /* of OBJECT_SENDER: what its owner's operator granted the subject on it,
+	                     a bit for each right */
 };
 
 enum right {
@@ -47,6 +53,9 @@ enum right {
 	RIGHT_VERIFY,   /* SERVER, ACCOUNT: have its files checked, as far as goes without a key */
 	RIGHT_REMOVE,   /* ACCOUNT: forget its keys */
 	RIGHT_OPEN,     /* MAILBOX: read and change the mail */
+	RIGHT_SUBMIT,   /* QUEUE: bring mail */
+	RIGHT_SEND_AS,  /* SENDER: send mail from it, and nothing tells who it was */
+	RIGHT_SEND_ON_BEHALF, /* SENDER: the same, with the subject's own address in Sender: */
 	N_RIGHTS
 };
 

@@ -168,6 +168,9 @@ static const struct {
     [CONTROL_DOMAIN_ROTATE] = {RIGHT_MANAGE, OBJECT_SERVER, control_domain_rotate},
     [CONTROL_DOMAIN_SWITCH] = {RIGHT_MANAGE, OBJECT_SERVER, control_domain_switch},
     [CONTROL_DOMAIN_RETIRE] = {RIGHT_MANAGE, OBJECT_SERVER, control_domain_retire},
+    [CONTROL_SEND_GRANT] = {RIGHT_MANAGE, OBJECT_SERVER, control_send_grant},
+    [CONTROL_SEND_REVOKE] = {RIGHT_MANAGE, OBJECT_SERVER, control_send_revoke},
+    [CONTROL_SEND_LIST] = {RIGHT_SEE, OBJECT_ACCOUNT, control_send_list},
     [CONTROL_VERIFY] = {RIGHT_VERIFY, OBJECT_SERVER, control_verify},
 };
 
@@ -192,7 +195,9 @@ static int on_control(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	/* who is at the other end was checked when the connection was accepted */
 	struct subject operator= {SUBJECT_OPERATOR, 0};
 	struct object object = {
-	    verbs[m->verb].object, verbs[m->verb].object == OBJECT_ACCOUNT ? account_of(c, m) : 0};
+	    .kind = verbs[m->verb].object,
+	    .account = verbs[m->verb].object == OBJECT_ACCOUNT ? account_of(c, m) : 0,
+	};
 	if (!authorize(operator, verbs[m->verb].right, object))
 		control_done(c, EACCES, "that is not permitted over the control socket");
 	else
@@ -210,8 +215,26 @@ static int on_control_verify(struct loop_entry *from UNUSED, void *msg, void *ct
 	return 0;
 }
 
-static const struct ipc_receiver messages[] = {
-    {IPC_CONTROL, on_control}, {IPC_CONTROL_VERIFY, on_control_verify}};
+/* The queue answers on the channel that came along; it is passed on as it is. */
+static int on_queue_control(struct loop_entry *from UNUSED, void *msg, void *ctx)
+{
+	struct control *c = ctx;
+	struct ipc_queue_control *m = msg;
+	if (c->is_busy)
+		return -EPROTO;
+	c->is_busy = true;
+	if (!authorize((struct subject){SUBJECT_OPERATOR, 0}, RIGHT_MANAGE,
+	        (struct object){.kind = OBJECT_QUEUE}))
+		control_done(c, EACCES, "that is not permitted over the control socket");
+	else if (directory_introduce_to_queue(c->directory, m))
+		control_done(c, EAGAIN, "the queue is not there now; try again in a moment");
+	else
+		control_done(c, 0, "%s", "");
+	return 0;
+}
+
+static const struct ipc_receiver messages[] = {{IPC_CONTROL, on_control},
+    {IPC_CONTROL_VERIFY, on_control_verify}, {IPC_QUEUE_CONTROL, on_queue_control}};
 static const struct ipc_receivers receivers = {messages, ARRAY_LEN(messages), on_control_closed};
 
 static bool is_trusted(const struct directory *d, int fd)

@@ -66,6 +66,9 @@ void control_account_remove(struct control *c, const struct ipc_control *m);
 void control_alias_add(struct control *c, const struct ipc_control *m);
 void control_alias_list(struct control *c, const struct ipc_control *m);
 void control_alias_remove(struct control *c, const struct ipc_control *m);
+void control_send_grant(struct control *c, const struct ipc_control *m);
+void control_send_revoke(struct control *c, const struct ipc_control *m);
+void control_send_list(struct control *c, const struct ipc_control *m);
 void control_verify(struct control *c, const struct ipc_control *m);
 /* An account: IPC_CONTROL_VERIFY; takes the channel in the message. */
 void control_verify_account(struct control *c, struct ipc_control_verify *m);

@@ -1,5 +1,6 @@
 /* The verbs for domains and aliases, and the list of accounts. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "directory/control.h"
 #include "directory/dkim.h"
@@ -126,12 +127,14 @@ void control_account_list(struct control *c, const struct ipc_control *m)
 
 static int send_alias(struct control *c, const struct name *alias)
 {
-	static const char *const columns[] = {"alias", "target"};
+	static const char *const columns[] = {"alias", "target", "leaves"};
 	struct name *targets;
 	size_t n;
 	int error = database_alias_targets(c->directory->db, alias, &c->arena, &targets, &n);
 	for (size_t i = 0; !error && i < n; i++) {
-		struct str values[] = {control_name(c, alias), control_name(c, &targets[i])};
+		int ours = database_domain_find(c->directory->db, targets[i].domain);
+		struct str values[] = {control_name(c, alias), control_name(c, &targets[i]),
+		    ours == -ENOENT ? STR("yes") : STR("no")};
 		control_row(c, columns, values, ARRAY_LEN(values));
 	}
 	return error;
@@ -156,24 +159,30 @@ void control_alias_list(struct control *c, const struct ipc_control *m)
 
 /* --- aliases --- */
 
-/* A target must be an account or alias here: 0, or the request is ended. */
-static int parse_target(struct control *c, struct str text, struct name *ret_target)
+/* A target is an account or alias here, or an address elsewhere: 0, or the request is ended. */
+static int parse_target(
+    struct control *c, struct str text, struct name *ret_target, size_t *n_outside)
 {
 	struct directory *d = c->directory;
 	uint64_t account;
 	struct name *targets;
+	struct name outside;
 	size_t n;
-	if (!name_parse(text, &c->arena, ret_target)) {
+	if (!name_parse_outside(text, &c->arena, &outside) ||
+	    !name_parse(text, &c->arena, ret_target)) {
 		control_done(c, EINVAL, "%.*s: not an address; write it like name@example.org",
 		    STR_FMT(str_first(text, IPC_ADDRESS_MAX)));
 		return -EINVAL;
 	}
-	if (database_domain_find(d->db, ret_target->domain)) {
-		control_done(c, EINVAL,
-		    "%.*s: not one of this server's domains; an alias can only lead to accounts "
-		    "and aliases here, since forwarding to other servers is not offered yet",
-		    STR_FMT(text));
-		return -EINVAL;
+	int error = database_domain_find(d->db, ret_target->domain);
+	if (error == -ENOENT) {
+		*ret_target = outside;
+		(*n_outside)++;
+		return 0;
+	}
+	if (error) {
+		control_failed(c, error, text);
+		return error;
 	}
 	if (database_account_id(d->db, ret_target, &account) &&
 	    database_alias_targets(d->db, ret_target, &c->arena, &targets, &n)) {
@@ -203,6 +212,7 @@ void control_alias_add(struct control *c, const struct ipc_control *m)
 	struct directory *d = c->directory;
 	struct name alias;
 	struct name targets[DATABASE_TARGETS_MAX];
+	size_t n_outside = 0;
 	if (!name_parse(m->name, &c->arena, &alias) || !name_may_be_new(&alias)) {
 		control_done(c, EINVAL,
 		    "%.*s: not an address that can be given out; write it like name@example.org, "
@@ -216,7 +226,7 @@ void control_alias_add(struct control *c, const struct ipc_control *m)
 		return;
 	}
 	for (size_t i = 0; i < m->targets.n; i++)
-		if (parse_target(c, m->targets.v[i], &targets[i]))
+		if (parse_target(c, m->targets.v[i], &targets[i], &n_outside))
 			return;
 	int error = database_alias_add(d->db, &alias, targets, m->targets.n);
 	if (error) {
@@ -224,7 +234,10 @@ void control_alias_add(struct control *c, const struct ipc_control *m)
 		return;
 	}
 	resolver_changed(d->resolver);
-	directory_ledger(d, LEDGER_ALIAS_ADD, 0, "", "");
+	char detail[32] = "";
+	if (n_outside > 0)
+		snprintf(detail, sizeof(detail), "leaves=%zu", n_outside);
+	directory_ledger(d, LEDGER_ALIAS_ADD, 0, "", detail);
 	control_done(c, 0, "%s", "");
 }
 

@@ -129,7 +129,7 @@ static void on_opened_slot(int error, struct secret *master, void *ctx)
 	c->master = master;
 	/* Whoever opened the slot is the account's owner here, as at a sign-in. */
 	struct subject subject = {SUBJECT_ACCOUNT, c->account};
-	struct object mailbox = {OBJECT_MAILBOX, c->account};
+	struct object mailbox = {.kind = OBJECT_MAILBOX, .account = c->account};
 	if (!error && !authorize(subject, RIGHT_OPEN, mailbox))
 		error = -EACCES;
 	if (error == -EACCES)
@@ -168,7 +168,7 @@ void control_verify_account(struct control *c, struct ipc_control_verify *m)
 	int error = name_parse(m->name, &c->arena, &c->name)
 	                ? database_account_id(c->directory->db, &c->name, &c->account)
 	                : -ENOENT;
-	struct object object = {OBJECT_ACCOUNT, c->account};
+	struct object object = {.kind = OBJECT_ACCOUNT, .account = c->account};
 	if (error == -ENOENT)
 		control_done(c, ENOENT, "%.*s: no such account; see `gatepost account list`",
 		    STR_FMT(given));

@@ -66,6 +66,16 @@ static const char *const upgrades[] = {
     " created_at INTEGER NOT NULL,"
     " PRIMARY KEY(domain, selector)) WITHOUT ROWID, STRICT;"
     "PRAGMA user_version=2;",
+    /* 3: who may send as, or on behalf of, an address that is not theirs */
+    "CREATE TABLE send_grant("
+    " domain TEXT NOT NULL,"
+    " local TEXT NOT NULL,"
+    " account INTEGER NOT NULL REFERENCES account(id) ON DELETE CASCADE,"
+    " rights INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL,"
+    " PRIMARY KEY(domain, local, account)) WITHOUT ROWID, STRICT;"
+    "CREATE INDEX send_grant_to ON send_grant(account, domain, local);"
+    "PRAGMA user_version=3;",
 };
 
 enum { SCHEMA_VERSION = 1 + ARRAY_LEN(upgrades) };
@@ -110,6 +120,15 @@ static const char *const texts[N_STATEMENTS] = {
     [ALIAS_OF] = "SELECT a.local,a.domain FROM alias_target t JOIN alias a ON a.id=t.alias"
                  " WHERE t.local=?1 AND t.domain=?2 AND (a.local<>?1 OR a.domain<>?2)"
                  " ORDER BY a.domain,a.local LIMIT 1",
+    [GRANT_GET] = "SELECT rights FROM send_grant WHERE local=?1 AND domain=?2 AND account=?3",
+    [GRANT_PUT] = "INSERT OR REPLACE INTO send_grant(local,domain,account,rights,created_at)"
+                  " VALUES(?1,?2,?3,?4,?5)",
+    [GRANT_REMOVE] = "DELETE FROM send_grant WHERE local=?1 AND domain=?2 AND account=?3",
+    [GRANTS_FORGET] = "DELETE FROM send_grant WHERE local=?1 AND domain=?2",
+    [GRANTS_FORGET_OF] = "DELETE FROM send_grant WHERE account=?1",
+    [GRANTS_COUNT] = "SELECT count(*) FROM send_grant WHERE account=?1",
+    [GRANTS_TO] = "SELECT local,domain,rights FROM send_grant WHERE account=?1"
+                  " ORDER BY domain,local LIMIT ?2",
     [ALIAS_LIST] = "SELECT local,domain FROM alias WHERE (domain,local)>(?2,?1)"
                    " ORDER BY domain,local LIMIT ?3",
     [DKIM_ADD] = "INSERT INTO dkim_key(domain,selector,algorithm,state,public,sealed,created_at)"
@@ -293,6 +312,7 @@ static int schema_version(struct database *db, int *ret_version)
 	return error_of(code);
 }
 
+/* Makes the schema, or brings it to this version: all of it or nothing. */
 static int make_schema(struct database *db)
 {
 	int version = 0;

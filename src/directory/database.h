@@ -36,7 +36,7 @@
 #define DATABASE_FILE "directory.db"
 #define DATABASE_KEY  "server.key"
 
-enum { DATABASE_TARGETS_MAX = 100 };
+enum { DATABASE_TARGETS_MAX = 100, DATABASE_GRANTS_MAX = 100 };
 
 struct database;
 
@@ -63,6 +63,9 @@ MUST_USE int database_set_recovery(
     struct database *db, const uint8_t recovery_public[static CIPHER_PUBLIC_LEN]);
 MUST_USE int database_recovery(
     struct database *db, uint8_t ret_recovery_public[static CIPHER_PUBLIC_LEN]);
+
+/* True (1) when an account (of any state) or alias has the name, or 0; -errno. */
+MUST_USE int database_name_in_use(struct database *db, const struct name *name);
 
 /* --- domains --- */
 
@@ -92,6 +95,9 @@ struct account_row {
 /* Only active accounts are found; -ENOENT for others. Names in rows lie in the arena. */
 MUST_USE int database_account_find(
     struct database *db, const struct name *name, struct arena *a, struct account_row *ret_row);
+/* The name of an active account: 0 or -ENOENT. */
+MUST_USE int database_account_name(
+    struct database *db, uint64_t account, struct arena *a, struct name *ret_name);
 /* The id alone, for lookups. */
 MUST_USE int database_account_id(
     struct database *db, const struct name *name, uint64_t *ret_account);
@@ -103,7 +109,7 @@ MUST_USE int database_account_reserve(
     struct database *db, const struct name *name, uint64_t quota_bytes, uint64_t *ret_account);
 MUST_USE int database_account_activate(struct database *db, uint64_t account,
     const uint8_t password[static SLOT_LEN], const uint8_t recovery[static SLOT_LEN]);
-/* -EBUSY: an alias points to it. */
+/* -EBUSY: an alias points to it. What it was granted, and who was granted its address, goes. */
 MUST_USE int database_account_retire(struct database *db, uint64_t account);
 MUST_USE int database_account_erase(struct database *db, uint64_t account);
 
@@ -121,7 +127,7 @@ MUST_USE int database_slot_replace(struct database *db, uint64_t account, enum s
 /* -ENOENT: no such domain; -EEXIST: an account or an alias has this name. */
 MUST_USE int database_alias_add(
     struct database *db, const struct name *name, const struct name *targets, size_t n_targets);
-/* -EBUSY: another alias points to it. */
+/* -EBUSY: another alias points to it. Who was granted its address has it no more. */
 MUST_USE int database_alias_remove(struct database *db, const struct name *name);
 /* The targets, in the arena: 0 or -ENOENT. */
 MUST_USE int database_alias_targets(struct database *db, const struct name *name, struct arena *a,
@@ -129,6 +135,28 @@ MUST_USE int database_alias_targets(struct database *db, const struct name *name
 /* An alias that points to `name`, for saying why it cannot be removed: 0 or -ENOENT. */
 MUST_USE int database_alias_of(
     struct database *db, const struct name *name, struct arena *a, struct name *ret_alias);
+
+/* --- sending as an address that is somebody else's --- */
+
+enum { GRANT_SEND_AS = 1, GRANT_SEND_ON_BEHALF = 2 };
+
+struct grant_row {
+	struct name name;
+	unsigned rights; /* GRANT_ bits */
+};
+
+/* What `account` was granted on `name`, an account's or alias's: GRANT_ bits, 0 for nothing. */
+MUST_USE int database_granted(
+    struct database *db, const struct name *name, uint64_t account, unsigned *ret_rights);
+/*
+ * Sets what it has: 0 takes the grant away. -ENOENT: no account or alias has this name; -E2BIG: the
+ * account would have more than DATABASE_GRANTS_MAX.
+ */
+MUST_USE int database_grant(
+    struct database *db, const struct name *name, uint64_t account, unsigned rights);
+/* All that the account was granted, in the arena. */
+MUST_USE int database_grants(struct database *db, uint64_t account, struct arena *a,
+    struct grant_row **ret_rows, size_t *ret_n);
 
 /* --- lists, sorted by domain and name --- */
 

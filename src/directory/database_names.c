@@ -156,7 +156,7 @@ int database_account_activate(struct database *db, uint64_t account,
 	return error ? error : database_finish(db, activate(db, account, password, recovery));
 }
 
-static int account_name(
+static int name_of_any(
     struct database *db, uint64_t account, struct arena *a, struct name *ret_name)
 {
 	sqlite3_stmt *s CLEANUP(database_end) = database_begin(db, ACCOUNT_NAME);
@@ -169,17 +169,36 @@ static int account_name(
 	           : -ENOMEM;
 }
 
+int database_account_name(
+    struct database *db, uint64_t account, struct arena *a, struct name *ret_name)
+{
+	struct name name;
+	uint64_t active;
+	int error = name_of_any(db, account, a, &name);
+	if (!error)
+		error = database_account_id(db, &name, &active);
+	if (error)
+		return error;
+	*ret_name = name;
+	return 0;
+}
+
 static int retire(struct database *db, uint64_t account)
 {
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(8 * NAME_LEN_MAX);
 	struct name name;
 	struct name alias;
-	int error = account_name(db, account, &a, &name);
+	int error = name_of_any(db, account, &a, &name);
 	if (error)
 		return error;
 	error = database_alias_of(db, &name, &a, &alias);
 	if (error != -ENOENT)
 		return error ? error : -EBUSY;
+	error = database_grants_forget(db, &name);
+	if (!error)
+		error = database_grants_forget_of(db, account);
+	if (error)
+		return error;
 	sqlite3_stmt *s = database_begin(db, SLOTS_FORGET);
 	database_bind_u64(s, 1, account);
 	error = database_run(s);
@@ -266,6 +285,9 @@ static int alias_remove(struct database *db, const struct name *name)
 	int error = database_alias_of(db, name, &a, &other);
 	if (error != -ENOENT)
 		return error ? error : -EBUSY;
+	error = database_grants_forget(db, name);
+	if (error)
+		return error;
 	sqlite3_stmt *s = database_begin(db, ALIAS_REMOVE);
 	database_bind_name(s, 1, name);
 	error = database_run(s);

@@ -46,6 +46,13 @@ enum statement {
 	DKIM_AGE,
 	DKIM_PROMOTE,
 	DKIM_RETIRE,
+	GRANT_GET,
+	GRANT_PUT,
+	GRANT_REMOVE,
+	GRANTS_FORGET,
+	GRANTS_FORGET_OF,
+	GRANTS_COUNT,
+	GRANTS_TO,
 	N_STATEMENTS
 };
 
@@ -75,7 +82,8 @@ MUST_USE int database_run(sqlite3_stmt *s);
 MUST_USE int database_transaction(struct database *db);
 MUST_USE int database_finish(struct database *db, int error);
 
-/* True when an account (of any state) or alias has the name; -errno. */
-MUST_USE int database_name_in_use(struct database *db, const struct name *name);
+/* Within a transaction: nobody may send as this name any more; this account as nobody's. */
+MUST_USE int database_grants_forget(struct database *db, const struct name *name);
+MUST_USE int database_grants_forget_of(struct database *db, uint64_t account);
 
 #endif

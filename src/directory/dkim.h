@@ -34,7 +34,4 @@ MUST_USE int dkim_work_make(struct dkim_work *w, struct str domain, enum dkim_st
 /* Has the keyholder forget these. */
 void dkim_work_forget(struct dkim_work *w, const struct dkim_row *rows, size_t n);
 
-/* The queue's questions (queue.c). */
-extern const struct ipc_receivers directory_queue_receivers;
-
 #endif

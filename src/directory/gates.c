@@ -1,4 +1,4 @@
-/* What the directory answers to gates: RCPT to those of SMTP, AUTH to those of IMAP. */
+/* What the directory answers to gates: RCPT to those of SMTP, AUTH to the others. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -109,7 +109,7 @@ static int ask_for_session(struct sign_in *s)
 static void open_session(struct sign_in *s)
 {
 	struct subject subject = {SUBJECT_ACCOUNT, s->account};
-	struct object mailbox = {OBJECT_MAILBOX, s->account};
+	struct object mailbox = {.kind = OBJECT_MAILBOX, .account = s->account};
 	if (!authorize(subject, RIGHT_OPEN, mailbox)) {
 		sign_in_answer(s, AUTH_WRONG);
 		return;
@@ -120,6 +120,28 @@ static void open_session(struct sign_in *s)
 		log_event(LOG_WARNING, "directory.no-registry", "errno=%d", -error);
 		sign_in_answer(s, AUTH_TEMPORARY);
 	}
+}
+
+/* One that submits needs no key and no session: the queue is told who it is. */
+static void open_queue(struct sign_in *s)
+{
+	struct subject subject = {SUBJECT_ACCOUNT, s->account};
+	struct ipc_submitter submitter = {
+	    .account = s->account,
+	    .connection = s->connection,
+	    .peer = str_of_cstr(s->peer),
+	    .user = buf_str(&s->user),
+	    .channel = s->stream,
+	};
+	secret_free(&s->master);
+	if (!authorize(subject, RIGHT_SUBMIT, (struct object){.kind = OBJECT_QUEUE})) {
+		sign_in_answer(s, AUTH_WRONG);
+		return;
+	}
+	int error = directory_introduce_submitter(s->directory, &submitter);
+	if (error)
+		log_event(LOG_WARNING, "directory.no-queue", "errno=%d", -error);
+	sign_in_answer(s, error ? AUTH_TEMPORARY : AUTH_OK);
 }
 
 /* --- checking the credential --- */
@@ -147,7 +169,10 @@ static void on_checked(int error, struct secret *master, void *ctx)
 	if (!error) {
 		key_cache_put(d->keys, s->account, password, master);
 		throttle_succeeded(d->throttle, network, s->account);
-		open_session(s);
+		if (s->protocol == SESSION_SUBMISSION)
+			open_queue(s);
+		else
+			open_session(s);
 		return;
 	}
 	if (error == -EDQUOT) {
@@ -299,15 +324,16 @@ static int on_rcpt(struct loop_entry *from, void *msg, void *ctx)
 	struct gate *gate = ctx;
 	struct ipc_rcpt *m = msg;
 	if (!authorize((struct subject){SUBJECT_STRANGER, 0}, RIGHT_ASK,
-	        (struct object){OBJECT_RECIPIENT, 0}))
+	        (struct object){.kind = OBJECT_RECIPIENT}))
 		return -EPROTO;
 	struct resolved r = resolver_resolve(gate->directory->resolver, m->address);
 	if (r.result == RCPT_TEMPORARY)
 		log_event(LOG_ERROR, "directory.lookup-failed",
 		    "connection=%" PRIu64 " file=directory/%s errno=%d", gate->connection,
 		    DATABASE_FILE, -r.error);
-	struct ipc_rcpt_answer answer = {
-	    .result = (uint8_t)r.result, .accounts = {r.accounts, r.n_accounts}};
+	struct ipc_rcpt_answer answer = {.result = (uint8_t)r.result,
+	    .accounts = {r.accounts, r.n_accounts},
+	    .forwards = r.n_outside > 0};
 	/* A gate that asks reads the answer. For one that does not, none are kept. */
 	int sent = loop_offer(from, IPC_RCPT_ANSWER, &answer);
 	return sent == -EAGAIN ? -EPROTO : sent;

@@ -42,6 +42,38 @@ bool name_parse(struct str address, struct arena *a, struct name *ret_name)
 	return true;
 }
 
+bool name_parse_outside(struct str address, struct arena *a, struct name *ret_name)
+{
+	struct buf plain CLEANUP(buf_done) = BUF_MAX(NAME_LOCAL_LEN_MAX);
+	struct str local;
+	struct str domain;
+	struct name name;
+	if (address.len > NAME_LEN_MAX || !address_split(address, &local, &domain) ||
+	    domain.p[0] == '[' || !address_local_unquote(local, &plain) || plain.len == 0 ||
+	    has_controls(buf_str(&plain)) || !utf8_is_valid(buf_str(&plain)) ||
+	    !arena_dup(a, buf_str(&plain), &name.local) ||
+	    !name_parse_domain(domain, a, &name.domain))
+		return false;
+	*ret_name = name;
+	return true;
+}
+
+bool name_fold(const struct name *name, struct arena *a, struct name *ret_name)
+{
+	struct buf folded CLEANUP(buf_done) = BUF_MAX(NAME_FOLDED_LEN_MAX);
+	struct name same = {.domain = name->domain};
+	if (!charset_fold(name->local, &folded) || !arena_dup(a, buf_str(&folded), &same.local))
+		return false;
+	*ret_name = same;
+	return true;
+}
+
+bool name_format(const struct name *name, struct buf *out)
+{
+	return address_local_quote(name->local, out) && buf_add_c(out, '@') &&
+	       buf_add(out, name->domain);
+}
+
 bool name_may_be_new(const struct name *name)
 {
 	/* dot-string or quoted: what SMTP could not carry was refused by name_parse */

@@ -31,6 +31,18 @@ struct name {
  */
 MUST_USE bool name_parse(struct str address, struct arena *a, struct name *ret_name);
 
+/*
+ * An address of another server, whose local part is nobody's to fold: only unquoted. False as
+ * above, and for an address literal.
+ */
+MUST_USE bool name_parse_outside(struct str address, struct arena *a, struct name *ret_name);
+
+/* The same name as this server knows it, were its domain one of ours. */
+MUST_USE bool name_fold(const struct name *name, struct arena *a, struct name *ret_name);
+
+/* Appends "local@domain" as other servers take it: A-labels, quotes where needed. */
+bool name_format(const struct name *name, struct buf *out);
+
 /* The local part and the domain alone. */
 MUST_USE bool name_parse_local(struct str local, struct arena *a, struct str *ret_local);
 MUST_USE bool name_parse_domain(struct str domain, struct arena *a, struct str *ret_domain);

@@ -23,6 +23,8 @@ struct resolver {
 	struct arena arena; /* for one lookup */
 	uint64_t accounts[RESOLVE_ACCOUNTS_MAX];
 	size_t n_accounts;
+	struct str outside[RESOLVE_OUTSIDE_MAX];
+	size_t n_outside;
 	struct cached cache[CACHE_ROWS];
 };
 
@@ -81,13 +83,40 @@ static int add_account(struct resolver *r, uint64_t account)
 	return 0;
 }
 
+static int add_outside(struct resolver *r, const struct name *name)
+{
+	struct buf text CLEANUP(buf_done) = BUF_MAX(NAME_LEN_MAX);
+	struct str address;
+	if (!name_format(name, &text) || !arena_dup(&r->arena, buf_str(&text), &address))
+		return -ENOMEM;
+	for (size_t i = 0; i < r->n_outside; i++)
+		if (str_eq(r->outside[i], address))
+			return 0;
+	if (r->n_outside == RESOLVE_OUTSIDE_MAX)
+		return -E2BIG;
+	r->outside[r->n_outside++] = address;
+	return 0;
+}
+
+/* Where an alias leads: here, under the name that this server knows it by, or out of the house. */
+static int add_target(struct resolver *r, struct worklist *work, const struct name *target)
+{
+	struct name ours;
+	int error = database_domain_find(r->db, target->domain);
+	if (error == -ENOENT)
+		return add_outside(r, target);
+	if (!error && !name_fold(target, &r->arena, &ours))
+		error = -ENOMEM;
+	return error ? error : add_work(work, ours);
+}
+
 static int add_targets(struct resolver *r, struct worklist *work, const struct name *name)
 {
 	struct name *targets;
 	size_t n;
 	int error = database_alias_targets(r->db, name, &r->arena, &targets, &n);
 	for (size_t i = 0; !error && i < n; i++)
-		error = add_work(work, targets[i]);
+		error = add_target(r, work, &targets[i]);
 	return error;
 }
 
@@ -114,7 +143,7 @@ static int follow(struct resolver *r, const struct name *name)
 	}
 	if (error)
 		return error;
-	return r->n_accounts > 0 ? 0 : -ENOENT;
+	return r->n_accounts > 0 || r->n_outside > 0 ? 0 : -ENOENT;
 }
 
 static int follow_postmaster(struct resolver *r, const struct name *name)
@@ -166,7 +195,7 @@ static struct resolved resolve_uncached(struct resolver *r, struct str address)
 {
 	struct name name;
 	arena_clear(&r->arena);
-	r->n_accounts = 0;
+	r->n_accounts = r->n_outside = 0;
 	if (!parse(r, address, &name))
 		return (struct resolved){.result = judge_unparsed(r, address)};
 	int error = database_domain_find(r->db, name.domain);
@@ -177,8 +206,11 @@ static struct resolved resolve_uncached(struct resolver *r, struct str address)
 	if (error)
 		return (struct resolved){
 		    .result = error == -ENOENT ? RCPT_UNKNOWN : RCPT_TEMPORARY, .error = error};
-	return (struct resolved){
-	    .result = RCPT_OK, .accounts = r->accounts, .n_accounts = r->n_accounts};
+	return (struct resolved){.result = RCPT_OK,
+	    .accounts = r->accounts,
+	    .n_accounts = r->n_accounts,
+	    .outside = r->outside,
+	    .n_outside = r->n_outside};
 }
 
 /* --- the cache --- */
@@ -194,7 +226,8 @@ static struct cached *cache_row(struct resolver *r, struct str address)
 static void remember(
     struct resolver *r, struct cached *row, struct str address, const struct resolved *answer)
 {
-	if (answer->result == RCPT_TEMPORARY || answer->n_accounts > CACHED_ACCOUNTS_MAX)
+	if (answer->result == RCPT_TEMPORARY || answer->n_accounts > CACHED_ACCOUNTS_MAX ||
+	    answer->n_outside > 0)
 		return;
 	row->generation = r->generation;
 	row->address_len = address.len;

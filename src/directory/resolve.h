@@ -6,16 +6,25 @@
  * domain's first account. "postmaster" without a domain means the first domain's. Aliases that lead
  * in circles are followed once.
  *
- * Answers are cached; `resolver_changed` forgets them all. Limits: RESOLVE_ACCOUNTS_MAX accounts,
- * RESOLVE_ALIASES_MAX aliases on the way; an alias that leads to more is answered RCPT_TEMPORARY.
+ * An alias may lead out of the house too, to addresses of other servers; which domains are ours is
+ * looked at each time.
+ *
+ * Answers are cached, but for those that lead out; `resolver_changed` forgets them all. Limits:
+ * RESOLVE_ACCOUNTS_MAX accounts, RESOLVE_OUTSIDE_MAX addresses outside, RESOLVE_ALIASES_MAX aliases
+ * on the way; an alias that leads to more is answered RCPT_TEMPORARY.
  */
 #ifndef DIRECTORY_RESOLVE_H
 #define DIRECTORY_RESOLVE_H
 
 #include "directory/database.h"
 #include "ipc/messages.h"
+#include "ipc/outgoing.h"
 
-enum { RESOLVE_ACCOUNTS_MAX = IPC_RECIPIENTS_MAX, RESOLVE_ALIASES_MAX = 1000 };
+enum {
+	RESOLVE_ACCOUNTS_MAX = IPC_RECIPIENTS_MAX,
+	RESOLVE_OUTSIDE_MAX = OUTGOING_OUTSIDE_MAX,
+	RESOLVE_ALIASES_MAX = 1000
+};
 
 struct resolver;
 
@@ -27,6 +36,8 @@ struct resolved {
 	enum rcpt_result result;
 	const uint64_t *accounts; /* borrowed until the next call */
 	size_t n_accounts;
+	const struct str *outside; /* the same: "local@domain" */
+	size_t n_outside;
 	int error; /* why, for RCPT_TEMPORARY: -errno */
 };
 

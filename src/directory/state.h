@@ -16,6 +16,7 @@
 #include "directory/throttle.h"
 #include "directory/work.h"
 #include "ipc/loop.h"
+#include "ipc/outgoing.h"
 #include "sandbox/role.h"
 
 enum {
@@ -84,6 +85,19 @@ extern const struct ipc_receivers directory_smtp_gatekeeper_receivers;
 extern const struct ipc_receivers directory_imap_gatekeeper_receivers;
 extern const struct ipc_receivers directory_pop3_gatekeeper_receivers;
 extern const struct ipc_receivers directory_submission_gatekeeper_receivers;
+
+/* --- the queue (queue.c) --- */
+extern const struct ipc_receivers directory_queue_receivers;
+/* Somebody signed in to submit. -EPIPE: there is no queue now; -EAGAIN: it is busy. */
+MUST_USE int directory_introduce_submitter(
+    struct directory *d, const struct ipc_submitter *submitter);
+MUST_USE int directory_introduce_to_queue(
+    struct directory *d, const struct ipc_queue_control *control);
+/*
+ * May the account send as this address? `""` (no address at all) it may. MAY_SEND_TEMPORARY where
+ * the database cannot say.
+ */
+enum may_send directory_may_send(struct directory *d, uint64_t account, struct str address);
 
 /* --- control connections (control.c) --- */
 /* Accepts one on `listener`. */

@@ -193,6 +193,7 @@ static const struct ipc_field control_fields[] = {
     FIELD(ipc_control, password, IPC_SECRET, IPC_PASSWORD_MAX),
     FIELD(ipc_control, credential, IPC_SECRET, IPC_PASSWORD_MAX),
     FIELD(ipc_control, quota_bytes, IPC_U64, 0),
+    FIELD(ipc_control, on_behalf, IPC_U8, 1),
 };
 
 static const struct ipc_field control_row_fields[] = {

@@ -388,6 +388,8 @@ enum ledger_kind {
 	LEDGER_DOMAIN_REMOVE,
 	LEDGER_ALIAS_ADD,
 	LEDGER_ALIAS_REMOVE,
+	LEDGER_SEND_GRANT, /* to the account: to send as an address that is not its own */
+	LEDGER_SEND_REVOKE,
 	LEDGER_FILES, /* what the server began with: "gatepost.conf=", "certificate=", "key=" and
 	                 the digest of the file, each where its reader knows it */
 	LEDGER_DOMAIN_KEYS, /* DKIM: made, switched to, retired */
@@ -418,6 +420,9 @@ enum control_verb {
 	CONTROL_DOMAIN_ROTATE, /* make new ones */
 	CONTROL_DOMAIN_SWITCH, /* sign with them */
 	CONTROL_DOMAIN_RETIRE, /* forget the old ones */
+	CONTROL_SEND_GRANT,    /* `name` may be sent as by the account targets[0] */
+	CONTROL_SEND_REVOKE,   /* no more */
+	CONTROL_SEND_LIST,     /* what `name` may send as: rows of address and right */
 	N_CONTROL_VERBS
 };
 
@@ -429,6 +434,7 @@ struct ipc_control {
 	struct str password;     /* new one, for ACCOUNT_ADD and ACCOUNT_PASSWORD */
 	struct str credential; /* ACCOUNT_PASSWORD: old password or recovery key, to open a slot */
 	uint64_t quota_bytes;  /* ACCOUNT_ADD; 0: none */
+	uint8_t on_behalf;     /* SEND_…: the right to send on behalf, not that to send as */
 };
 
 struct ipc_control_verify {

@@ -23,6 +23,8 @@ static const char *const kind_names[N_LEDGER_KINDS] = {
     [LEDGER_DOMAIN_KEYS] = "domain.keys",
     [LEDGER_ALIAS_ADD] = "alias.add",
     [LEDGER_ALIAS_REMOVE] = "alias.remove",
+    [LEDGER_SEND_GRANT] = "send.grant",
+    [LEDGER_SEND_REVOKE] = "send.revoke",
     [LEDGER_FILES] = "server.files",
 };
 
