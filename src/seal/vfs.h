@@ -78,6 +78,9 @@ enum sealed_db_flags {
 MUST_USE int sealed_db_open(
     const char *name, const struct secret *key, unsigned flags, struct sqlite3 **ret_db);
 
+/* Whether it waits for others, as at first, or fails at once (SQLITE_BUSY). */
+void sealed_db_set_waiting(struct sqlite3 *db, bool waits);
+
 /*
  * Makes the sealed database `name`, which is not there yet, and attaches it to an open one under
  * the name `as` (a plain word; "DETACH …" ends it). -EEXIST, and as sealed_db_open.

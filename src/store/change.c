@@ -4,10 +4,15 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/clock.h"
+#include "base/num.h"
 #include "store/expunged.h"
 #include "store/store_private.h"
 #include "store/store_usage.h"
 #include "store/view_entries.h"
+
+/* Others wait for a transaction for STORE_DB_WAIT_MS. */
+enum { COPY_MS_MAX = 8000, LOOK_EVERY = 1024 };
 
 /* A row of `entries`. */
 struct row {
@@ -70,6 +75,18 @@ static int copy_one(struct copying *c, uint32_t uid, enum store_copy_mode mode)
 	return 0;
 }
 
+static int copy_each(struct copying *c, struct store_uids uids, enum store_copy_mode mode)
+{
+	uint64_t began = clock_ms();
+	int error = 0;
+	for (size_t i = 0; !error && i < uids.n; i++) {
+		error = copy_one(c, uids.v[i], mode);
+		if (!error && i % LOOK_EVERY == 0 && clock_ms() - began > COPY_MS_MAX)
+			error = -ETIME;
+	}
+	return error;
+}
+
 static int copy_all(
     struct copying *c, struct store_uids uids, uint64_t target, enum store_copy_mode mode)
 {
@@ -80,8 +97,8 @@ static int copy_all(
 	c->same = target == c->view->mailbox;
 	if (!error && !c->same)
 		error = store_box_load(s, c->view->mailbox, &c->source);
-	for (size_t i = 0; !error && i < uids.n; i++)
-		error = copy_one(c, uids.v[i], mode);
+	if (!error)
+		error = copy_each(c, uids, mode);
 	if (error || c->n == 0)
 		return error;
 	struct store_box *source = c->same ? &c->target : &c->source;
@@ -143,24 +160,23 @@ static size_t list_deleted_entries(const struct store_view *v, uint32_t *uids, s
 	return n;
 }
 
-/* The UIDs of all messages with \Deleted, those too that the view does not show yet. */
+/* The UIDs of messages with \Deleted, those too that the view does not show yet. */
 static int list_deleted(
     struct store_view *v, const struct store_box *box, struct arena *a, struct store_uids *ret_uids)
 {
-	uint32_t *uids = ARENA_NEW_ARRAY(a, uint32_t, box->n_deleted);
-	size_t n = 0;
+	size_t max = num_min(box->n_deleted, STORE_EXPUNGE_MAX), n = 0;
+	uint32_t *uids = ARENA_NEW_ARRAY(a, uint32_t, max);
 	if (!uids)
 		return -E2BIG;
-	int error =
-	    v->loaded ? view_catch_up(v, box) : list_deleted_rows(v, uids, box->n_deleted, &n);
+	int error = v->loaded ? view_catch_up(v, box) : list_deleted_rows(v, uids, max, &n);
 	if (!error && v->loaded)
-		n = list_deleted_entries(v, uids, box->n_deleted);
+		n = list_deleted_entries(v, uids, max);
 	*ret_uids = (struct store_uids){uids, n};
 	return error;
 }
 
-/* Removes those of `uids` that have all of `flags`. */
-static int remove_those(struct store_view *v, struct store_uids uids, uint64_t flags,
+/* Removes those of `uids` that have all of `flags`, `max` at most. */
+static int remove_those(struct store_view *v, struct store_uids uids, size_t max, uint64_t flags,
     struct arena *a, struct store_uids *ret_removed)
 {
 	struct store *s = v->store;
@@ -171,7 +187,7 @@ static int remove_those(struct store_view *v, struct store_uids uids, uint64_t f
 		return error;
 	size_t n = 0;
 	uint64_t modseq = store_next_modseq(s);
-	for (size_t i = 0; !error && i < uids.n; i++) {
+	for (size_t i = 0; !error && i < uids.n && n < max; i++) {
 		struct row row;
 		int found = get_row(s, v->mailbox, uids.v[i], &row);
 		if (found < 0)
@@ -198,16 +214,23 @@ static int expunge(struct store_view *v, struct store_uids uids, bool all, struc
 		return error;
 	if (all)
 		error = list_deleted(v, &box, a, &uids);
-	return error ? error : remove_those(v, uids, STORE_DELETED, a, ret_removed);
+	return error ? error
+	             : remove_those(v, uids, STORE_EXPUNGE_MAX, STORE_DELETED, a, ret_removed);
 }
 
-/* After the transaction: the bytes of what it removed go too. */
-static int finish_removal(struct store_view *v, int error)
+/*
+ * After the transaction: the bytes of what it removed go too. Not where more is going to be
+ * removed: somebody waits for all of it.
+ */
+static int finish_removal(struct store_view *v, const struct store_uids *removed, int error)
 {
 	error = db_end(&v->store->db, error);
 	if (error)
 		return store_note_error(v->store, error);
-	store_bury_dead(v->store);
+	if (removed->n == STORE_EXPUNGE_MAX)
+		v->store->dead_left = true;
+	else
+		store_bury_dead(v->store);
 	return 0;
 }
 
@@ -218,7 +241,7 @@ int store_expunge(struct store_view *v, struct store_uids uids, bool all, struct
 	int error = db_begin(&v->store->db);
 	if (error)
 		return store_note_error(v->store, error);
-	error = finish_removal(v, expunge(v, uids, all, a, &removed));
+	error = finish_removal(v, &removed, expunge(v, uids, all, a, &removed));
 	if (!error)
 		*ret_removed = removed;
 	return error;
@@ -231,7 +254,7 @@ int store_remove(
 	int error = db_begin(&v->store->db);
 	if (error)
 		return store_note_error(v->store, error);
-	error = finish_removal(v, remove_those(v, uids, 0, a, &removed));
+	error = finish_removal(v, &removed, remove_those(v, uids, uids.n, 0, a, &removed));
 	if (!error)
 		*ret_removed = removed;
 	return error;

@@ -262,10 +262,10 @@ int store_mailbox_create(
 	return 0;
 }
 
-/* Empties a mailbox in steps, so that no list of all its messages is needed. */
-static int remove_messages(struct store *s, struct store_box *box, uint64_t modseq)
+/* `max` messages of a mailbox, in steps, so that no list of them all is needed. */
+static int remove_messages(struct store *s, struct store_box *box, uint64_t modseq, size_t max)
 {
-	for (;;) {
+	for (size_t n_removed = 0; n_removed < max;) {
 		uint32_t uids[1000];
 		size_t n = 0;
 		sqlite3_stmt *stmt;
@@ -284,21 +284,57 @@ static int remove_messages(struct store *s, struct store_box *box, uint64_t mods
 			if (error)
 				return error;
 		}
+		n_removed += n;
 	}
+	return 0;
 }
 
-static int remove_mailbox(struct store *s, struct str name)
+static int load_removable(struct store *s, struct str name, struct store_box *ret_box)
 {
 	uint64_t id;
 	int error = store_box_find(s, name, &id);
 	if (error)
 		return error;
-	if (id == INBOX_ID)
-		return -EPERM;
+	return id == INBOX_ID ? -EPERM : store_box_load(s, id, ret_box);
+}
+
+static int thin_out(struct store *s, struct str name, bool *more)
+{
 	struct store_box box;
-	error = store_box_load(s, id, &box);
+	int error = load_removable(s, name, &box);
+	if (error || box.n_messages <= STORE_THIN_OUT_MAX)
+		return error;
+	uint32_t n_before = box.n_messages;
+	error = remove_messages(s, &box, store_next_modseq(s), STORE_THIN_OUT_MAX);
 	if (!error)
-		error = remove_messages(s, &box, store_next_modseq(s));
+		error = expunged_trim(s, &box, n_before - box.n_messages);
+	*more = box.n_messages > STORE_THIN_OUT_MAX;
+	return error ? error : store_box_save(s, &box);
+}
+
+int store_mailbox_thin_out(struct store *s, struct str name, bool *ret_more)
+{
+	struct spelled spelled CLEANUP(spelled_done) = {0};
+	bool more = false;
+	if (spell(name, &spelled) < 0)
+		return -ENOENT;
+	int error = db_begin(&s->db);
+	if (!error)
+		error = db_end(&s->db, thin_out(s, spelled.name, &more));
+	if (error)
+		return store_note_error(s, error);
+	s->dead_left = true;
+	*ret_more = more;
+	return 0;
+}
+
+static int remove_mailbox(struct store *s, struct str name)
+{
+	struct store_box box;
+	int error = load_removable(s, name, &box);
+	uint64_t id = error ? 0 : box.id;
+	if (!error)
+		error = remove_messages(s, &box, store_next_modseq(s), SIZE_MAX);
 	if (!error)
 		error = db_run(&s->db, DB_EXPUNGED_FORGET, (int64_t)id);
 	if (!error)

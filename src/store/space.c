@@ -86,10 +86,10 @@ static int give_some_back(struct store *s, struct space *space, unsigned budget_
 /* A checkpoint cuts the file, and this kind the log too. Who is in its way only puts that off. */
 static void cut(struct store *s)
 {
-	sqlite3_busy_timeout(s->db.handle, 0);
+	sealed_db_set_waiting(s->db.handle, false);
 	(void)sqlite3_wal_checkpoint_v2(
 	    s->db.handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	sqlite3_busy_timeout(s->db.handle, STORE_DB_WAIT_MS);
+	sealed_db_set_waiting(s->db.handle, true);
 }
 
 int store_space_work(struct store *s, unsigned budget_ms, bool *ret_more)

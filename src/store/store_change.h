@@ -41,6 +41,8 @@ struct store_flag_result {
 MUST_USE int store_flags(struct store_view *v, struct store_uids uids,
     const struct store_flag_change *change, struct arena *a, struct store_flag_result *ret_result);
 
+enum { STORE_EXPUNGE_MAX = 2500 };
+
 enum store_copy_mode { STORE_COPY, STORE_MOVE };
 
 struct store_copy_result {
@@ -53,14 +55,16 @@ struct store_copy_result {
 /*
  * Copies or moves to another mailbox (or the same one), with internal date and those of the flags
  * that are `permitted` there (STORE_FLAGS_MASK: all). A copy shares the message's bytes. Moved ones
- * are gone from the view with the next refresh. -ENOENT: there is no target.
+ * are gone from the view with the next refresh. -ENOENT: there is no target; -ETIME: so many at
+ * once would keep others from the database for too long (8 s).
  */
 MUST_USE int store_copy(struct store_view *v, struct store_uids uids, uint64_t target,
     enum store_copy_mode mode, uint64_t permitted, struct arena *a,
     struct store_copy_result *ret_result);
 
 /*
- * Removes the messages of `uids` (`all`: of the mailbox) that have \Deleted. The bytes of a message
+ * Removes the messages of `uids` (`all`: of the mailbox) that have \Deleted; not more than
+ * STORE_EXPUNGE_MAX: when there were so many, there may be more of them. The bytes of a message
  * that no mailbox holds are freed, of many by store_tidy. The removed UIDs, in the arena; the view
  * hears with the next refresh.
  */

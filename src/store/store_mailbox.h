@@ -69,6 +69,13 @@ MUST_USE int store_mailbox_find(
 MUST_USE int store_mailbox_create(
     struct store *s, struct str name, enum store_special_use use, uint64_t *ret_id);
 
+enum { STORE_THIN_OUT_MAX = 5000 };
+/*
+ * Removes STORE_THIN_OUT_MAX messages of a mailbox that is to be deleted, so that deleting it takes
+ * no long transaction. True in `*ret_more` where more than so many are left. Errors as of
+ * store_mailbox_delete.
+ */
+MUST_USE int store_mailbox_thin_out(struct store *s, struct str name, bool *ret_more);
 /* Removes a mailbox and its messages; inferiors stay. -EPERM for INBOX, -ENOENT. */
 MUST_USE int store_mailbox_delete(struct store *s, struct str name);
 

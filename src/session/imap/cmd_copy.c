@@ -1,3 +1,4 @@
+#include "session/imap/change.h"
 #include "session/imap/commands.h"
 #include "session/imap/message_limit.h"
 #include "session/imap/rights.h"
@@ -33,15 +34,16 @@ static struct imap_result copy(struct imap_session *s, const struct imap_command
 {
 	bool move = c->id == IMAP_MOVE;
 	struct imap_result result = IMAP_RESULT_OK(move ? "MOVE done" : "COPY done");
-	struct store_copy_result copied;
+	struct store_copy_result copied = {0};
 	struct store_uids uids;
 
 	int r = imap_uids_of(s, positions, &uids);
-	if (r == 0)
-		r = store_copy(s->view, uids, target, move ? STORE_MOVE : STORE_COPY, permitted,
-		    &s->arena, &copied);
+	if (r == 0 && move)
+		r = change_move(s, uids, target, permitted, &copied);
+	else if (r == 0)
+		r = store_copy(s->view, uids, target, STORE_COPY, permitted, &s->arena, &copied);
 	if (r < 0)
-		return imap_store_error(s, r);
+		result = imap_store_error(s, r);
 	if (copied.n == 0)
 		return result;
 	imap_tell_others(s);
@@ -54,11 +56,12 @@ static struct imap_result copy(struct imap_session *s, const struct imap_command
 	buf_add(&s->out.buf, STR("* OK ["));
 	buf_add(&s->out.buf, code);
 	buf_add(&s->out.buf, STR("] Moved\r\n"));
-	result.code = imap_expunged_code(s); /* §4.4 */
+	if (r == 0)
+		result.code = imap_expunged_code(s); /* §4.4 */
 	return result;
 }
 
-/* COPY and MOVE (RFC 9051 §6.4.7, §6.4.8): all messages or none. */
+/* COPY and MOVE (RFC 9051 §6.4.7, §6.4.8). What a MOVE that fails has moved, it says. */
 struct imap_result imap_cmd_copy(struct imap_session *s, const struct imap_command *c)
 {
 	struct imap_positions positions;

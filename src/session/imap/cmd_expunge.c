@@ -1,3 +1,4 @@
+#include "session/imap/change.h"
 #include "session/imap/commands.h"
 #include "session/imap/message_limit.h"
 #include "store/store_change.h"
@@ -5,23 +6,19 @@
 /* Those with \Deleted of the set or, where it is NULL, of the mailbox. */
 static int expunge(struct imap_session *s, const struct imap_positions *positions, size_t *ret_n)
 {
-	struct store_uids uids = {NULL, 0}, removed;
+	struct store_uids uids = {NULL, 0};
 	int r = positions != NULL ? imap_uids_of(s, positions, &uids) : 0;
 
-	if (r < 0)
-		return r;
-	r = store_expunge(s->view, uids, positions == NULL, &s->arena, &removed);
-	if (r < 0)
-		return r;
-	if (removed.n > 0)
+	if (r == 0)
+		r = change_expunge(s, positions != NULL ? &uids : NULL, ret_n);
+	if (*ret_n > 0)
 		imap_tell_others(s);
-	*ret_n = removed.n;
-	return 0;
+	return r;
 }
 
 int imap_expunge_all(struct imap_session *s)
 {
-	size_t n;
+	size_t n = 0;
 
 	return expunge(s, NULL, &n);
 }

@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "mail/date.h"
+#include "session/imap/change.h"
 #include "session/imap/commands.h"
 #include "session/imap/fetch_derived.h"
 #include "session/imap/fetch_narrow.h"
@@ -275,13 +276,13 @@ static int mark_seen(struct fetching *f, const struct imap_positions *positions)
 	if (n == 0)
 		return 0;
 	uids = (struct store_uids){unseen, n};
-	int r = store_flags(f->s->view, uids, &change, &f->s->arena, &result);
+	int r = change_flags(f->s, uids, &change, &result);
+	if (result.n_changed > 0)
+		imap_tell_others(f->s);
 	if (r < 0)
 		return r;
 	f->marked = result.changed;
 	f->n_marked = result.n_changed;
-	if (result.n_changed > 0)
-		imap_tell_others(f->s);
 	return 0;
 }
 

@@ -1,3 +1,4 @@
+#include "session/imap/change.h"
 #include "session/imap/commands.h"
 #include "session/imap/message_limit.h"
 #include "session/imap/rights.h"
@@ -29,6 +30,13 @@ static void send_all(struct imap_session *s, const struct imap_positions *positi
 	}
 }
 
+static void send_changed(
+    struct imap_session *s, const struct imap_command *c, const struct store_flag_result *result)
+{
+	for (size_t i = 0; i < result->n_changed; i++)
+		imap_send_entry(s, result->changed[i], true, !c->store.silent);
+}
+
 static void send_result(struct imap_session *s, const struct imap_command *c,
     const struct imap_positions *positions, const struct store_flag_result *result)
 {
@@ -37,8 +45,8 @@ static void send_result(struct imap_session *s, const struct imap_command *c,
 		return;
 	}
 	/* RFC 7162 §3.1.3: the new MODSEQ is told even of .SILENT. */
-	for (size_t i = 0; s->condstore && i < result->n_changed; i++)
-		imap_send_entry(s, result->changed[i], true, false);
+	if (s->condstore)
+		send_changed(s, c, result);
 }
 
 static size_t position_of(const struct imap_session *s, uint32_t uid)
@@ -65,7 +73,27 @@ static struct str modified_code(struct imap_session *s, const struct store_uids 
 	return code;
 }
 
-static struct imap_result change_flags(
+/* What was changed is told, whatever became of the rest. */
+static struct imap_result result_of(struct imap_session *s, const struct imap_command *c,
+    const struct imap_positions *positions, const struct store_flag_result *changed, int error)
+{
+	struct imap_result result = IMAP_RESULT_OK("STORE done");
+
+	if (store_keywords(s->store) != s->known_keywords)
+		imap_send_flags(s);
+	if (changed->n_changed > 0)
+		imap_tell_others(s);
+	if (error < 0) {
+		send_changed(s, c, changed);
+		return imap_store_error(s, error);
+	}
+	send_result(s, c, positions, changed);
+	if (changed->modified.n > 0)
+		result.code = modified_code(s, &changed->modified, c->uid);
+	return result;
+}
+
+static struct imap_result store(
     struct imap_session *s, const struct imap_command *c, const struct imap_positions *positions)
 {
 	static const enum store_flag_mode modes[] = {
@@ -77,8 +105,7 @@ static struct imap_result change_flags(
 	    .kept = ~imap_rights_flags(s->rights),
 	    .conditional = c->store.has_unchanged_since,
 	    .unchanged_since = c->store.unchanged_since};
-	struct imap_result result = IMAP_RESULT_OK("STORE done");
-	struct store_flag_result changed;
+	struct store_flag_result changed = {0};
 	struct store_uids uids;
 
 	/* Who may not set a keyword makes none either. */
@@ -93,17 +120,8 @@ static struct imap_result change_flags(
 	if (r == 0)
 		r = imap_uids_of(s, positions, &uids);
 	if (r == 0)
-		r = store_flags(s->view, uids, &change, &s->arena, &changed);
-	if (r < 0)
-		return imap_store_error(s, r);
-	if (store_keywords(s->store) != s->known_keywords)
-		imap_send_flags(s);
-	if (changed.n_changed > 0)
-		imap_tell_others(s);
-	send_result(s, c, positions, &changed);
-	if (changed.modified.n > 0)
-		result.code = modified_code(s, &changed.modified, c->uid);
-	return result;
+		r = change_flags(s, uids, &change, &changed);
+	return result_of(s, c, positions, &changed, r);
 }
 
 /* RFC 9051 §6.4.6, with UNCHANGEDSINCE of RFC 7162 §3.1.3. */
@@ -119,5 +137,5 @@ struct imap_result imap_cmd_store(struct imap_session *s, const struct imap_comm
 	imap_limit_positions(s, &positions);
 	if (c->store.has_unchanged_since)
 		imap_enable_condstore(s);
-	return change_flags(s, c, &positions);
+	return store(s, c, &positions);
 }

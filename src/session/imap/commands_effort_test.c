@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "session/imap/change.h"
 #include "session/imap/commands.h"
 #include "session/imap/search.h"
 #include "store/store_ingest.h"
@@ -101,11 +102,97 @@ static void test_many_patterns(void **state UNUSED)
 	assert_true(str_eq(result.code, STR("LIMIT")));
 }
 
+enum { MANY = CHANGE_MOVES_AT_ONCE + 1000, ARCHIVE = 6 };
+
+static struct store_uids deliver_many(void)
+{
+	static uint32_t uids[MANY];
+	struct buf records CLEANUP(buf_done) = BUF_MAX(16 << 20);
+	size_t n;
+
+	for (size_t i = 0; i < MANY; i++)
+		test_seal(&t, STR("Subject: many\r\n\r\nabc\r\n"), &records);
+	test_put(buf_str(&records));
+	assert_int_equal(store_ingest(s.store, &n), 0);
+	assert_int_equal(n, MANY);
+	assert_int_equal(store_view_open(s.store, 1, true, &s.view), 0);
+	assert_int_equal(s.view->n, MANY);
+	for (size_t i = 0; i < MANY; i++)
+		uids[i] = store_view_entry(s.view, i).uid;
+	return (struct store_uids){uids, MANY};
+}
+
+static uint32_t count_in(const char *name)
+{
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(1 << 16);
+	struct store_mailbox m;
+
+	assert_int_equal(store_mailbox_find(s.store, str_of_cstr(name), &a, &m), 0);
+	return m.n_messages;
+}
+
+/* What is done before the time is over is done; the rest with the next command. */
+static void test_many_messages(void **state UNUSED)
+{
+	const struct store_flag_change deleted = {.mode = STORE_FLAGS_ADD, .flags = STORE_DELETED};
+	struct store_uids uids = deliver_many();
+	struct store_flag_result flagged;
+	struct store_copy_result moved;
+	size_t n;
+
+	begin_too_late();
+	assert_int_equal(change_move(&s, uids, ARCHIVE, STORE_FLAGS_MASK, &moved), -ETIME);
+	assert_int_equal(moved.n, CHANGE_MOVES_AT_ONCE);
+	assert_int_equal(moved.from[moved.n - 1], CHANGE_MOVES_AT_ONCE);
+	assert_int_equal(count_in("Archive"), CHANGE_MOVES_AT_ONCE);
+	clock_simulate(0);
+	imap_effort_begin(&s, STR("A3"));
+	assert_int_equal(change_move(&s, uids, ARCHIVE, STORE_FLAGS_MASK, &moved), 0);
+	assert_int_equal(moved.n, MANY - CHANGE_MOVES_AT_ONCE);
+	assert_int_equal(count_in("INBOX"), 0);
+	store_view_close(s.view);
+
+	assert_int_equal(store_view_open(s.store, ARCHIVE, true, &s.view), 0);
+	assert_int_equal(change_flags(&s, uids, &deleted, &flagged), 0);
+	assert_int_equal(flagged.n_changed, MANY);
+	begin_too_late();
+	assert_int_equal(change_expunge(&s, NULL, &n), -ETIME);
+	assert_int_equal(n, STORE_EXPUNGE_MAX);
+	assert_int_equal(count_in("Archive"), MANY - STORE_EXPUNGE_MAX);
+	clock_simulate(0);
+	imap_effort_begin(&s, STR("A4"));
+	assert_int_equal(change_expunge(&s, &uids, &n), 0);
+	assert_int_equal(n, MANY - STORE_EXPUNGE_MAX);
+	assert_int_equal(count_in("Archive"), 0);
+}
+
+/* Deleting a large mailbox empties it bit by bit; what is left goes with it. */
+static void test_large_mailbox(void **state UNUSED)
+{
+	struct imap_command c = {.id = IMAP_DELETE, .name = STR("Large")};
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(1 << 16);
+	struct store_copy_result moved;
+	struct store_mailbox m;
+	bool more = true;
+	uint64_t id;
+
+	assert_int_equal(store_mailbox_create(s.store, STR("Large"), STORE_NO_USE, &id), 0);
+	assert_int_equal(change_move(&s, deliver_many(), id, STORE_FLAGS_MASK, &moved), 0);
+	assert_int_equal(store_mailbox_thin_out(s.store, STR("INBOX"), &more), -EPERM);
+	assert_int_equal(store_mailbox_thin_out(s.store, STR("Large"), &more), 0);
+	assert_false(more);
+	assert_int_equal(count_in("Large"), MANY - STORE_THIN_OUT_MAX);
+	assert_int_equal(imap_cmd_delete(&s, &c).status, IMAP_OK);
+	assert_int_equal(store_mailbox_find(s.store, STR("Large"), &a, &m), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_many_keys, begin, end),
 	    cmocka_unit_test_setup_teardown(test_many_patterns, begin, end),
+	    cmocka_unit_test_setup_teardown(test_many_messages, begin, end),
+	    cmocka_unit_test_setup_teardown(test_large_mailbox, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

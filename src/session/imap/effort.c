@@ -1,6 +1,7 @@
 #include "session/imap/effort.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -58,6 +59,14 @@ int imap_effort_spend(struct imap_session *s, unsigned cost)
 		tell(s, now);
 	uint64_t earned = (imap_output_mark(&s->out) - e->bytes_from) / EFFORT_BYTES_PER_MS;
 	return clock_cpu_ms() - e->cpu_from_ms > EFFORT_CPU_MS + earned ? -ETIME : 0;
+}
+
+int imap_effort_pause(struct imap_session *s)
+{
+	const struct timespec pause = {.tv_nsec = EFFORT_PAUSE_MS * 1000000L};
+
+	nanosleep(&pause, NULL);
+	return imap_effort_spend(s, EFFORT_LOOK);
 }
 
 int imap_effort_step(struct imap_session *s, unsigned cost)

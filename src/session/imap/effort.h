@@ -23,6 +23,7 @@ enum {
 	EFFORT_ROW = 8,
 	EFFORT_MESSAGE = 256, /* its bytes are opened */
 	EFFORT_LOOK = 4096,   /* after so much the clock is looked at */
+	EFFORT_PAUSE_MS = 3,  /* longer than those who wait for the database look away */
 };
 
 struct imap_effort {
@@ -41,6 +42,9 @@ void imap_effort_goal(struct imap_session *s, uint64_t steps);
 
 /* One step is done. 0, or -ETIME: the command is to end. */
 MUST_USE int imap_effort_step(struct imap_session *s, unsigned cost);
+
+/* Between two transactions of a command: others get at the database. 0 or -ETIME. */
+MUST_USE int imap_effort_pause(struct imap_session *s);
 
 /* The same within a step. */
 MUST_USE int imap_effort_spend(struct imap_session *s, unsigned cost);
