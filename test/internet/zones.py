@@ -22,6 +22,7 @@ from pathlib import Path
 
 START_SECONDS = 10
 TTL = 300
+NEGATIVE_TTL = 1  # so that a domain that is added is there for those who were told a moment ago that it is not
 ALGORITHM = "ECDSAP256SHA256"
 EXPIRED = ["-i", "20200101", "-e", "20200201"]
 BROKEN = {None, "expired", "wrong-ds", "stripped"}
@@ -172,7 +173,7 @@ class Zones:
 
     def _write_zone(self, zone):
         lines = [f"$TTL {TTL}", f"$ORIGIN {zone.origin}",
-                 f"{zone.origin} SOA {zone.name_server} {zone.below('hostmaster')} {self.serial} 3600 600 86400 60",
+                 f"{zone.origin} SOA {zone.name_server} {zone.below('hostmaster')} {self.serial} 3600 600 86400 {NEGATIVE_TTL}",
                  f"{zone.origin} NS {zone.name_server}", f"{zone.name_server} A {self.address}"]
         if self.address6:
             lines.append(f"{zone.name_server} AAAA {self.address6}")
