@@ -155,7 +155,7 @@ static const struct role_row rows[N_ROLES] = {
 		.name = "queue", .user = "gatepost-queue", .parent = ROLE_SUPERVISOR, .folder = "queue",
 		.files = FILES_READ | FILES_WRITE | FILES_LIST | FILES_MAKE | FILES_REMOVE,
 		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_PAIR | CALLS_MEMFD | CALLS_APPEND |
-		         CALLS_FILES,
+		         CALLS_FILES | CALLS_LOCK_MEMORY,
 		.memory = 8 * GIB, .descriptors = 2048, .descriptors_each = 2,
 		.holds = "the mail that goes out, until it is delivered",
 	},
