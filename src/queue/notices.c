@@ -10,7 +10,7 @@
 #include "queue/schedule.h"
 #include "seal/cipher.h"
 
-enum { RANDOM_LEN = 16, ID_MAX = 128 + CONFIG_STR_MAX, FIELD_MAX = 1024, TEXTS_MAX = 64 << 10 };
+enum { RANDOM_LEN = 16, ID_MAX = 128 + CONFIG_STR_MAX, FIELD_MAX = 1024 };
 
 bool notice_is_wanted(const struct queued_message *m, uint8_t notify, enum dsn_action action)
 {
@@ -130,12 +130,8 @@ static int add(struct queue *q, const struct queued_message *about, const struct
 {
 	struct buf begin CLEANUP(buf_done) = BUF_MAX(DSN_LEN_MAX);
 	struct buf end CLEANUP(buf_done) = BUF_MAX(DSN_LEN_MAX);
-	struct arena a CLEANUP(arena_done) = ARENA_MAX(TEXTS_MAX);
-	struct str domain;
 	if (!dsn_write_begin(dsn, &begin) || !dsn_write_end(dsn, &end))
 		return -EMSGSIZE;
-	if (!queue_domain_of(about->mail.reverse_path, &a, &domain))
-		return 0; /* nobody to tell */
 	struct str parts[] = {buf_str(&begin), content, buf_str(&end)};
 	uint64_t lifetime = q->config->outbound_lifetime * SCHEDULE_SECOND;
 	struct queued_message m = {.origin = ORIGIN_NOTICE,
@@ -149,8 +145,9 @@ static int add(struct queue *q, const struct queued_message *about, const struct
 	    .address = about->mail.reverse_path,
 	    .notify = NOTIFY_NEVER,
 	    .next_at = now};
+	/* Directory says whether that is here. */
 	if (!error)
-		error = queue_db_add_recipient(q->db, &r, domain);
+		error = queue_db_add_recipient(q->db, &r, STR(QUEUE_LOCAL));
 	if (!error)
 		log_event(LOG_INFO, "queue.notice",
 		    "message=%" PRIu64 " about=%" PRIu64 " action=%d recipients=%zu", id, about->id,

@@ -178,7 +178,7 @@ static int compose(struct reporting *r)
 
 /* --- by mail: a message of the queue's own --- */
 
-static int add_mail(struct reporting *r, struct str to, struct str text, struct str domain)
+static int add_mail(struct reporting *r, struct str to, struct str text)
 {
 	struct queue *q = r->q;
 	uint64_t now = clock_wall_ms(), id = 0;
@@ -193,7 +193,7 @@ static int add_mail(struct reporting *r, struct str to, struct str text, struct 
 	struct queued_recipient recipient = {
 	    .message = id, .address = to, .notify = NOTIFY_NEVER, .next_at = now};
 	if (!error)
-		error = queue_db_add_recipient(q->db, &recipient, domain);
+		error = queue_db_add_recipient(q->db, &recipient, STR(QUEUE_LOCAL));
 	if (error) {
 		queue_db_rollback(q->db);
 		return error;
@@ -205,7 +205,6 @@ static int add_mail(struct reporting *r, struct str to, struct str text, struct 
 static void send_mail(struct reporting *r, struct str to)
 {
 	struct buf text CLEANUP(buf_done) = BUF_MAX(MAIL_MAX);
-	struct str domain;
 	struct tls_report_mail mail = {.report = &r->report,
 	    .gzip = buf_str(&r->gzip),
 	    .from = r->report.contact,
@@ -213,12 +212,12 @@ static void send_mail(struct reporting *r, struct str to)
 	    .message_id = unique_id(r, r->report.submitter),
 	    .boundary = str_first(unique_id(r, STR("")), 2 * RANDOM_LEN),
 	    .at_s = (int64_t)clock_wall()};
-	if (!tls_report_mail(&mail, &text) || !queue_domain_of(to, &r->arena, &domain)) {
+	if (!tls_report_mail(&mail, &text)) {
 		log_event(
 		    LOG_WARNING, "queue.report-refused", "domain=%s", log_quote(r->domain).text);
 		return;
 	}
-	int error = add_mail(r, to, buf_str(&text), domain);
+	int error = add_mail(r, to, buf_str(&text));
 	if (error)
 		queue_report(r->q, "a report cannot be kept", error);
 }

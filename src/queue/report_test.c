@@ -61,6 +61,7 @@ static void a_report_goes_by_mail(void **state)
 	assert_int_equal(BY_MAIL.p[0], BY_MAIL.len - 1);
 	say_records(w, "_smtp._tls.example.net", 16, BY_MAIL);
 	assert_int_equal(world_count(w), 1);
+	answer_elsewhere(w);
 	/* Its own policy is asked for, as of any destination. */
 	say_records(w, "_mta-sts.reports.example", 16, STR(""));
 	expect_carry(expect_courier(w), &c);

@@ -40,6 +40,20 @@ static inline void answer_route(
 	world_go(w);
 }
 
+/* All that is asked: it is elsewhere. */
+static inline void answer_elsewhere(struct world *w)
+{
+	struct ipc_received m;
+	while (ipc_recv(w->directory, &m) == 0) {
+		assert_int_equal(m.type, IPC_ROUTE);
+		struct ipc_route_answer answer = {
+		    .request = ((struct ipc_route *)m.msg)->request, .result = RCPT_NOT_LOCAL};
+		ipc_received_done(&m);
+		assert_int_equal(ipc_send(w->directory, IPC_ROUTE_ANSWER, &answer), 0);
+		world_go(w);
+	}
+}
+
 static inline void answer_signers(struct world *w, const char *selector)
 {
 	struct ipc_received m;
