@@ -159,6 +159,8 @@ static void settle(struct job *job, const struct fate *none_left)
 		               none_left->outcome == CARRY_NEVER);
 		if (!r->is_decided && !own)
 			r->fate = *none_left;
+		if (r->fate.text[0] == '\0' && r->fate.status[0] == '\0')
+			fate_set(&r->fate, CARRY_LATER, "4.4.0", "no server took the message");
 		r->is_decided = true;
 	}
 }

@@ -31,7 +31,12 @@
 #include "courier/test_script.h"
 #include "tls/client.h"
 
-enum { RECIPIENTS = 4, WAIT_MS = 20000, SCRIPT_MAX = 65536, TLS_RESULTS_MAX = 8 };
+enum {
+	RECIPIENTS = COURIER_ROUNDS_MAX + 1,
+	WAIT_MS = 20000,
+	SCRIPT_MAX = 65536,
+	TLS_RESULTS_MAX = 8
+};
 
 static struct test_certificate authority, good, alone, expired;
 static struct tls_client *client;
@@ -74,7 +79,8 @@ struct test_case {
 	struct str sts_mx;
 	struct str tlsa; /* good, wrong, unusable, failed */
 	uint64_t n_recipients, n_messages, wait, notify, hosts;
-	uint64_t own_name, refuse_private, insecure, no_listener;
+	uint64_t own_name, refuse_private, insecure, no_listener, many;
+	uint64_t reusable_times; /* CARRIED so often, then not; 0: as end_reusable says */
 	struct str original;
 	struct wanted wanted[RECIPIENTS];
 	struct str tls_wanted[TLS_RESULTS_MAX];
@@ -131,6 +137,7 @@ static void set(struct test_case *t, struct str key, struct str value)
 	    {STR("wait"), &t->wait}, {STR("notify"), &t->notify}, {STR("hosts"), &t->hosts},
 	    {STR("own_name"), &t->own_name}, {STR("refuse_private"), &t->refuse_private},
 	    {STR("insecure"), &t->insecure}, {STR("no_listener"), &t->no_listener},
+	    {STR("many"), &t->many}, {STR("reusable_times"), &t->reusable_times},
 	    {STR("deliver_by"), &t->carry.mail.deliver_by}};
 
 	for (size_t i = 0; i < ARRAY_LEN(bytes); i++)
@@ -182,9 +189,9 @@ static void read_case(struct test_case *t, const char *path)
 	    .message = STR("Subject: a test\r\n\r\nSome words.\r\n"),
 	    .carry = {
 	        .mail = {.reverse_path = STR("sender@example.org")}, .domain = STR("example.net")}};
+	static const char *const names = "a@example.netb@example.netc@example.netd@example.net";
 	for (size_t i = 0; i < RECIPIENTS; i++)
-		t->recipients[i] = (const struct str[]){STR("a@example.net"), STR("b@example.net"),
-		    STR("c@example.net"), STR("d@example.net")}[i];
+		t->recipients[i] = str_of(names + i % 4 * 13, 13);
 	assert_int_equal(fd_read_file(AT_FDCWD, path, SCRIPT_MAX, &t->text, &len), 0);
 	struct str rest = str_of(t->text, len);
 	while (rest.len > 0) {
@@ -248,14 +255,20 @@ static pid_t start_dns(const struct test_case *t, int *ret_channel)
 	enum dns_security security = t->insecure ? DNS_INSECURE : DNS_SECURE;
 	bool has_tlsa = t->tlsa.len > 0;
 	struct test_answer answers[] = {
-	    {"example.net", DNS_MX, DNS_FOUND, security,
-	        .records = {"10 mx1.example.net", t->hosts > 1 ? "20 mx2.example.net" : NULL}},
-	    {"mx1.example.net", DNS_A, DNS_FOUND, security, .records = {"127.0.0.1"}},
-	    {"mx1.example.net", DNS_AAAA, DNS_NO_DATA, security, .records = {NULL}},
-	    {"mx2.example.net", DNS_A, DNS_FOUND, security, .records = {"127.0.0.2"}},
-	    {"mx2.example.net", DNS_AAAA, DNS_NO_DATA, security, .records = {NULL}},
 	    {tlsa_name, DNS_TLSA, has_tlsa ? DNS_FOUND : DNS_NO_NAME, security,
 	        .records = {has_tlsa ? record : NULL}},
+	    {"example.net", DNS_MX, DNS_FOUND, security,
+	        .records = {"10 mx1.example.net", t->hosts > 1 ? "20 mx2.example.net" : NULL,
+	            t->hosts > 2 ? "30 mx3.example.net" : NULL}},
+	    {"mx1.example.net", DNS_A, DNS_FOUND, security,
+	        .records = {"127.0.0.1", t->many ? "127.0.0.3" : NULL, "127.0.0.4", "127.0.0.5",
+	            "127.0.0.6", "127.0.0.7", "127.0.0.8", "127.0.0.9", "127.0.0.10"}},
+	    {"mx1.example.net", DNS_AAAA, DNS_NO_DATA, security, .records = {NULL}},
+	    {"mx2.example.net", DNS_A, DNS_FOUND, security,
+	        .records = {"127.0.0.2", t->many ? "127.0.0.11" : NULL, "127.0.0.12", "127.0.0.13",
+	            "127.0.0.14", "127.0.0.15", "127.0.0.16", "127.0.0.17"}},
+	    {"mx3.example.net", DNS_A, DNS_FOUND, security, .records = {"127.0.0.18"}},
+	    {"mx2.example.net", DNS_AAAA, DNS_NO_DATA, security, .records = {NULL}},
 	};
 
 	snprintf(tlsa_name, sizeof(tlsa_name), "_%u._tcp.mx1.example.net", t->port);
@@ -265,7 +278,7 @@ static pid_t start_dns(const struct test_case *t, int *ret_channel)
 	snprintf(record, sizeof(record), "%s 1 1 %.*s",
 	    str_eq(t->tlsa, STR("unusable")) ? "1" : "3", STR_FMT(buf_str(&hex)));
 	if (str_eq(t->tlsa, STR("failed")))
-		answers[5].result = DNS_FAILED;
+		answers[0].result = DNS_FAILED;
 	return test_dns_start(answers, ARRAY_LEN(answers), ret_channel);
 }
 
@@ -366,8 +379,10 @@ static void check_tls(struct test_case *t, const struct ipc_tls_result *m)
 	            m->result == TLS_DNSSEC_INVALID);
 }
 
-static void check_end(const struct test_case *t, const struct ipc_carried *m)
+static void check_end(struct test_case *t, const struct ipc_carried *m)
 {
+	if (t->reusable_times > 0)
+		t->end_reusable = --t->reusable_times > 0 ? STR("1") : STR("0");
 	if (str_find(m->tls, t->end_tls) == m->tls.len && t->end_tls.len > 0)
 		fail_msg("tls: %.*s", STR_FMT(m->tls));
 	expect_word(t->end_reusable, m->reusable ? "1" : "0", "reusable", "");

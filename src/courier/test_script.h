@@ -150,6 +150,27 @@ static inline void test_server_next(struct test_server *s, struct str address)
 	test_server_accept(s, str_trim(address));
 }
 
+/* Without PIPELINING; RCPTMAX is 1, so that each recipient is a message. */
+static inline void test_server_serve(struct test_server *s, struct str text)
+{
+	uint64_t left = test_server_number(s, text);
+
+	test_server_say(s, STR("220 mx1.example.net"));
+	while (left > 0) {
+		struct str line = test_server_line(s);
+		bool is_data = str_eq(line, STR("DATA")), is_hello = str_starts(line, STR("EHLO"));
+		test_server_consume(s, line.len + 2);
+		if (is_hello)
+			test_server_say(s, STR("250-mx1.example.net"));
+		if (is_data) {
+			test_server_say(s, STR("354 go"));
+			test_server_data(s, STR(""));
+			left--;
+		}
+		test_server_say(s, is_hello ? STR("250 LIMITS RCPTMAX=1") : STR("250 ok"));
+	}
+}
+
 static inline void test_server_leave(struct test_server *s, struct str none UNUSED)
 {
 	test_server_close(s, true);
@@ -174,6 +195,7 @@ static inline void test_server_step(struct test_server *s, struct str rest)
 	    {STR_INIT("TLS "), test_server_tls},
 	    {STR_INIT("WAIT "), test_server_wait},
 	    {STR_INIT("DRIP "), test_server_drip},
+	    {STR_INIT("SERVE "), test_server_serve},
 	    {STR_INIT("FLOOD"), test_server_flood},
 	    {STR_INIT("NEXT"), test_server_next},
 	    {STR_INIT("CLOSE"), test_server_leave},

@@ -295,8 +295,10 @@ static int take_rcpt(struct tx *tx, struct recipient *recipient)
 		tx->n_accepted++;
 		return 0;
 	}
-	/* 452: enough for one transaction; the others have the next (RFC 5321 §4.5.3.1.10). */
-	bool is_for_now = tx->must_stop || (a.code == 452 && tx->n_accepted > 0);
+	/* Enough for one transaction, perhaps: then the others have the next, in which this says
+	 * what it says (RFC 5321 §4.5.3.1.10). */
+	bool is_enough = (a.code == 452 || a.code == 552) && tx->n_accepted > 0;
+	bool is_for_now = tx->must_stop || is_enough;
 	struct fate fate = fate_of(&a);
 	give(tx, recipient, &fate, !is_for_now);
 	if (tx->must_stop)
@@ -518,5 +520,9 @@ bool transaction_run(struct courier *c, struct job *job)
 		if (after == 0 || after == before)
 			return true;
 	}
+	struct tx tx = {.c = c, .job = job};
+	struct fate fate;
+	fate_set(&fate, CARRY_LATER, "4.5.3", "%s takes too few recipients at a time", c->mta);
+	give_all(&tx, &fate, true);
 	return true;
 }
