@@ -92,6 +92,10 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_THREAD_GET] = "SELECT thread_id FROM thread_keys WHERE key = ?1",
     [DB_THREAD_ADD] = "INSERT OR IGNORE INTO thread_keys (key, thread_id) VALUES (?1, ?2)",
     [DB_THREAD_PUT] = "INSERT OR REPLACE INTO thread_keys (key, thread_id) VALUES (?1, ?2)",
+    [DB_THREADS_NEXT] = "SELECT max(key) FROM (SELECT key FROM thread_keys WHERE key > ?1 ORDER BY "
+                        "key LIMIT 1000)",
+    [DB_THREADS_TRIM] = "DELETE FROM thread_keys WHERE key > ?1 AND key <= ?2 AND NOT EXISTS "
+                        "(SELECT 1 FROM objects o WHERE o.thread_id = thread_keys.thread_id)",
     [DB_OBJECT_THREAD] = "UPDATE objects SET thread_id = ?2 WHERE message = ?1",
     [DB_PREVIEW_ADD] = "UPDATE objects SET preview = ?2 WHERE message = ?1",
     [DB_PREVIEW_GET] = "SELECT preview FROM objects WHERE message = ?1 AND preview IS NOT NULL",

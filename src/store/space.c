@@ -69,6 +69,49 @@ static int run_sql(struct db *db, const char *sql)
 
 /* --- a few pages at a time --- */
 
+/*
+ * A part of the keys of threads of which no message is left. 1: there are more. A message that came
+ * later would found such a thread anew (RFC 8474 §5.2).
+ */
+static int trim_some_threads(struct store *s)
+{
+	sqlite3_stmt *stmt;
+	int error = db_get(&s->db, DB_THREADS_NEXT, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, s->threads_at);
+	int row = db_step(&s->db, stmt);
+	if (row < 0)
+		return row;
+	bool more = row > 0 && sqlite3_column_type(stmt, 0) != SQLITE_NULL;
+	int64_t next = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	if (!more)
+		return 0;
+	error = db_run(&s->db, DB_THREADS_TRIM, s->threads_at, next);
+	s->threads_at = next;
+	return error ? error : 1;
+}
+
+/* Where much was deleted it is time for that, too. 0 when all are looked at, 1, or -errno. */
+static int trim_threads(struct store *s, unsigned budget_ms)
+{
+	uint64_t until = clock_ms() + budget_ms;
+	int more = s->gives_back ? 0 : 1; /* it was done before that */
+	for (bool first = true; more > 0 && (first || clock_ms() < until); first = false) {
+		int error = db_begin(&s->db);
+		if (error)
+			return error;
+		more = trim_some_threads(s);
+		error = db_end(&s->db, more < 0 ? more : 0);
+		if (error)
+			return error;
+	}
+	if (more == 0)
+		s->threads_at = INT64_MIN;
+	return more;
+}
+
 static int give_some_back(struct store *s, struct space *space, unsigned budget_ms)
 {
 	char sql[64];
@@ -99,6 +142,11 @@ int store_space_work(struct store *s, unsigned budget_ms, bool *ret_more)
 	*ret_more = false;
 	if (error || !space.gives_back || (!s->gives_back && !is_much(&space)))
 		return store_note_error(s, error);
+	int more = trim_threads(s, budget_ms);
+	if (more != 0) {
+		*ret_more = more > 0;
+		return more < 0 ? store_note_error(s, more) : 0;
+	}
 	error = give_some_back(s, &space, budget_ms);
 	s->gives_back = !error && !is_enough(&space);
 	*ret_more = s->gives_back;

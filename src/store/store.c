@@ -189,6 +189,7 @@ static struct store *new_store(uint64_t account_id, const struct store_watch *wa
 	*s = (struct store){.account_id = account_id,
 	    .watch = *watch,
 	    .folder_fd = -1,
+	    .threads_at = INT64_MIN,
 	    .blobs_fd = -1,
 	    .record = BUF_MAX(RECORD_LEN_MAX),
 	    .bytes = BUF_MAX(STORE_MESSAGE_LEN_MAX),

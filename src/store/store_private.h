@@ -38,10 +38,11 @@ struct store {
 	uint64_t keyword_bits;
 	uint64_t keyword_generation;
 
-	bool gives_back;   /* pages of the database are being given back (store_space.h) */
-	bool dead_left;    /* more is to be buried than somebody was to wait for */
-	size_t n_changes;  /* noted since their record was looked at (changed.h) */
-	size_t n_expunged; /* since the record of what was expunged was looked at (expunged.h) */
+	int64_t threads_at; /* up to this key thread_keys has been trimmed */
+	bool gives_back;    /* pages of the database are being given back (store_space.h) */
+	bool dead_left;     /* more is to be buried than somebody was to wait for */
+	size_t n_changes;   /* noted since their record was looked at (changed.h) */
+	size_t n_expunged;  /* since the record of what was expunged was looked at (expunged.h) */
 
 	struct buf record;   /* sealed bytes of the record at hand */
 	struct buf bytes;    /* and its message */

@@ -3,7 +3,8 @@
  *
  * What is deleted leaves free pages, which what comes later uses again. Where much of the file is
  * free, pages from its end are moved into them and the file is cut (SQLite's incremental vacuum),
- * in transactions of a few pages: others work on beside it. Pages that are half empty stay.
+ * in transactions of a few pages: others work on beside it. Pages that are half empty stay. Before
+ * that goes what the deleted messages left in `thread_keys`: the keys of threads without messages.
  */
 #ifndef STORE_STORE_SPACE_H
 #define STORE_STORE_SPACE_H

@@ -255,9 +255,13 @@ void imap_send_metadata_changes(struct imap_session *s)
 	struct buf *out = &s->out.buf;
 	size_t n;
 
-	if ((!s->metadata && s->notify == NULL) || !s->subject.is_owner ||
-	    store_annotations_changed(
-	        s->store, &s->seen_annotations, s->own_annotation, &s->arena, &list, &n) < 0)
+	if ((!s->metadata && s->notify == NULL) || !s->subject.is_owner)
+		return;
+	int r = store_annotations_changed(
+	    s->store, &s->seen_annotations, s->own_annotation, &s->arena, &list, &n);
+	if (r == -E2BIG)
+		(void)imap_end_untold(s); /* they would be as many the next time */
+	if (r < 0)
 		return;
 	for (size_t i = 0; i < n;) {
 		struct str mailbox = list[i].mailbox;

@@ -162,6 +162,8 @@ bool imap_is_due(const struct imap_session *s);
 /* Sends what is new in the selected mailbox, if any; EXPUNGE only without `keep_numbers`. False:
  * BYE, the connection is to end. */
 bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid);
+/* The same BYE, where there is more to tell than can be: false. */
+bool imap_end_untold(struct imap_session *s);
 /*
  * "* 7 FETCH (" of the message at that position, and "UID 19 " where asked; with UIDONLY
  * "* 19 UIDFETCH (" (RFC 9586 §3.3).

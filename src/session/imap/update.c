@@ -280,7 +280,7 @@ static int send_updates(struct imap_session *s, bool keep_numbers, bool with_uid
 }
 
 /* What is too long to be told never will be: who selects the mailbox anew need not be told it. */
-static bool end_untold(struct imap_session *s)
+bool imap_end_untold(struct imap_session *s)
 {
 	buf_add(&s->out.buf, STR("* BYE Too much changed at once; sign in again\r\n"));
 	s->ending = true;
@@ -294,7 +294,7 @@ bool imap_load_view(struct imap_session *s, struct imap_result *ret_result)
 	if (r == 0)
 		return true;
 	*ret_result = imap_store_error(s, r);
-	return r == -ESTALE ? end_untold(s) : false;
+	return r == -ESTALE ? imap_end_untold(s) : false;
 }
 
 /* What cannot be read now can be later. */
@@ -309,7 +309,7 @@ bool imap_send_updates(struct imap_session *s, bool keep_numbers, bool with_uid)
 	if (r == -ENOENT)
 		buf_add(&s->out.buf, STR("* BYE The selected mailbox was deleted\r\n"));
 	else if (r == -E2BIG || r == -ESTALE)
-		return end_untold(s);
+		return imap_end_untold(s);
 	else if (r < 0)
 		try_again_soon(s);
 	s->ending |= r == -ENOENT;
