@@ -17,27 +17,6 @@
 
 #include "courier/test_server.h"
 
-static inline void test_server_expect(struct test_server *s, struct str expected)
-{
-	struct str line = test_server_line(s);
-	bool prefix = str_ends(expected, STR("*"));
-
-	if (prefix)
-		expected = str_first(expected, expected.len - 1);
-	if (prefix ? !str_starts(line, expected) : !str_eq(line, expected))
-		test_server_fail(s, "heard something else");
-	test_server_consume(s, line.len + 2);
-}
-
-static inline uint64_t test_server_number(struct test_server *s, struct str text)
-{
-	uint64_t n;
-
-	if (!num_parse(text, UINT32_MAX, &n))
-		test_server_fail(s, "no number");
-	return n;
-}
-
 static inline void test_server_body(struct test_server *s, struct str text)
 {
 	uint64_t len = test_server_number(s, text);
@@ -58,43 +37,6 @@ static inline void test_server_data(struct test_server *s, struct str none UNUSE
 		ended = str_eq(line, STR("."));
 		test_server_consume(s, line.len + 2);
 	}
-}
-
-static inline void test_server_tls(struct test_server *s, struct str name)
-{
-	const struct test_certificate *t = str_eq(name, STR("alone"))     ? s->alone
-	                                   : str_eq(name, STR("expired")) ? s->expired
-	                                                                  : s->good;
-
-	s->ssl = test_certificate_serve(t, s->fd, 0);
-}
-
-static inline void test_server_close(struct test_server *s, bool orderly)
-{
-	struct linger at_once = {.l_onoff = 1};
-
-	if (s->ssl != NULL && orderly)
-		SSL_shutdown(s->ssl);
-	SSL_free(s->ssl);
-	s->ssl = NULL;
-	if (!orderly)
-		setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	fd_close(&s->fd);
-	s->n = 0;
-}
-
-static inline void test_server_accept(struct test_server *s, struct str address)
-{
-	struct sockaddr_in here;
-	socklen_t len = sizeof(here);
-	char text[64];
-
-	s->fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
-	if (s->fd < 0 || getsockname(s->fd, (struct sockaddr *)&here, &len) < 0 ||
-	    inet_ntop(AF_INET, &here.sin_addr, text, sizeof(text)) == NULL)
-		test_server_fail(s, "no connection");
-	if (address.len > 0 && !str_eq(address, str_of_cstr(text)))
-		test_server_fail(s, "a connection to another address");
 }
 
 static inline void test_server_drip(struct test_server *s, struct str text)
@@ -150,7 +92,7 @@ static inline void test_server_next(struct test_server *s, struct str address)
 	test_server_accept(s, str_trim(address));
 }
 
-/* Without PIPELINING; RCPTMAX is 1, so that each recipient is a message. */
+/* RCPTMAX is 1, so that each recipient is a message. */
 static inline void test_server_serve(struct test_server *s, struct str text)
 {
 	uint64_t left = test_server_number(s, text);
@@ -161,7 +103,7 @@ static inline void test_server_serve(struct test_server *s, struct str text)
 		bool is_data = str_eq(line, STR("DATA")), is_hello = str_starts(line, STR("EHLO"));
 		test_server_consume(s, line.len + 2);
 		if (is_hello)
-			test_server_say(s, STR("250-mx1.example.net"));
+			test_server_say(s, STR("250-mx1.example.net\r\n250-PIPELINING"));
 		if (is_data) {
 			test_server_say(s, STR("354 go"));
 			test_server_data(s, STR(""));
