@@ -12,13 +12,31 @@
 
 static void close_account(struct account *a)
 {
+	record_header_key_forget(&a->header_key);
 	letterbox_close(&a->letterbox);
 	fd_close(&a->blobs_fd);
 	free(a);
 }
 
+struct record_sender *accounts_sender(struct accounts *accounts)
+{
+	if (!accounts->has_sender)
+		record_sender_init(&accounts->sender);
+	accounts->has_sender = true;
+	return &accounts->sender;
+}
+
+void accounts_forget_sender(struct accounts *accounts)
+{
+	for (size_t i = 0; i < accounts->n; i++)
+		record_header_key_forget(&accounts->v[i]->header_key);
+	record_sender_done(&accounts->sender);
+	accounts->has_sender = false;
+}
+
 void accounts_done(struct accounts *accounts)
 {
+	accounts_forget_sender(accounts);
 	for (size_t i = 0; i < accounts->n; i++)
 		close_account(accounts->v[i]);
 	accounts->n = 0;

@@ -15,11 +15,13 @@
 
 #include "base/attr.h"
 #include "seal/keys.h"
+#include "seal/record.h"
 #include "store/letterbox.h"
 
 enum {
 	ACCOUNTS_MAX = 256,
 	ACCOUNTS_FRESH_MS = 10000,
+	ACCOUNTS_SENDER_MS = 1000,
 	ACCOUNTS_STUCK_MS = 30000, /* so long nobody waits for a lock that was waited for in vain */
 };
 
@@ -34,6 +36,7 @@ struct account {
 	uint64_t id;
 	struct account_folders folders; /* as they were opened */
 	struct keys_public keys;
+	struct record_header_key header_key; /* of the records sealed to it last */
 	struct letterbox *letterbox;
 	int blobs_fd;
 	uint64_t used;        /* bytes, our own additions since counted in */
@@ -51,6 +54,8 @@ struct accounts {
 	struct account *v[ACCOUNTS_MAX];
 	size_t n;
 	uint64_t n_uses;
+	struct record_sender sender; /* of all that is delivered … */
+	bool has_sender;             /* … since it was made */
 };
 
 /*
@@ -65,6 +70,14 @@ void accounts_drop(struct accounts *accounts, struct account *account);
 /* The folder for large messages, opened when first asked for (borrowed), and its files' mode. */
 MUST_USE int accounts_blobs(
     struct account *account, int accounts_fd, int *ret_fd, mode_t *ret_mode);
+
+/*
+ * The key pair of the messages that are delivered now (borrowed), made where there is none:
+ * agreeing on a key costs more than all else about a short message. Who has it can read the headers
+ * of all that was sealed with it: it is forgotten after ACCOUNTS_SENDER_MS, by the caller.
+ */
+struct record_sender *accounts_sender(struct accounts *accounts);
+void accounts_forget_sender(struct accounts *accounts);
 
 void accounts_done(struct accounts *accounts);
 

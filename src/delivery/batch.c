@@ -21,7 +21,6 @@ struct batch {
 	size_t n_open;
 	struct buf record;
 	uint64_t now_ms;
-	struct record_sender sender; /* of all that is before us now */
 };
 
 static void fail(
@@ -199,8 +198,11 @@ static int append(struct batch *b, struct delivery *d, size_t i)
 	if (!metadata_encode(&m, &metadata))
 		return -E2BIG;
 	buf_clear(&b->record);
-	int error = record_seal(&b->sender, &a->keys, b->now_ms, buf_str(&metadata), &d->body,
+	struct record_sender *sender = accounts_sender(b->accounts);
+	sender->last = a->header_key;
+	int error = record_seal(sender, &a->keys, b->now_ms, buf_str(&metadata), &d->body,
 	    buf_str(&d->sealed), &b->record);
+	a->header_key = sender->last;
 	struct letterbox_place place;
 	return error ? error : letterbox_append(a->letterbox, buf_str(&b->record), &place);
 }
@@ -306,7 +308,6 @@ static void finish(struct batch *b)
 		d->open = NULL;
 	}
 	buf_done(&b->record);
-	record_sender_done(&b->sender);
 }
 
 static void gather(struct batch *b, struct delivery *first, struct delivery **ret_rest)
@@ -333,7 +334,6 @@ void batch_run(struct accounts *accounts, struct delivery *first, struct deliver
 {
 	struct batch b = {
 	    .accounts = accounts, .record = BUF_MAX(RECORD_LEN_MAX), .now_ms = clock_wall_ms()};
-	record_sender_init(&b.sender);
 	gather(&b, first, ret_rest);
 	qsort(b.open, b.n_open, sizeof(b.open[0]), by_id);
 	for (size_t i = 0; i < b.n_open; i++)

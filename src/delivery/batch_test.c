@@ -469,12 +469,68 @@ static void test_kills(void **state UNUSED)
 
 #endif
 
+/* The ephemeral key of the last record in an account's letterbox (docs/formats.md). */
+static void last_ephemeral(uint64_t id, uint8_t ret_key[static CIPHER_PUBLIC_LEN])
+{
+	char name[64];
+	char *bytes = NULL;
+	size_t len = 0;
+	uint32_t record_len;
+	snprintf(name, sizeof(name), "%llu/letterbox/000001.seg", (unsigned long long)id);
+	assert_int_equal(fd_read_file(folder_fd, name, 1 << 20, &bytes, &len), 0);
+	assert_true(len > RECORD_TRAILER_LEN);
+	const uint8_t *end = (const uint8_t *)bytes + len;
+	assert_int_equal(record_check_trailer(end - RECORD_TRAILER_LEN, &record_len), 0);
+	memcpy(ret_key, end - record_len + RECORD_HEADER_LEN, CIPHER_PUBLIC_LEN);
+	free(bytes);
+}
+
+static void deliver_one(unsigned n, const uint64_t *ids, size_t n_ids)
+{
+	struct buf text CLEANUP(buf_done) = BUF_MAX(TEXT_MAX);
+	struct delivery d;
+	prepare(&d, ids, n_ids, text_of(n, 100, &text));
+	run(&d);
+	assert_int_equal(d.result, DELIVER_OK);
+	arena_done(&d.arena);
+}
+
+/* What comes soon after is sealed with the same key pair, to whomever; then it is forgotten. */
+static void test_sender(void **state UNUSED)
+{
+	struct buf text CLEANUP(buf_done) = BUF_MAX(TEXT_MAX);
+	uint8_t first[CIPHER_PUBLIC_LEN], key[CIPHER_PUBLIC_LEN];
+	static const uint8_t zeros[sizeof(struct record_sender)];
+	deliver_one(0, everybody, 1);
+	last_ephemeral(1, first);
+	deliver_one(1, everybody, 3);
+	deliver_one(2, everybody, 2);
+	for (uint64_t id = 1; id <= N_ACCOUNTS; id++) {
+		last_ephemeral(id, key);
+		assert_memory_equal(key, first, sizeof(key));
+	}
+	accounts_forget_sender(&accounts);
+	assert_memory_equal(&accounts.sender, zeros, sizeof(zeros));
+	for (size_t i = 0; i < accounts.n; i++)
+		assert_memory_equal(
+		    &accounts.v[i]->header_key, zeros, sizeof(accounts.v[i]->header_key));
+	deliver_one(3, everybody, 1);
+	last_ephemeral(1, key);
+	assert_memory_not_equal(key, first, sizeof(key));
+	for (unsigned n = 0; n < 4; n++)
+		assert_int_equal(count(1, text_of(n, 100, &text)), 1);
+	for (unsigned n = 1; n < 3; n++)
+		assert_int_equal(count(2, text_of(n, 100, &text)), 1);
+	assert_int_equal(count(3, text_of(1, 100, &text)), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_delivers),
+	    TEST(test_sender),
 	    TEST(test_unknown_account),
 	    TEST(test_removed_account),
 	    TEST(test_replaced_folder),

@@ -32,6 +32,7 @@ struct worker {
 	size_t n_gates;
 	bool is_draining;
 	bool is_over;
+	bool will_forget; /* a timer is set for the sender */
 };
 
 struct gate {
@@ -381,12 +382,30 @@ static void drop_orphans(struct worker *w)
 	w->last = at;
 }
 
+static void forget_sender(void *ctx)
+{
+	struct worker *w = ctx;
+	w->will_forget = false;
+	accounts_forget_sender(&w->accounts);
+}
+
+/* Not before the batch is over, and not much later than promised where no other one comes. */
+static void forget_sender_soon(struct worker *w)
+{
+	if (w->will_forget || !w->accounts.has_sender)
+		return;
+	w->will_forget = loop_after(w->loop, ACCOUNTS_SENDER_MS, forget_sender, w) == 0;
+	if (!w->will_forget)
+		forget_sender(w);
+}
+
 static void deliver_waiting(struct worker *w)
 {
 	drop_orphans(w);
 	while (w->first) {
 		struct delivery *rest;
 		batch_run(&w->accounts, w->first, &rest);
+		forget_sender_soon(w);
 		for (struct delivery *d = w->first; d != rest; d = d->next)
 			answer(w, d);
 		tell_registry(w, w->first, rest);

@@ -72,9 +72,8 @@ struct record_header_key {
 void record_header_key_forget(struct record_header_key *last);
 
 /*
- * An ephemeral key pair: for one message and all its recipients, for messages that one process has
- * before it at the same time, or for what a session seals to its own account, whose private key it
- * has anyway.
+ * An ephemeral key pair: for one message and all its recipients, for what one process delivers
+ * within a second, or for what a session seals to its own account, whose private key it has anyway.
  */
 struct record_sender {
 	uint8_t private_key[CIPHER_KEY_LEN];
