@@ -7,6 +7,7 @@ static const struct cli_action commands[] = {
     {"domain", "ACTION", "add, list, remove domains", cmd_domain},
     {"account", "ACTION", "add, list, show, remove accounts; replace a password", cmd_account},
     {"alias", "ACTION", "add, list, remove aliases", cmd_alias},
+    {"queue", "ACTION", "list, show, retry, hold, release, remove mail that waits to leave", cmd_queue},
     {"verify", "", "look at every byte of every file, and name what is damaged", cmd_verify},
     {"version", "", "print the version", cmd_version},
     {"help", "", "print this", cmd_help},

@@ -1,0 +1,326 @@
+#!/usr/bin/python3
+"""Mail to and from servers that know nothing of us, in a little internet with names, neighbours and enemies (test/internet)."""
+
+import email
+import email.policy
+import json
+import os
+import smtplib
+import ssl
+import sys
+import time
+from pathlib import Path
+
+import prelude
+
+sys.path.insert(0, str(Path(prelude.__file__).resolve().parent.parent / "internet"))
+import mtas
+import network
+import zones
+from harness import Skip, expect, expect_equal, full, run_tests, test, wait_until
+from world import World
+
+ALICE = "alice@example.test"
+PACKAGES = Path(os.environ.get("GATEPOST_BUILD", "build/asan")).resolve().parent / "tools/packages"
+SECONDS = 40
+held = {}
+
+
+def trusting():
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def submit(world, recipients, subject, body="hello\r\n", header="", options=(), rcpt_options=(), sender=ALICE):
+    """As a mail program does it, on 465."""
+    with world.house.inside():
+        client = smtplib.SMTP_SSL("127.0.0.1", 465, local_hostname="laptop", timeout=60, context=trusting())
+    with client:
+        client.login(sender, world.house.passwords[sender])
+        text = f"From: Alice <{sender}>\r\nTo: {', '.join(recipients)}\r\nSubject: {subject}\r\n{header}\r\n{body}"
+        refused = client.sendmail(sender, recipients, text.encode(), options, rcpt_options)
+        expect(not refused, refused)
+
+
+def arrives(mailbox, subject, what):
+    def look():
+        return next((m for m in mailbox() if f"Subject: {subject}\n" in m.replace("\r\n", "\n")), None)
+
+    return wait_until(look, SECONDS, what)
+
+
+def neighbour(world, kind, domain, **how):
+    if domain not in held:
+        held[domain] = world.neighbour(kind, domain, **how)
+    return held[domain]
+
+
+def adversary(world, domain, how, **more):
+    if domain not in held:
+        held[domain] = world.adversary(domain, how, **more)
+    return held[domain]
+
+
+def queued(world, number=None):
+    rows = world.house.json("queue", "list")
+    return rows if number is None else world.house.json("queue", "show", number)
+
+
+def waits(world, recipient):
+    """What the queue says of a recipient that is not delivered: its row of `queue show`."""
+    for row in queued(world):
+        for one in queued(world, next(iter(row.values())))["recipients"]:
+            if recipient in one.values():
+                return one
+    return None
+
+
+# --- there and back ---------------------------------------------------------------------------------------------------
+
+
+def there_and_back(world, kind, domain, **how):
+    other = neighbour(world, kind, domain, **how)
+    submit(world, [f"bob@{domain}"], f"to {kind.__name__}")
+    got = arrives(lambda: other.mail("bob"), f"to {kind.__name__}", f"mail to {domain}")
+    expect("DKIM-Signature:" in got, got)
+    other.send(f"bob@{domain}", [ALICE], f"From: bob@{domain}\nTo: {ALICE}\nSubject: from {kind.__name__}\n\nhello\n")
+    arrives(lambda: [m.decode() for m in world.house.mail()], f"from {kind.__name__}", f"mail from {domain}")
+    return got
+
+
+@test
+def postfix_with_dane(world):
+    got = there_and_back(world, mtas.Postfix, "postfix.test", dane="good")
+    expect("using TLSv1.3" in got, got)
+    expect("dane" in world.house.log(), "the log does not name the policy")
+
+
+@test
+def exim(world):
+    got = there_and_back(world, mtas.Exim, "exim.test")
+    expect("TLS1.3" in got or "esmtps" in got, got)
+
+
+@test
+def opensmtpd(world):
+    there_and_back(world, mtas.OpenSmtpd, "smtpd.test", signed=False)
+
+
+@test
+def without_tls_where_there_is_none(world):
+    plain = adversary(world, "plain.test", "good", certificate=None, signed=False)
+    submit(world, ["x@plain.test"], "in the open")
+    [got] = wait_until(plain.taken, SECONDS, "mail to plain.test")
+    expect(not got["tls"] and got["sender"] == ALICE, got)
+
+
+@test
+def many_recipients_in_one_go(world):
+    good = adversary(world, "good.test", "good")
+    submit(world, [f"r{i}@good.test" for i in range(20)], "to all of you")
+    wait_until(lambda: sum(len(t["recipients"]) for t in good.taken()) == 20, SECONDS, "20 recipients")
+    expect(all(t["tls"] for t in good.taken()), "not inside TLS")
+
+
+# --- signatures -------------------------------------------------------------------------------------------------------
+
+
+@test
+def signatures_are_good_for_others(world):
+    """What comes out is verified by dkimpy, with the keys that `domain dns` prints."""
+    try:
+        import dkim
+    except ImportError:
+        raise Skip("python3-dkim is not installed") from None
+    good = adversary(world, "good.test", "good")
+    submit(world, ["sig@good.test"], "signed", body="a line\r\n\r\n.dot\r\n\r\n\r\n")
+    taken = wait_until(lambda: [t for t in good.taken() if "Subject: signed\r\n" in t["data"]], SECONDS, "the message")
+    data = taken[0]["data"].encode()
+    records = {r["name"].rstrip("."): r["value"] for r in world.house.json("domain", "dns", "example.test") if r["type"] == "TXT"}
+
+    def ask(name, **_):
+        return records.get(name.decode().rstrip("."), "").encode()
+
+    signatures = [v for k, v in email.message_from_bytes(data).items() if k == "DKIM-Signature"]
+    expect_equal(len(signatures), 2, "signatures")
+    for n in range(2):
+        expect(dkim.DKIM(data).verify(idx=n, dnsfunc=ask), signatures[n])
+    changed = data.replace(b"a line", b"another")
+    expect(not dkim.DKIM(changed).verify(dnsfunc=ask), "a changed message was found good")
+
+
+# --- who is in the middle ---------------------------------------------------------------------------------------------
+
+
+def is_kept_back(world, domain, how, words, **more):
+    """A message must not go there, and the queue says why."""
+    evil = adversary(world, domain, how, **more)
+    submit(world, [f"x@{domain}"], f"for {domain}")
+    row = wait_until(lambda: (r := waits(world, f"x@{domain}")) and any(w in json.dumps(r).lower() for w in words) and r, SECONDS,
+                     f"a reason for {domain}")
+    expect(not evil.taken(), "it was given to", domain)
+    return row
+
+
+@test
+def dane_with_another_key(world):
+    is_kept_back(world, "danebad.test", "good", ["tlsa", "dane"], dane="bad")
+
+
+@test
+def dane_and_no_starttls(world):
+    is_kept_back(world, "danestrip.test", "stripped", ["starttls", "tls"], dane="good")
+
+
+@test
+def sts_and_no_starttls(world):
+    is_kept_back(world, "ststrip.test", "stripped", ["starttls", "tls"], sts="enforce", signed=False)
+
+
+@test
+def sts_with_a_wrong_certificate(world):
+    other = world.network.authority.certificate("mx.somewhere.test")
+    is_kept_back(world, "stswrong.test", "good", ["hostname", "certificate"], sts="enforce", signed=False, certificate=other)
+
+
+@test
+def sts_that_holds(world):
+    good = adversary(world, "stsgood.test", "good", sts="enforce", signed=False)
+    submit(world, ["x@stsgood.test"], "by policy")
+    [got] = wait_until(good.taken, SECONDS, "mail to stsgood.test")
+    expect(got["tls"], got)
+
+
+@test
+def a_name_with_broken_signatures(world):
+    broken = adversary(world, "bogus.test", "good")
+    world.zones.add_domain("bogus.test", mx=[(10, "mx")], addresses={"mx": [broken.host.ipv4]}, broken="wrong-ds")
+    world.zones.reload()
+    submit(world, ["x@bogus.test"], "to a bogus name")
+    wait_until(lambda: waits(world, "x@bogus.test") and waits(world, "x@bogus.test").get("reason"), SECONDS, "a reason")
+    expect(not broken.taken(), "mail went to a name with broken signatures")
+
+
+# --- who behaves badly ------------------------------------------------------------------------------------------------
+
+
+@test
+def greylisted_and_tried_again(world):
+    grey = adversary(world, "grey.test", "greylist")
+    submit(world, ["x@grey.test"], "again, please")
+    wait_until(lambda: waits(world, "x@grey.test"), SECONDS, "a wait")
+    time.sleep(2.5)
+    world.house.gatepost("queue", "retry", "--domain", "grey.test")
+    wait_until(grey.taken, SECONDS, "mail to grey.test")
+
+
+@test
+def the_dead_do_not_hold_up_the_living(world):
+    for domain, how in (("silent.test", "silent"), ("tarpit.test", "tarpit"), ("endless.test", "endless"), ("garbage.test", "garbage"),
+                        *((f"d{n}.test", f"drop-{n}") for n in ("connect", "ehlo", "mail", "rcpt", "data"))):
+        adversary(world, domain, how)
+        submit(world, [f"x@{domain}"], "anybody there?")
+    good = adversary(world, "good.test", "good")
+    begin = time.monotonic()
+    submit(world, ["quick@good.test"], "quick")
+    wait_until(lambda: any("quick@good.test" in t["recipients"] for t in good.taken()), 10, "mail past the dead")
+    for domain in ("ddata.test", "garbage.test"):
+        wait_until(lambda d=domain: waits(world, f"x@{d}"), SECONDS, f"a row for {domain}")
+    return f"{time.monotonic() - begin:.1f} s past eleven of them"
+
+
+@test
+def an_unknown_mailbox_comes_back(world):
+    adversary(world, "refuse.test", "refuse")
+    submit(world, ["nobody@refuse.test"], "is anybody there")
+    found = wait_until(lambda: [m for m in world.house.mail() if b"nobody@refuse.test" in m and b"multipart/report" in m], SECONDS, "a notice")
+    notice = email.message_from_bytes(found[0], policy=email.policy.default)
+    parts = [p.get_content_type() for p in notice.iter_parts()]
+    expect_equal(parts, ["text/plain", "message/delivery-status", "message/rfc822"])
+    status = notice.get_payload(1).get_payload()
+    expect_equal((status[1]["Action"], status[1]["Status"], status[1]["Final-Recipient"]), ("failed", "5.1.1", "rfc822;nobody@refuse.test"))
+    expect("nobody of that name here" in status[1]["Diagnostic-Code"], status[1])
+    expect_equal(notice["Return-Path"], "<>")
+
+
+@test
+def no_such_domain_comes_back(world):
+    submit(world, ["x@nowhere.invalid"], "into the void")
+    wait_until(lambda: [m for m in world.house.mail() if b"x@nowhere.invalid" in m and b"multipart/report" in m], SECONDS, "a notice")
+
+
+# --- the house itself -------------------------------------------------------------------------------------------------
+
+
+@test
+def not_in_the_name_of_others(world):
+    world.house.add_account("mallory@example.test")
+    for sender, author in ((ALICE, "mallory@example.test"), ("mallory@example.test", ALICE), ("mallory@example.test", "boss@exim.test")):
+        with world.house.inside():
+            client = smtplib.SMTP_SSL("127.0.0.1", 465, local_hostname="laptop", timeout=60, context=trusting())
+        with client:
+            client.login("mallory@example.test", world.house.passwords["mallory@example.test"])
+            try:
+                client.sendmail(sender, ["x@good.test"], f"From: {author}\r\nSubject: fake\r\n\r\nx\r\n")
+            except smtplib.SMTPSenderRefused as e:
+                code = e.smtp_code
+            except smtplib.SMTPDataError as e:
+                code = e.smtp_code
+            else:
+                code = 250
+            expect_equal(code, 250 if (sender, author) == ("mallory@example.test",) * 2 else 550, f"{sender} as {author}")
+
+
+@test
+def mail_within_the_house(world):
+    world.house.add_account("carol@example.test")
+    submit(world, ["carol@example.test", ALICE], "among us", header="Bcc: secret@example.test\r\n")
+    got = wait_until(lambda: [m for m in world.house.mail("carol@example.test") if b"among us" in m], SECONDS, "mail to carol")[0]
+    expect(b"Bcc" not in got and b"Message-ID:" in got and b"Date:" in got, got)
+
+
+@test
+def an_alias_that_leaves_the_house(world):
+    good = adversary(world, "good.test", "good")
+    world.house.gatepost("alias", "add", "away@example.test", "moved@good.test")
+    expect("leav" in world.house.gatepost("alias", "list").stdout.lower(), world.house.gatepost("alias", "list").stdout)
+    with world.house.inside():
+        world.house.deliver(b"From: x@client.example\r\nSubject: forwarded\r\n\r\nhello\r\n", "away@example.test")
+    got = wait_until(lambda: [t for t in good.taken() if "moved@good.test" in t["recipients"]], SECONDS, "the forwarded message")[0]
+    expect("Subject: forwarded" in got["data"], got)
+
+
+@test
+def nothing_is_lost_when_killed(world):
+    good = adversary(world, "good.test", "good")
+    count = 40 if not full else 400
+    for n in range(count):
+        submit(world, [f"k{n}@good.test"], f"killed {n}")
+        if n % 10 == 9:
+            world.house.kill()
+            world.house.start()
+    for _ in range(3):
+        world.house.gatepost("queue", "retry", "--all")
+    wait_until(lambda: {r for t in good.taken() for r in t["recipients"]} >= {f"k{n}@good.test" for n in range(count)}, 60, "all of them")
+
+
+def make_world():
+    PACKAGES.mkdir(parents=True, exist_ok=True)
+    world = World(packages=PACKAGES)
+    try:
+        world.start()
+    except BaseException:
+        world.close()
+        raise
+    return world
+
+
+if __name__ == "__main__":
+    try:
+        network.Network(PACKAGES if PACKAGES.exists() else None).close()
+        zones.program("nsd")
+    except (network.Impossible, zones.Missing) as reason:
+        print(f"skip internet: {reason}")
+        sys.exit(0)
+    run_tests(make_world)
