@@ -291,13 +291,15 @@ int database_check_key(void)
 	return read_server_key(server);
 }
 
-static int read_key(struct secret **ret_key)
+static int read_keys(struct secret **ret_key, struct secret **ret_srs)
 {
 	struct secret *server CLEANUP(secret_free) = secret_new();
 	int error = read_server_key(server);
-	if (!error)
-		*ret_key = secret_derive(server, KEYS_LABEL_DIRECTORY_DB, STR(""));
-	return error;
+	if (error)
+		return error;
+	*ret_key = secret_derive(server, KEYS_LABEL_DIRECTORY_DB, STR(""));
+	*ret_srs = secret_derive(server, KEYS_LABEL_SRS, STR(""));
+	return 0;
 }
 
 static int schema_version(struct database *db, int *ret_version)
@@ -347,12 +349,15 @@ static int prepare_all(struct database *db)
 int database_open(bool create, struct database **ret_database)
 {
 	struct secret *key CLEANUP(secret_free) = NULL;
-	int error = read_key(&key);
+	struct secret *srs CLEANUP(secret_free) = NULL;
+	int error = read_keys(&key, &srs);
 	if (error)
 		return error;
 	struct database *db = calloc(1, sizeof(*db));
 	if (!db)
 		return -ENOMEM;
+	db->srs = srs;
+	srs = NULL;
 	seal_vfs_init();
 	error = sealed_db_open(DATABASE_FILE, key, create ? SEALED_DB_CREATE : 0, &db->handle);
 	if (!error)
@@ -383,7 +388,13 @@ void database_close(struct database *db)
 	for (size_t i = 0; i < N_STATEMENTS; i++)
 		sqlite3_finalize(db->statements[i]);
 	sqlite3_close_v2(db->handle);
+	secret_free(&db->srs);
 	free(db);
+}
+
+const uint8_t *database_srs_key(const struct database *db)
+{
+	return db->srs->bytes;
 }
 
 /* --- settings and domains --- */

@@ -47,6 +47,10 @@ struct database;
 MUST_USE int database_open(bool create, struct database **ret_database);
 void database_close(struct database *db);
 
+/* The key of the addresses under which mail is forwarded (mail/srs.h): SECRET_LEN bytes, borrowed,
+ * derived from server.key. */
+const uint8_t *database_srs_key(const struct database *db);
+
 /* Makes server.key in the working folder: 0, or -EEXIST. */
 MUST_USE int database_make_key(void);
 /* 0, or -ENOKEY when server.key is damaged. */

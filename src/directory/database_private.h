@@ -58,6 +58,7 @@ enum statement {
 
 struct database {
 	sqlite3 *handle;
+	struct secret *srs;
 	sqlite3_stmt *statements[N_STATEMENTS];
 };
 

@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "directory/dkim.h"
 #include "mail/address.h"
+#include "mail/srs.h"
 
-enum { SENDER_ARENA_LEN = 64 * 1024, SIGNERS_ARENA_LEN = 256 * 1024 };
+enum { SENDER_ARENA_LEN = 64 * 1024, SIGNERS_ARENA_LEN = 256 * 1024, DAY_S = 86400 };
 
 int directory_introduce_submitter(struct directory *d, const struct ipc_submitter *submitter)
 {
@@ -145,9 +147,32 @@ static bool unquote(struct str address, struct buf *out)
 	return address_local_unquote(local, out) && buf_add_c(out, '@') && buf_add(out, domain);
 }
 
+/*
+ * The reverse-path under which a message leaves for another server: one of ours, so that SPF holds
+ * there. Nothing where it is one of ours anyway, or none.
+ */
+static void rewrite_sender(struct directory *d, const struct ipc_route *m, struct buf *out)
+{
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(SENDER_ARENA_LEN);
+	struct str local;
+	struct str domain;
+	struct str ours;
+	uint32_t day = (uint32_t)(clock_wall() / DAY_S);
+	if (m->reverse_path.len == 0 || !address_split(m->address, &local, &domain) ||
+	    !name_parse_domain(domain, &a, &ours))
+		return;
+	if (address_split(m->reverse_path, &local, &domain) &&
+	    name_parse_domain(domain, &a, &domain) && !database_domain_find(d->db, domain))
+		return;
+	int error = srs_forward(database_srs_key(d->db), day, m->reverse_path, ours, out);
+	if (error)
+		log_event(LOG_WARNING, "directory.sender-not-rewritten", "errno=%d", -error);
+}
+
 static int on_route(struct loop_entry *from, void *msg, void *ctx)
 {
 	struct buf address CLEANUP(buf_done) = BUF_MAX(IPC_ADDRESS_MAX);
+	struct buf sender CLEANUP(buf_done) = BUF_MAX(SRS_LEN_MAX);
 	struct directory *d = ctx;
 	const struct ipc_route *m = msg;
 	struct ipc_route_answer answer = {.request = m->request, .result = RCPT_UNKNOWN};
@@ -159,6 +184,9 @@ static int on_route(struct loop_entry *from, void *msg, void *ctx)
 		answer.result = (uint8_t)r.result;
 		answer.accounts = (struct ipc_u64s){r.accounts, r.n_accounts};
 		answer.outside = (struct ipc_strs){r.outside, r.n_outside};
+		if (r.n_outside > 0)
+			rewrite_sender(d, m, &sender);
+		answer.reverse_path = buf_str(&sender);
 	}
 	return loop_send(from, IPC_ROUTE_ANSWER, &answer);
 }

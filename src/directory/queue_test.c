@@ -328,6 +328,51 @@ static void where_mail_goes(void **state)
 	end(&s);
 }
 
+static void route(struct sending *s, const char *address, const char *reverse_path,
+    char ret_outside[static IPC_ADDRESS_MAX + 1], char ret_sender[static IPC_ADDRESS_MAX + 1],
+    enum rcpt_result expected)
+{
+	struct ipc_received m;
+	struct ipc_route question = {.request = 1,
+	    .address = str_of_cstr(address),
+	    .reverse_path = str_of_cstr(reverse_path)};
+	assert_int_equal(ipc_send(s->queue, IPC_ROUTE, &question), 0);
+	await_type(s->f, s->queue, IPC_ROUTE_ANSWER, &m);
+	const struct ipc_route_answer *answer = m.msg;
+	struct str outside = answer->outside.n > 0 ? answer->outside.v[0] : STR("");
+	assert_int_equal(answer->result, expected);
+	assert_int_equal(str_to_cstr(outside, ret_outside, IPC_ADDRESS_MAX + 1), 0);
+	assert_int_equal(str_to_cstr(answer->reverse_path, ret_sender, IPC_ADDRESS_MAX + 1), 0);
+	ipc_received_done(&m);
+}
+
+/* What leaves has a sender of ours, and what bounces finds its way back. */
+static void a_sender_is_rewritten_and_found_again(void **state)
+{
+	struct sending s;
+	char outside[IPC_ADDRESS_MAX + 1], sender[IPC_ADDRESS_MAX + 1], none[IPC_ADDRESS_MAX + 1];
+	begin(&s, state);
+	route(&s, "away@example.test", "From.Me@elsewhere.example", outside, sender, RCPT_OK);
+	assert_string_equal(outside, "Some.One@xn--bcher-kva.example");
+	assert_int_equal(strncmp(sender, "SRS0=", 5), 0);
+	assert_non_null(strstr(sender, "=elsewhere.example=From.Me@example.test"));
+	for (int i = 0; i < 2; i++) {
+		route(&s, sender, "", outside, none, RCPT_OK);
+		assert_string_equal(outside, "From.Me@elsewhere.example");
+		assert_string_equal(none, "");
+	}
+	sender[6] = sender[6] == 'A' ? 'B' : 'A'; /* a hash that is not ours */
+	route(&s, sender, "", outside, none, RCPT_UNKNOWN);
+	/* our own senders, none, and mail that stays are left alone */
+	route(&s, "away@example.test", "anna@example.test", outside, sender, RCPT_OK);
+	assert_string_equal(sender, "");
+	route(&s, "away@example.test", "", outside, sender, RCPT_OK);
+	assert_string_equal(sender, "");
+	route(&s, "anna@example.test", "x@elsewhere.example", outside, sender, RCPT_OK);
+	assert_string_equal(sender, "");
+	end(&s);
+}
+
 /* A domain that becomes ours: what led out leads in, whatever case it was written in. */
 static void an_outside_target_comes_home(void **state)
 {
@@ -529,6 +574,7 @@ int main(void)
 	    TEST(an_account_has_so_many_grants),
 	    TEST(several_authors),
 	    TEST(where_mail_goes),
+	    TEST(a_sender_is_rewritten_and_found_again),
 	    TEST(an_outside_target_comes_home),
 	    TEST(gates_of_mx_hear_that_it_leaves),
 	    TEST(an_alias_leads_to_so_many_outside),

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "mail/address.h"
+#include "mail/srs.h"
 
-enum { CACHE_ROWS = 2048, CACHED_ACCOUNTS_MAX = 8, ARENA_LEN = 1 << 20 };
+enum { CACHE_ROWS = 2048, CACHED_ACCOUNTS_MAX = 8, ARENA_LEN = 1 << 20, DAY_S = 86400 };
 
 /* One remembered answer; longer ones are looked up anew. */
 struct cached {
@@ -191,18 +193,37 @@ static enum rcpt_result judge_unparsed(struct resolver *r, struct str address)
 	return database_domain_find(r->db, canonical) ? RCPT_NOT_LOCAL : RCPT_UNKNOWN;
 }
 
-static struct resolved resolve_uncached(struct resolver *r, struct str address)
+/* Where a bounce goes for an address that we made: 0, or -ENOENT where it is no good one. */
+static int follow_rewritten(struct resolver *r, struct str local)
 {
+	struct buf text CLEANUP(buf_done) = BUF_MAX(SRS_LEN_MAX);
 	struct name name;
-	arena_clear(&r->arena);
-	r->n_accounts = r->n_outside = 0;
-	if (!parse(r, address, &name))
-		return (struct resolved){.result = judge_unparsed(r, address)};
+	uint32_t day = (uint32_t)(clock_wall() / DAY_S);
+	if (srs_reverse(database_srs_key(r->db), day, local, &text) ||
+	    !name_parse_outside(buf_str(&text), &r->arena, &name))
+		return -ENOENT;
 	int error = database_domain_find(r->db, name.domain);
-	if (error)
-		return (struct resolved){
-		    .result = error == -ENOENT ? RCPT_NOT_LOCAL : RCPT_TEMPORARY, .error = error};
-	error = look_up(r, &name);
+	if (error == -ENOENT)
+		return add_outside(r, &name);
+	struct name ours;
+	return error ? error : name_fold(&name, &r->arena, &ours) ? follow(r, &ours) : -ENOMEM;
+}
+
+/* 1: it is no such address. Else it is judged: 0, -ENOENT, or another error. */
+static int try_rewritten(struct resolver *r, struct str address)
+{
+	struct str local;
+	struct str domain;
+	struct str canonical;
+	if (!address_split(address, &local, &domain) || !srs_is_rewritten(local) ||
+	    !name_parse_domain(domain, &r->arena, &canonical) ||
+	    database_domain_find(r->db, canonical))
+		return 1;
+	return follow_rewritten(r, local);
+}
+
+static struct resolved answer_of(const struct resolver *r, int error)
+{
 	if (error)
 		return (struct resolved){
 		    .result = error == -ENOENT ? RCPT_UNKNOWN : RCPT_TEMPORARY, .error = error};
@@ -211,6 +232,23 @@ static struct resolved resolve_uncached(struct resolver *r, struct str address)
 	    .n_accounts = r->n_accounts,
 	    .outside = r->outside,
 	    .n_outside = r->n_outside};
+}
+
+static struct resolved resolve_uncached(struct resolver *r, struct str address)
+{
+	struct name name;
+	arena_clear(&r->arena);
+	r->n_accounts = r->n_outside = 0;
+	int error = try_rewritten(r, address);
+	if (error <= 0)
+		return answer_of(r, error);
+	if (!parse(r, address, &name))
+		return (struct resolved){.result = judge_unparsed(r, address)};
+	error = database_domain_find(r->db, name.domain);
+	if (error)
+		return (struct resolved){
+		    .result = error == -ENOENT ? RCPT_NOT_LOCAL : RCPT_TEMPORARY, .error = error};
+	return answer_of(r, look_up(r, &name));
 }
 
 /* --- the cache --- */

@@ -9,6 +9,9 @@
  * An alias may lead out of the house too, to addresses of other servers; which domains are ours is
  * looked at each time.
  *
+ * What bounces from there comes back to an address that was made for that (mail/srs.h), and leads
+ * to whoever sent the message.
+ *
  * Answers are cached, but for those that lead out; `resolver_changed` forgets them all. Limits:
  * RESOLVE_ACCOUNTS_MAX accounts, RESOLVE_OUTSIDE_MAX addresses outside, RESOLVE_ALIASES_MAX aliases
  * on the way; an alias that leads to more is answered RCPT_TEMPORARY.

@@ -28,6 +28,7 @@ enum { KEYS_FILE_LEN = 136 };
 #define KEYS_LABEL_READ_LOG    "read log"
 /* Derived from the server's key of the directory, with an empty context. */
 #define KEYS_LABEL_DIRECTORY_DB "directory.db"
+#define KEYS_LABEL_SRS          "SRS"
 
 /* What can be read without a key. */
 struct keys_public {

@@ -180,6 +180,15 @@ def an_alias_out_of_the_house_is_shown(server):
 
 
 @test
+def a_message_leaves_the_house_and_stays(server):
+    server.gatepost("alias", "add", "forward@example.test", "carol@example.test", "someone@elsewhere.invalid")
+    server.deliver(text("to be forwarded", "from@client.example", "forward@example.test").encode(), "forward@example.test", sender="from@client.example")
+    expect_equal(arrived(server, "carol", "to be forwarded")["From"], "from@client.example")
+    wait_until(lambda: "elsewhere.invalid" in server.gatepost("queue", "list").stdout, ARRIVAL_SECONDS, "the one that leaves")
+    expect("smtp.accepted" in server.log(), "not in the log")
+
+
+@test
 def a_message_is_held_and_then_let_go(server):
     with submit(server) as client:
         refused(client, 501, "5.5.4", client.sendmail, "alice@example.test", ["bob@example.test"], text("too long"), mail_options=["HOLDFOR=3601"])
