@@ -11,7 +11,7 @@
  * A rank is where a message's group starts in the order; those of one group are equal so far.
  * SETTLED: the group has no other.
  */
-enum { CHUNK_LEN = 8, TAIL_HEADER_LEN = 2 };
+enum { CHUNK_LEN = 8, TAIL_HEADER_LEN = 2, SPARE_MAX = 1 << 17 };
 static const uint32_t SETTLED = UINT32_C(1) << 31, NO_TAIL = UINT32_MAX;
 
 /* A message whose place is open, with what is looked at of its key. */
@@ -28,7 +28,8 @@ struct sorting {
 	const uint8_t *scores;
 	uint32_t *ranks;
 	size_t n, n_open;
-	struct record *records, *spare; /* of those open */
+	struct record *records; /* of those open */
+	struct record *spare;   /* SPARE_MAX at most */
 	size_t n_records;
 	struct buf pool;
 	size_t tail_max;
@@ -131,7 +132,7 @@ static void make_room(struct sorting *g)
 	free(g->records);
 	free(g->spare);
 	g->records = must(calloc(g->n_open, sizeof(*g->records)));
-	g->spare = must(calloc(g->n_open, sizeof(*g->spare)));
+	g->spare = must(calloc(num_min(g->n_open, SPARE_MAX), sizeof(*g->spare)));
 	g->n_records = 0;
 	g->tail_max = num_min(ORDER_TAIL_MAX, ORDER_POOL_LEN / g->n_open) / CHUNK_LEN * CHUNK_LEN;
 	buf_done(&g->pool);
@@ -214,13 +215,95 @@ static bool sort_byte(const struct sorting *g, const struct record *from, struct
 	return true;
 }
 
-/* By the chunks or by the ranks; equal ones stay as they stand. Time grows with `n` alone. */
+/* Of rank and chunk, the highest first. */
+enum { RANK_BYTES = sizeof(uint32_t), KEY_BYTES = RANK_BYTES + CHUNK_LEN };
+
+static unsigned key_byte(const struct sorting *g, const struct record *record, unsigned which)
+{
+	if (which < RANK_BYTES)
+		return g->ranks[record->index] >> 8 * (RANK_BYTES - 1 - which) & 0xff;
+	return record->chunk >> 8 * (KEY_BYTES - 1 - which) & 0xff;
+}
+
+/* Puts records into the order of one byte of their keys, by swapping; where each value ends. */
+static void part(const struct sorting *g, struct record *v, size_t n, unsigned which,
+    uint32_t ret_ends[static BYTE_VALUES])
+{
+	uint32_t next[BYTE_VALUES] = {0};
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		next[key_byte(g, &v[i], which)]++;
+	for (size_t i = 0; i < BYTE_VALUES; i++) {
+		ret_ends[i] = sum + next[i];
+		next[i] = sum;
+		sum = ret_ends[i];
+	}
+	for (unsigned i = 0; i < BYTE_VALUES; i++) {
+		while (next[i] < ret_ends[i]) {
+			struct record record = v[next[i]];
+			unsigned home = key_byte(g, &record, which);
+			while (home != i) {
+				struct record other = v[next[home]];
+				v[next[home]++] = record;
+				record = other;
+				home = key_byte(g, &record, which);
+			}
+			v[next[i]++] = record;
+		}
+	}
+}
+
+static bool is_behind(const struct sorting *g, const struct record *a, const struct record *b)
+{
+	uint32_t rank_a = g->ranks[a->index], rank_b = g->ranks[b->index];
+
+	return rank_a != rank_b ? rank_a > rank_b : a->chunk > b->chunk;
+}
+
+static void sort_few_whole(const struct sorting *g, struct record *v, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		struct record record = v[i];
+		size_t to = i;
+		for (; to > 0 && is_behind(g, &v[to - 1], &record); to--)
+			v[to] = v[to - 1];
+		v[to] = record;
+	}
+}
+
+/*
+ * By rank and chunk, from byte `which` on; those before are equal. Equal ones end up in any order.
+ */
+static void sort_in_place(const struct sorting *g, struct record *v, size_t n, unsigned which)
+{
+	uint32_t ends[BYTE_VALUES];
+
+	if (n <= FEW) {
+		sort_few_whole(g, v, n);
+		return;
+	}
+	if (which == KEY_BYTES)
+		return;
+	part(g, v, n, which, ends);
+	for (size_t i = 0, first = 0; i < BYTE_VALUES; first = ends[i++])
+		sort_in_place(g, v + first, ends[i] - first, which + 1);
+}
+
+/*
+ * By the chunks or, where they are in that order already, by the ranks and then the chunks. Time
+ * grows with `n` alone. Of too many there is no second copy.
+ */
 static void sort_records(struct sorting *g, size_t first, size_t n, bool by_rank)
 {
-	struct record *v = g->records + first, *from = v, *to = g->spare + first;
+	struct record *v = g->records + first, *from = v, *to = g->spare;
 
 	if (n <= FEW) {
 		sort_few(g, v, n, by_rank);
+		return;
+	}
+	if (n > SPARE_MAX) {
+		sort_in_place(g, v, n, by_rank ? 0 : RANK_BYTES);
 		return;
 	}
 	for (unsigned shift = 0; shift < (by_rank ? 32 : 64); shift += 8) {

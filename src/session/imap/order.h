@@ -4,8 +4,9 @@
  *
  * Keys are read from the database in mailbox order and sorted in memory. Of texts so much is looked
  * at as fits in ORDER_POOL_LEN bytes for all of them; those that are equal so far are then read
- * again further on. So memory is bounded by the number of messages, whatever their subjects are: 44
- * bytes a message and the pool. Time does not depend on how equal they are.
+ * again further on. So memory is bounded by the number of messages, whatever their subjects are: 24
+ * bytes a message, 2 MiB and the pool with 2 bytes a message more. Time does not depend on how
+ * equal they are.
  *
  * Messages that are equal stand in mailbox order, also with REVERSE (RFC 5256 §3).
  */
