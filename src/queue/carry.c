@@ -205,9 +205,10 @@ static void on_courier_closed(struct loop_entry *from UNUSED, int error, void *c
 	if (error == -EBADMSG || error == -EPROTO)
 		queue_alarm(courier->q, LEDGER_ALARM_BAD_MESSAGE, "",
 		    "a courier sent the queue what it may not send");
+	bool is_stop = courier->q->is_draining;
 	remove_courier(courier);
 	if (c)
-		carriage_fail(c, false, "4.3.0", "the courier ended before the message was sent");
+		carriage_fail(c, is_stop, "4.3.0", "the courier ended before the message was sent");
 }
 
 static const struct ipc_receiver courier_messages[] = {{IPC_CARRIED_RCPT, on_carried_rcpt},
@@ -545,6 +546,12 @@ void carry_init(struct queue *q)
 	if (!q->carriages)
 		abort();
 	q->carriages->last_finished = &q->carriages->finished;
+}
+
+bool carry_set_relay_password(struct queue *q, struct str password)
+{
+	struct carriages *all = q->carriages;
+	return str_to_cstr(password, all->relay_password, sizeof(all->relay_password)) >= 0;
 }
 
 void carry_free(struct queue *q)

@@ -28,6 +28,8 @@ enum {
 
 void carry_init(struct queue *q);
 void carry_free(struct queue *q);
+/* The password for the relay of the configuration. False: too long, or no text. */
+MUST_USE bool carry_set_relay_password(struct queue *q, struct str password);
 
 /* Within the transaction: takes what is due under way. `now` by the wall. */
 MUST_USE int carry_claim(struct queue *q, uint64_t now);

@@ -1,9 +1,11 @@
 #include "queue/queue.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "mail/charset.h"
 #include "queue/carry.h"
@@ -16,7 +18,7 @@
 #include "sandbox/sandbox.h"
 #include "seal/cipher.h"
 
-enum { FORGET_EACH_MS = 60000 };
+enum { FORGET_EACH_MS = 60000, DRAIN_MS = 1000 };
 
 void queue_alarm(struct queue *q, enum ledger_kind kind, const char *peer, const char *detail)
 {
@@ -163,8 +165,10 @@ static void on_drain_over(void *ctx)
 static int on_drain(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
 	struct queue *q = ctx;
+	uint32_t ms = ((struct ipc_drain *)msg)->ms;
 	q->is_draining = true;
-	if (loop_after(q->loop, ((struct ipc_drain *)msg)->ms, on_drain_over, q))
+	/* What is under way is tried again at the next start: nobody waits long for it. */
+	if (loop_after(q->loop, ms < DRAIN_MS ? ms : DRAIN_MS, on_drain_over, q))
 		q->is_over = true;
 	return 0;
 }
@@ -264,10 +268,33 @@ void queue_done(struct queue *q)
 	queue_db_close(q->db);
 }
 
+/* The first line of its file, which the role's user must be able to read. */
+static int read_relay_password(struct queue *q, int data_fd)
+{
+	const char *path = q->config->outbound_smarthost_password_file;
+	char *text = NULL;
+	size_t len = 0;
+	if (!config_is_given(path))
+		return 0;
+	int error = fd_read_file(data_fd, path, IPC_PASSWORD_MAX, &text, &len);
+	if (!error) {
+		struct str rest = str_of(text, len);
+		error = carry_set_relay_password(q, str_cut_line(&rest)) ? 0 : -EINVAL;
+		explicit_bzero(text, len);
+	}
+	free(text);
+	if (error)
+		log_event(LOG_ERROR, "queue.no-relay-password", "file=%s error=%s",
+		    log_quote(str_of_cstr(path)).text,
+		    log_quote(str_of_cstr(strerror(-error))).text);
+	return error;
+}
+
 int queue_main(struct role_start *start)
 {
 	static struct queue q;
-	if (queue_prepare(&q, start->config, start->supervisor))
+	if (queue_prepare(&q, start->config, start->supervisor) ||
+	    read_relay_password(&q, start->data_fd))
 		return 1;
 	sandbox_enter(start);
 	int error = role_ready(start);
