@@ -7,6 +7,7 @@
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -44,6 +45,7 @@ def enter_network():
 class RoleProcess:
     def __init__(self, role, settings=None, folder=None):
         self.role, self.settings = role, settings or {}
+        self.made = folder is None
         self.folder = Path(folder or tempfile.mkdtemp(prefix="gatepost-role-"))
         self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
@@ -110,6 +112,8 @@ class RoleProcess:
             self.process.wait(10)
         for channel in [self.supervisor, *self.channels]:
             channel.close()
+        if self.made:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
         return self

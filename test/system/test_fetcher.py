@@ -7,6 +7,7 @@ import gzip
 import http.server
 import os
 import shutil
+import signal
 import socket
 import ssl
 import sys
@@ -20,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "internet"))
 
 import ipc
 from authority import Authority
-from harness import expect, expect_equal, run_tests, test
+from harness import expect, expect_equal, run_tests, test, wait_until
 from instance import ROOT
 from role_process import RoleProcess, enter_network
 
@@ -257,6 +258,25 @@ def one_silent_server_holds_nobody_up_and_many_wait_for_their_turn(world):
     expect_equal(set(order), silent | many)
     # even on a slow machine most of the others are through long before the silent ones are given up
     expect(sum(n in many for n in order[: AT_ONCE]) > AT_ONCE // 2, "others waited", order)
+
+
+@test
+def a_fetch_that_crashes_is_an_alarm_and_the_fetcher_is_replaced(world):
+    with RoleProcess("fetcher", {("outbound", "ca_file"): world.ca_file, ("outbound", "allow_private"): 1}) as other:
+        queue, ledger = other.join("ROLE_QUEUE"), other.join("ROLE_LEDGER")
+        queue.send("fetch_policy", request=5, domain=b"good.test", addresses=[SILENT.encode()])
+        children = Path(f"/proc/{other.process.pid}/task/{other.process.pid}/children")
+        [child] = wait_until(lambda: children.read_text().split(), 10, "a fetch")
+        wait_until(lambda: Path(f"/proc/{child}/comm").read_text() == "fetch\n", 10, "its sandbox")
+        os.kill(int(child), signal.SIGKILL)
+        kind, fields = queue.receive()
+        expect_equal((kind, fields["request"]), ("policy", 5))
+        expect_policy(fields, "FETCHED_FAILED", "without an answer")
+        kind, event = ledger.receive()
+        expect_equal((kind, event["kind"]), ("ledger_event", ipc.enum("ledger_kind")["LEDGER_ALARM_ROLE_CRASH"]))
+        expect_equal(other.supervisor.receive()[0], "replace_me")
+        # it forks nothing any more, and ends with its last fetch
+        expect_equal(other.process.wait(10), 0)
 
 
 @test

@@ -252,7 +252,6 @@ def a_forwarder_is_asked_in_place_of_the_root(world):
             # too long for UDP
             expect_equal(len(world.answer("many.test", TXT, queue)["records"]), 64)
             other.finish()
-            shutil.rmtree(other.folder)
 
 
 @test
