@@ -100,8 +100,6 @@ static const struct config_key keys[] = {
 	NUMBER("limits", message_memory, 512 * MIB, MIB, 1024 * GIB,
 	    "bytes of all messages being received at once"),
 	NUMBER("limits", recipients, 100, 1, 200, "recipients of one message"),
-	NUMBER("limits", hold, 90 * 86400, 60, 999999999,
-	    "seconds that a submitted message may be held back (FUTURERELEASE)"),
 	NUMBER("limits", connections, 2000, 1, 60000, "connections at once, of each protocol"),
 	NUMBER("limits", connections_per_network, 100, 1, 60000,
 	    "of them from one IPv4 address or one IPv6 /64"),

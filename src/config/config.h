@@ -65,7 +65,6 @@ struct config {
 	uint64_t message_size;            /* bytes; the SIZE and APPENDLIMIT that we announce */
 	uint64_t message_memory;          /* bytes of messages under way, all connections of SMTP */
 	uint64_t recipients;              /* per message */
-	uint64_t hold;                    /* seconds: of HOLDFOR and HOLDUNTIL */
 	uint64_t connections;             /* per gatekeeper */
 	uint64_t connections_per_network; /* per IPv4 address or IPv6 /64, per gatekeeper */
 	uint64_t smtp_errors;             /* bad commands before a connection is ended */

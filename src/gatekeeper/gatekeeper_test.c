@@ -39,12 +39,15 @@ enum { WAIT_MS = 20000, NOTE_MAX = 4096, PEM_MAX = 65536 };
 
 /* --- the dialogue of the test --- */
 
-/* k: the keyholder, K: once more, d: delivery, which is not for a gate of IMAP. */
+/* k: the keyholder, K: once more, d: delivery and q: the queue, which are not for a gate of IMAP.
+ */
 static int ask_for_channel(struct gate *g, char letter)
 {
 	int delivery;
 	if (letter == 'd')
 		return gate_reach_delivery(g, 1, &delivery);
+	if (letter == 'q')
+		return gate_reach_queue(g);
 	if (letter == 'K')
 		fd_close(&g->channels.keyholder);
 	return gate_reach_keyholder(g);
@@ -80,7 +83,7 @@ int gate_imap(struct gate *g)
 			(void)!socket(AF_INET, SOCK_STREAM, 0);
 		if (c == 'x')
 			_exit(3);
-		if (c == 'k' || c == 'K' || c == 'd') {
+		if (c == 'k' || c == 'K' || c == 'd' || c == 'q') {
 			gate_say(g, ask_for_channel(g, c) == 0 ? STR("* introduced\r\n")
 			                                       : STR("* refused\r\n"));
 			continue;
@@ -374,7 +377,7 @@ static void a_message_for_a_worker_that_is_missing(void **state UNUSED)
 /* What a gate may ask for, and how often. */
 static void introductions(void **state UNUSED)
 {
-	static const char *const not_allowed[] = {"d", "K"};
+	static const char *const not_allowed[] = {"d", "K", "q"};
 	struct world w = new_world();
 	start_world(&w, ROLE_GATEKEEPER_IMAP);
 	for (size_t i = 0; i < ARRAY_LEN(not_allowed); i++) {
@@ -528,6 +531,26 @@ static void pop3(void **state UNUSED)
 	expect_ended(&w);
 }
 
+/* One of submission has its channel to the queue from the directory: it is introduced to no other.
+ */
+static void submission(void **state UNUSED)
+{
+	static const char *const not_allowed[] = {"d", "q"};
+	struct world w = new_world();
+	start_world(&w, ROLE_GATEKEEPER_SUBMISSION);
+	for (size_t i = 0; i < ARRAY_LEN(not_allowed); i++) {
+		int c = connect_to(&w);
+		expect_line(c, "* hello");
+		say(c, "k");
+		expect_line(c, "* introduced");
+		say(c, not_allowed[i]);
+		expect_line(c, "* refused");
+		expect_note(&w, "peer=127.0.0.1 detail=a gate sent a message that is not allowed");
+		close(c);
+	}
+	drain_to_end(&w);
+}
+
 static uint64_t cpu_ms_of(pid_t pid)
 {
 	clockid_t clock;
@@ -658,6 +681,7 @@ int main(void)
 	    cmocka_unit_test(a_message),
 	    cmocka_unit_test(a_message_for_a_worker_that_is_missing),
 	    cmocka_unit_test(introductions),
+	    cmocka_unit_test(submission),
 	    cmocka_unit_test(a_gate_that_does_not_read),
 	    cmocka_unit_test(starttls_and_what_was_injected),
 	    cmocka_unit_test(gates_that_end_badly),

@@ -21,7 +21,7 @@ ARRIVAL_SECONDS = 30
 
 
 def make_server():
-    server = Instance(settings={("limits", "hold"): 3600})
+    server = Instance(settings={("limits", "submit_hold"): 3600})
     for name in ("bob", "carol"):
         server.add_account(f"{name}@{server.domain}")
     server.gatepost("alias", "add", "info@example.test", "alice@example.test")

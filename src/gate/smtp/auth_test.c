@@ -20,7 +20,7 @@ static int dialogue(struct gate *g)
 	config.smtp_duration = 600;
 	config.smtp_timeout = 60;
 	config.smtp_errors = config.recipients = 100;
-	config.hold = 3600;
+	config.submit_hold = 3600;
 	g->config = &config;
 	return gate_submission(g);
 }

@@ -30,7 +30,7 @@ struct smtp_reply smtp_cmd_ehlo(struct smtp_dialogue *d, struct str argument)
 	    .mail_max = SMTP_MAIL_MAX,
 	    .starttls = g->tls_server && !g->tls,
 	    .extensions = smtp_extensions(d),
-	    .hold_max = g->config->hold,
+	    .hold_max = g->config->submit_hold,
 	    .now = clock_wall(),
 	};
 	smtp_hello_format(&offer, &g->out);

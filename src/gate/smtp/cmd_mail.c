@@ -38,7 +38,7 @@ static struct smtp_reply check_hold(struct smtp_dialogue *d)
 	uint64_t now = clock_wall();
 	if (p->hold_until > now)
 		p->hold_seconds = p->hold_until - now;
-	if (p->hold_seconds > d->g->config->hold)
+	if (p->hold_seconds > d->g->config->submit_hold)
 		return SMTP_REPLY(501, 5, 4, "That is longer than a message can be held here");
 	if (p->hold_seconds > 0)
 		p->hold_until = now + p->hold_seconds;

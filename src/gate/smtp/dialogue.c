@@ -42,6 +42,8 @@ unsigned smtp_extensions(const struct smtp_dialogue *d)
 	unsigned extensions = d->policy->extensions;
 	if (!d->g->tls) /* RFC 8689 §2, RFC 4954 §4 */
 		extensions &= ~(unsigned)(SMTP_EXTENSION_REQUIRETLS | SMTP_EXTENSION_AUTH);
+	if (d->g->config->submit_hold == 0)
+		extensions &= ~(unsigned)SMTP_EXTENSION_FUTURERELEASE;
 	return extensions;
 }
 

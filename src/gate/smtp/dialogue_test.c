@@ -465,7 +465,7 @@ static void set_option(struct play *p, struct str text)
 	} options[] = {{"message_size", &p->config.message_size},
 	    {"recipients", &p->config.recipients}, {"smtp_errors", &p->config.smtp_errors},
 	    {"smtp_timeout", &p->config.smtp_timeout}, {"smtp_duration", &p->config.smtp_duration},
-	    {"sign_in_timeout", &p->config.sign_in_timeout}, {"hold", &p->config.hold},
+	    {"sign_in_timeout", &p->config.sign_in_timeout}, {"hold", &p->config.submit_hold},
 	    {"show_client", &p->config.outbound_show_client}, {"submission", &p->submission},
 	    {"queue", &p->no_queue}, {"budget", &p->budget}, {"missing", &p->missing},
 	    {"busy", &p->busy}};
@@ -590,7 +590,7 @@ static void play(const char *name, struct str text)
 	p.config.smtp_timeout = 60;
 	p.config.smtp_duration = 600;
 	p.config.sign_in_timeout = 60;
-	p.config.hold = 86400;
+	p.config.submit_hold = 86400;
 	while (text.len > 0) {
 		p.line++;
 		step(&p, str_cut_line(&text));
