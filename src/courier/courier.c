@@ -206,13 +206,21 @@ static void carry_anew(struct courier *c, struct job *job)
 	settle(job, &fate);
 }
 
+static struct demands demands_of(const struct ipc_carry *carry)
+{
+	return (struct demands){
+	    carry->tls_must, carry->tls_optional, carry->implicit_tls, carry->sts_mode};
+}
+
 /* A message with other demands than the one before begins with a connection of its own. */
 static bool fits_connection(
     const struct courier *c, const struct job *job, const char *domain, const char *host)
 {
 	const struct ipc_carry *carry = job->carry;
+	const struct demands demands = demands_of(carry);
 
-	return str_eq(str_of_cstr(c->domain), str_of_cstr(domain)) &&
+	return memcmp(&demands, &c->demands, sizeof(demands)) == 0 &&
+	       str_eq(str_of_cstr(c->domain), str_of_cstr(domain)) &&
 	       str_eq(str_of_cstr(c->literal), str_of_cstr(host)) && c->port == carry->port &&
 	       str_eq(str_of_cstr(c->relay_user), carry->relay_user) &&
 	       str_eq(str_of_cstr(c->source), carry->source) &&
@@ -235,6 +243,7 @@ static void carry(struct courier *c, struct job *job)
 	memcpy(c->domain, domain, sizeof(domain));
 	memcpy(c->literal, host, sizeof(host));
 	c->port = job->carry->port;
+	c->demands = demands_of(job->carry);
 	if (str_to_cstr(job->carry->relay_user, c->relay_user, sizeof(c->relay_user)) < 0 ||
 	    str_to_cstr(job->carry->source, c->source, sizeof(c->source)) < 0) {
 		fate_set(&fate, CARRY_LATER, "4.3.5",

@@ -80,6 +80,7 @@ struct test_case {
 	struct str tlsa; /* good, wrong, unusable, failed */
 	uint64_t n_recipients, n_messages, wait, notify, hosts;
 	uint64_t own_name, refuse_private, insecure, no_listener, many;
+	uint64_t flips;          /* tls_optional, after the first message */
 	uint64_t reusable_times; /* CARRIED so often, then not; 0: as end_reusable says */
 	struct str original;
 	struct wanted wanted[RECIPIENTS];
@@ -137,7 +138,8 @@ static void set(struct test_case *t, struct str key, struct str value)
 	    {STR("wait"), &t->wait}, {STR("notify"), &t->notify}, {STR("hosts"), &t->hosts},
 	    {STR("own_name"), &t->own_name}, {STR("refuse_private"), &t->refuse_private},
 	    {STR("insecure"), &t->insecure}, {STR("no_listener"), &t->no_listener},
-	    {STR("many"), &t->many}, {STR("reusable_times"), &t->reusable_times},
+	    {STR("many"), &t->many}, {STR("flips"), &t->flips},
+	    {STR("reusable_times"), &t->reusable_times},
 	    {STR("deliver_by"), &t->carry.mail.deliver_by}};
 
 	for (size_t i = 0; i < ARRAY_LEN(bytes); i++)
@@ -438,6 +440,8 @@ static void run_case(const char *path)
 	for (uint64_t i = 0; i < t.n_messages; i++) {
 		send_message(&t, channel);
 		take_outcomes(&t, channel);
+		if (t.flips)
+			t.carry.tls_optional = !t.carry.tls_optional;
 	}
 	assert_int_equal(t.n_tls, t.n_tls_wanted);
 	close(channel);

@@ -54,6 +54,10 @@ struct courier {
 	char literal[DNS_NAME_MAX + 1];
 	char relay_user[IPC_ADDRESS_MAX + 1];
 	char source[DNS_ADDRESS_TEXT_MAX];
+	/* What was demanded of TLS when it was made: another demand has another connection. */
+	struct demands {
+		uint8_t tls_must, tls_optional, implicit_tls, sts_mode;
+	} demands;
 	uint16_t port;
 };
 
