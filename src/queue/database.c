@@ -84,6 +84,7 @@ static const char schema[] =
     " text TEXT NOT NULL) STRICT;"
     "CREATE INDEX recipient_of_message ON recipient(message);"
     "CREATE INDEX recipient_open ON recipient(destination, state, next_at) WHERE state < 3;"
+    "CREATE INDEX recipient_open_message ON recipient(destination, message) WHERE state < 3;"
     "CREATE INDEX recipient_active ON recipient(id) WHERE state = 1;"
     "CREATE TABLE rate("
     " account INTEGER NOT NULL,"

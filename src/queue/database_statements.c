@@ -22,8 +22,9 @@ const char *const queue_db_texts[N_STATEMENTS] = {
     [MESSAGES_TO_LOOK_AT] = "SELECT id FROM message WHERE look_at<=?1 ORDER BY look_at LIMIT ?2",
     [MESSAGES_AFTER] = "SELECT id FROM message WHERE id>?1 ORDER BY id LIMIT ?2",
     [MESSAGES_OF_DOMAIN] =
-        "SELECT DISTINCT message FROM recipient WHERE state<3 AND state>=0 AND message>?1"
-        " AND destination=(SELECT id FROM destination WHERE name=?3) ORDER BY message LIMIT ?2",
+        "SELECT DISTINCT message FROM recipient INDEXED BY recipient_open_message"
+        " WHERE destination=(SELECT id FROM destination WHERE name=?3) AND state<3"
+        " AND message>?1 ORDER BY message LIMIT ?2",
     [MESSAGES_OF_ACCOUNT] = "SELECT id FROM message WHERE id>?1 AND ((?3<>0 AND account=?3)"
                             " OR (?4<>'' AND (user=?4 OR reverse_path=?4)))"
                             " ORDER BY id LIMIT ?2",
