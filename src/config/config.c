@@ -91,6 +91,8 @@ static const struct config_key keys[] = {
 	OUTBOUND_TEXT(smarthost, "none",
 	    "a relay that takes all mail for others; none: deliver it directly"),
 	OUTBOUND_NUMBER(smarthost_port, 587, 1, 65535, "its port; 465: TLS before the first word"),
+	OUTBOUND_NUMBER(smarthost_tls, 1, 0, 1,
+	    "1: TLS with a certificate for its name, or nothing; 0: TLS where it is offered, and no password"),
 	OUTBOUND_TEXT(smarthost_user, "none", "the name to sign in there with"),
 	OUTBOUND_TEXT(smarthost_password_file, "none",
 	    "the file with its password; relative to the data folder"),

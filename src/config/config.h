@@ -57,7 +57,7 @@ struct config {
 	char outbound_root_hints[CONFIG_STR_MAX];
 	char outbound_resolver[CONFIG_STR_MAX];
 	char outbound_smarthost[CONFIG_STR_MAX];
-	uint64_t outbound_smarthost_port;
+	uint64_t outbound_smarthost_port, outbound_smarthost_tls;
 	char outbound_smarthost_user[CONFIG_STR_MAX];
 	char outbound_smarthost_password_file[CONFIG_STR_MAX];
 

@@ -28,7 +28,7 @@ struct job {
 	struct str message; /* mapped */
 	uint64_t ends_at_ms;
 	unsigned n_tries; /* connections */
-	bool spoken;      /* with some server: it is not unreachable */
+	bool spoken;      /* up to MAIL with some server: it is not unreachable */
 };
 
 /* How TLS is to be had with a server, and what was had. */

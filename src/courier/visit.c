@@ -222,7 +222,6 @@ static enum session_end try_address(
 
 	if (!connect_to(v, address))
 		return SESSION_NEXT_SERVER;
-	v->job->spoken = true;
 	enum session_end end = session_begin(v->c, &s);
 	if (end == SESSION_READY)
 		return end;
@@ -284,6 +283,7 @@ int visit_next(
 		    .kept = ret_fate};
 		if (!visit_server(&v))
 			continue;
+		job->spoken = true;
 		c->is_ready = true;
 		c->n_messages = 0;
 		c->began_ms = clock_ms();

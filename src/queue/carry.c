@@ -260,7 +260,7 @@ static void set_route(const struct carriage *c, struct ipc_carry *m)
 		m->host = str_of_cstr(config->outbound_smarthost);
 		m->port = (uint16_t)config->outbound_smarthost_port;
 		m->implicit_tls = m->port == IMPLICIT_TLS_PORT;
-		m->tls_must = 1;
+		m->tls_must = config->outbound_smarthost_tls != 0;
 		if (config_is_given(config->outbound_smarthost_user)) {
 			m->relay_user = str_of_cstr(config->outbound_smarthost_user);
 			m->relay_password = str_of_cstr(c->q->carriages->relay_password);
