@@ -1,7 +1,8 @@
-/* gatepost domain add|list|remove */
+/* gatepost domain add|list|remove; dns and rotate-keys stand in cmd_domain_dns.c */
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/cmd_domain.h"
 
 static int change(
     const struct cli_spec *spec, enum control_verb verb, const char *done, int argc, char **argv)
@@ -62,6 +63,9 @@ int cmd_domain(int argc, char **argv)
 	    {"add", "DOMAIN", "take mail for a domain", domain_add},
 	    {"list", "", "list the domains", domain_list},
 	    {"remove", "DOMAIN", "take no more mail for one", domain_remove},
+	    {"dns", "DOMAIN", "print the records that one needs in the DNS", domain_dns},
+	    {"rotate-keys", "DOMAIN", "replace the keys that its mail is signed with",
+	        domain_rotate_keys},
 	};
 	return cli_run_action("domain", actions, ARRAY_LEN(actions), argc, argv);
 }

@@ -15,7 +15,7 @@ from harness import expect, expect_equal, run_tests, test, wait_until
 from instance import BINARY, ROOT, Instance
 
 COMMANDS = ["init", "serve", "roles", "domain", "account", "alias", "queue", "verify", "version", "help"]
-ACTIONS = ["domain add", "domain list", "domain remove", "account add", "account list", "account show", "account password", "account remove",
+ACTIONS = ["domain add", "domain list", "domain remove", "domain dns", "domain rotate-keys", "account add", "account list", "account show", "account password", "account remove",
            "alias add", "alias list", "alias remove",
            "queue list", "queue show", "queue retry", "queue hold", "queue release", "queue remove"]
 
