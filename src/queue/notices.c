@@ -92,11 +92,12 @@ static void set_ids(struct dsn *dsn, struct buf *id, struct buf *boundary)
 	dsn->boundary = buf_str(boundary);
 }
 
-/* RFC 3461 §4.3, §6.2: the whole message comes back only for failures. */
+/* RFC 3461 §4.3, §6.2: the whole message comes back only for failures; never where TLS was required
+ * for it (RFC 8689 §5). */
 static bool returns_all(const struct queued_message *m, const struct dsn *dsn, struct str message)
 {
 	if (dsn->recipients[0].action != DSN_FAILED || m->mail.ret == RETURN_HEADERS ||
-	    message.len > NOTICE_FULL_MAX || m->mail.body == 2)
+	    m->mail.require_tls || message.len > NOTICE_FULL_MAX || m->mail.body == 2)
 		return false;
 	if (m->mail.ret == RETURN_UNSAID && message.len > NOTICE_UNASKED_MAX)
 		return false;
@@ -135,7 +136,9 @@ static int add(struct queue *q, const struct queued_message *about, const struct
 	struct str parts[] = {buf_str(&begin), content, buf_str(&end)};
 	uint64_t lifetime = q->config->outbound_lifetime * SCHEDULE_SECOND;
 	struct queued_message m = {.origin = ORIGIN_NOTICE,
-	    .mail = {.body = dsn->content_is_8bit, .smtputf8 = dsn_needs_smtputf8(dsn)},
+	    .mail = {.body = dsn->content_is_8bit,
+	        .smtputf8 = dsn_needs_smtputf8(dsn),
+	        .require_tls = about->mail.require_tls},
 	    .received_at = now,
 	    .expires_at = now + lifetime,
 	    .look_at = now + lifetime};

@@ -179,12 +179,19 @@ static bool find_id(struct lookup *l, const struct ipc_dns_answer *m)
 	return mta_sts_id(texts, n, &id) && arena_dup(&l->arena, id, &l->id);
 }
 
+/* A policy whose time is nearly over is fetched anew though its id is the same: who can keep others
+ * from the web server at the moment when it ends would end it for good (RFC 8461 §10.2). */
+static bool ends_soon(const struct lookup *l)
+{
+	return l->known.expires_at - clock_wall_ms() < POLICY_RENEW_MS;
+}
+
 static void on_txt(const void *answer, void *ctx)
 {
 	struct lookup *l = ctx;
 	const struct ipc_dns_answer *m = answer;
 	if (!m || m->result != DNS_FOUND || !find_id(l, m) ||
-	    (is_valid(l) && str_eq(l->id, l->known.txt)))
+	    (is_valid(l) && str_eq(l->id, l->known.txt) && !ends_soon(l)))
 		finish_with_known(l);
 	else
 		ask_dns(l, l->host, DNS_A, on_address);

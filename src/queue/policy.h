@@ -1,8 +1,8 @@
 /*
  * queue/policy.h: what the domains of others ask for by MTA-STS (RFC 8461), before the first
  * courier goes to one: a TXT record through the resolver, the policy through the fetcher when its
- * id is a new one. What was learnt is kept in the database as long as it says, and asked about in
- * DNS again after POLICY_FRESH_MS.
+ * id is a new one, or the one that is known ends within POLICY_RENEW_MS. What was learnt is kept in
+ * the database as long as it says, and asked about in DNS again after POLICY_FRESH_MS.
  *
  * A message waits POLICY_WAIT_MS at most for that. Where nothing can be learnt, what was learnt
  * before holds as long as it is valid (§5.1); without resolver or fetcher there is no policy.
@@ -12,7 +12,12 @@
 
 #include "queue/state.h"
 
-enum { POLICY_FRESH_MS = 600000, POLICY_WAIT_MS = 60000, POLICY_AGE_MAX_S = 31557600 };
+enum {
+	POLICY_FRESH_MS = 600000,
+	POLICY_WAIT_MS = 60000,
+	POLICY_AGE_MAX_S = 31557600,
+	POLICY_RENEW_MS = 43200000, /* so long before its end */
+};
 
 /* `done` is called once, perhaps within this function, with the policy (borrowed). */
 typedef void (*policy_done)(void *ctx, uint8_t mode, struct ipc_strs mx);

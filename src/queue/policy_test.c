@@ -101,6 +101,24 @@ static void a_policy_is_learnt_and_kept(void **state)
 	close(submitter);
 }
 
+/* The same id, but not much time is left: it is fetched while that can still fail. */
+static void a_policy_is_renewed_before_it_ends(void **state)
+{
+	struct world *w = *state;
+	int submitter = join(w);
+	for (int round = 0; round < 3; round++) {
+		submit_one(w, submitter, "bob@example.net", 0);
+		say_records(w, "_mta-sts.example.net", 16, TXT_A);
+		say_records(w, "mta-sts.example.net", 1, STR("\xc0\x00\x02\x07"));
+		say_records(w, "mta-sts.example.net", 28, STR(""));
+		/* In the last round it cannot be had, and the one that is known holds. */
+		say_policy(w, STS_ENFORCE, round < 2 ? "mx.example.net" : "");
+		expect_sts(w, STS_ENFORCE, "mx.example.net");
+		world_wait(w, 13 * (uint64_t)HOUR_MS);
+	}
+	close(submitter);
+}
+
 static void two_messages_ask_once(void **state)
 {
 	struct world *w = *state;
@@ -134,6 +152,7 @@ static void nobody_waits_for_ever(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(a_policy_is_learnt_and_kept),
-	    TEST(two_messages_ask_once), TEST(nobody_waits_for_ever)};
+	    TEST(a_policy_is_renewed_before_it_ends), TEST(two_messages_ask_once),
+	    TEST(nobody_waits_for_ever)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

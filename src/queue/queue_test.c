@@ -93,6 +93,35 @@ static void a_failure_is_told_to_the_sender(void **state)
 	close(submitter);
 }
 
+/* RFC 8689 §5 */
+static void a_notice_about_required_tls_requires_it(void **state)
+{
+	struct world *w = *state;
+	struct carried c;
+	int submitter = world_submitter(w);
+	struct ipc_submit_mail mail = {
+	    .mail = {.reverse_path = STR("ann@example.org"), .ret = RETURN_FULL, .require_tls = 1}};
+	say(w, submitter, IPC_SUBMIT_MAIL, &mail);
+	answer_may_send(w, MAY_SEND, "");
+	(void)expect_answer(submitter, SUBMIT_OK);
+	say_rcpt(w, submitter, "bob@example.net", 0, RCPT_NOT_LOCAL, 0);
+	(void)say_message(w, submitter, STR("Subject: test\r\n\r\nsecret\r\n"));
+	carry_one(w, "bob@example.net", CARRY_NEVER, 550, "5.1.1", "no such user");
+	answer_elsewhere(w);
+	expect_carry(expect_courier(w), &c);
+	const struct ipc_outgoing *notice = &((struct ipc_carry *)c.carry.msg)->mail;
+	assert_int_equal(notice->require_tls, 1);
+	assert_int_equal(notice->reverse_path.len, 0);
+	assert_non_null(strstr(c.text, "Subject: test"));
+	assert_null(strstr(c.text, "secret"));
+	say_carried_rcpt(c.channel, 0, CARRY_ACCEPTED, 250, "2.0.0", "ok");
+	say_carried(w, c.channel, false);
+	close(c.channel);
+	carried_done(&c);
+	world_go(w);
+	close(submitter);
+}
+
 static void notify_is_minded(void **state)
 {
 	struct world *w = *state;
@@ -317,6 +346,77 @@ static void only_what_is_theirs(void **state)
 	close(submitter);
 }
 
+/* From DATA with that trace on: true when the queue goes on with it. */
+static bool takes_trace(struct world *w, struct str trace)
+{
+	struct ipc_received m;
+	int submitter = world_submitter(w);
+	struct ipc_submit_data data = {.trace = trace, .message = world_memfd(WORLD_MESSAGE)};
+	say_mail(w, submitter, 0);
+	say_rcpt(w, submitter, "bob@example.net", 0, RCPT_NOT_LOCAL, 0);
+	say(w, submitter, IPC_SUBMIT_DATA, &data);
+	close(data.message);
+	bool is_taken = ipc_recv(w->scribes, &m) == 0;
+	if (is_taken) {
+		fd_close(&((struct ipc_prepare *)m.msg)->channel);
+		ipc_received_done(&m);
+		world_go(w);
+		(void)expect_answer(submitter, SUBMIT_TEMPORARY);
+	} else {
+		assert_int_equal(ipc_recv(submitter, &m), -ENODATA);
+		world_expect(w->ledger, IPC_LEDGER_EVENT, &m);
+		ipc_received_done(&m);
+	}
+	close(submitter);
+	world_go(w);
+	return is_taken;
+}
+
+/* A gate that is broken puts no second field, and no line, above what the scribe reads. */
+static void a_trace_is_one_field(void **state)
+{
+	static const char *const good[] = {"Received: from a by b; now\r\n",
+	    "Received: from a\r\n\tby b\r\n for <\xc3\xa9@example.net>;\r\n\tnow\r\n"};
+	static const char *const bad[] = {"From: ceo@example.org\r\n", "Received: a",
+	    "Received: a\r\nFrom: ceo@example.org\r\n", "Received: a\r\n\r\nbody\r\n",
+	    "Received: a\r\n \r\n", "Received: a\n.\nMAIL FROM:<x@example.org>\r\n",
+	    "Received: a\rb\r\n", "Received: a\n\r\n", "Received: a\x7f\r\n",
+	    "\r\nReceived: a\r\n"};
+	char text[1100] = "Received: a\r\n ";
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		assert_true(takes_trace(*state, str_of_cstr(good[i])));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (takes_trace(*state, str_of_cstr(bad[i])))
+			fail_msg("taken: %s", bad[i]);
+	assert_false(takes_trace(*state, STR("Received: a\0b\r\n")));
+	memset(text + 14, 'x', 1000);
+	memcpy(text + 1014, "\r\n", 2);
+	assert_false(takes_trace(*state, str_of(text, 1016)));
+}
+
+/* What is prepared is what was declared: only then a body may be anything. */
+static void a_binary_body_is_declared_to_the_scribe(void **state)
+{
+	struct world *w = *state;
+	struct ipc_received m;
+	int submitter = world_submitter(w);
+	struct ipc_submit_mail mail = {.mail = {.reverse_path = STR("ann@example.org"), .body = 2}};
+	struct ipc_submit_data data = {.message = world_memfd(WORLD_MESSAGE)};
+	say(w, submitter, IPC_SUBMIT_MAIL, &mail);
+	answer_may_send(w, MAY_SEND, "");
+	(void)expect_answer(submitter, SUBMIT_OK);
+	say_rcpt(w, submitter, "bob@example.net", 0, RCPT_NOT_LOCAL, 0);
+	say(w, submitter, IPC_SUBMIT_DATA, &data);
+	close(data.message);
+	world_expect(w->scribes, IPC_PREPARE, &m);
+	assert_int_equal(((struct ipc_prepare *)m.msg)->body, 2);
+	assert_int_equal(((struct ipc_prepare *)m.msg)->complete, 1);
+	fd_close(&((struct ipc_prepare *)m.msg)->channel);
+	ipc_received_done(&m);
+	close(submitter);
+	world_go(w);
+}
+
 /* Each partner dies at its step: the submitter hears at once, and can begin anew. */
 static void every_partner_may_die(void **state)
 {
@@ -527,6 +627,7 @@ int main(void)
 	    TEST(what_is_accepted_outlives_the_process),
 	    TEST(what_is_refused_for_now_is_tried_again),
 	    TEST(a_failure_is_told_to_the_sender),
+	    TEST(a_notice_about_required_tls_requires_it),
 	    TEST(notify_is_minded),
 	    TEST(a_late_message_is_told_and_then_returned),
 	    TEST(a_dead_destination_costs_one_try_for_all),
@@ -534,6 +635,8 @@ int main(void)
 	    TEST(a_full_mailbox_waits),
 	    TEST(what_is_held_can_be_taken_back),
 	    TEST(only_what_is_theirs),
+	    TEST(a_trace_is_one_field),
+	    TEST(a_binary_body_is_declared_to_the_scribe),
 	    TEST(every_partner_may_die),
 	    TEST(a_silent_scribe_is_given_up),
 	    TEST(limits_hold),

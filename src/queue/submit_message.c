@@ -14,7 +14,12 @@
 #include "queue/submit_private.h"
 #include "store/room.h"
 
-enum { SIGNED_FIELDS_MAX = 64 << 10, SIGNATURE_LINE_LEN = 72, SIGNATURE_TEXT_MAX = 2048 };
+enum {
+	SIGNED_FIELDS_MAX = 64 << 10,
+	SIGNATURE_LINE_LEN = 72,
+	SIGNATURE_TEXT_MAX = 2048,
+	TRACE_LINE_MAX = 998, /* RFC 5322 §2.1.1 */
+};
 
 static void fail(struct submitter *s, enum submit_result result)
 {
@@ -309,8 +314,10 @@ static int ask_scribe(struct submitter *s)
 	int error = s->q->scribes ? ipc_pair(ends) : -EPIPE;
 	if (error)
 		return error;
-	struct ipc_prepare m = {
-	    .channel = ends[1], .message = s->in.message, .complete = s->forwards ? 0 : 1};
+	struct ipc_prepare m = {.channel = ends[1],
+	    .message = s->in.message,
+	    .complete = s->forwards ? 0 : 1,
+	    .body = s->in.accept.m.mail.body};
 	error = loop_send(s->q->scribes, IPC_PREPARE, &m);
 	close(ends[1]);
 	if (!error) {
@@ -322,13 +329,36 @@ static int ask_scribe(struct submitter *s)
 	return error;
 }
 
+/* No line of it is anything but the one field, or goes on with it: a second field would stand in
+ * the message unread by the scribe, and a CR or LF alone is a line's end to some servers. */
+static bool is_trace(struct str trace)
+{
+	struct str rest = trace;
+
+	if (!str_starts_nocase(trace, STR("Received:")) || !str_ends(trace, STR("\r\n")))
+		return false;
+	for (bool first = true; rest.len > 0; first = false) {
+		size_t len = str_find(rest, STR("\r\n"));
+		struct str line = str_first(rest, len);
+		rest = str_from(rest, len + 2);
+		if (len > TRACE_LINE_MAX || (!first && str_trim(line).len == 0) ||
+		    (!first && line.p[0] != ' ' && line.p[0] != '\t'))
+			return false;
+		for (size_t i = 0; i < line.len; i++) {
+			unsigned char c = (unsigned char)line.p[i];
+			if ((c < ' ' && c != '\t') || c == 0x7f)
+				return false;
+		}
+	}
+	return true;
+}
+
 int submit_begin_message(struct submitter *s, struct ipc_submit_data *m)
 {
 	struct incoming *in = &s->in;
 	size_t len = 0;
 	int error = fd_check_sealed(m->message, &len);
-	if (error || len > CONFIG_MESSAGE_SIZE_MAX ||
-	    (m->trace.len > 0 && !str_ends(m->trace, STR("\r\n"))))
+	if (error || len > CONFIG_MESSAGE_SIZE_MAX || (m->trace.len > 0 && !is_trace(m->trace)))
 		return -EPROTO;
 	if (!arena_dup(&in->arena, m->trace, &in->trace))
 		return -EPROTO;
