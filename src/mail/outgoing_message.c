@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "mail/address.h"
 #include "mail/header.h"
+#include "mail/mailbox_list.h"
 
 static void PRINTF(2, 3) refuse(struct outgoing_found *f, const char *fmt, ...)
 {
@@ -176,15 +177,20 @@ static bool format_address(const struct address *address, struct arena *a, struc
 }
 
 /* The addresses of a field, groups or not: how many, or -1 when one is none or they are too many.
- */
-static int read_addresses(struct str value, struct arena *a, struct str *addresses, int max)
+ * `strict`: also when somebody else could read others there. */
+static int read_addresses(
+    struct str value, bool strict, struct arena *a, struct str *addresses, int max)
 {
 	struct address *first;
-	int n = 0;
+	int n = 0, n_entries = 0;
 
+	if (strict && !mailbox_list_is_strict(value))
+		return -1;
 	if (address_list_parse(value, a, &first) < 0)
 		return -1;
 	for (; first != NULL; first = first->next) {
+		if (++n_entries == ADDRESS_LIST_MAX)
+			return -1; /* what is behind these was not read */
 		if (first->kind != ADDRESS_MAILBOX)
 			continue;
 		if (n == max || !format_address(first, a, &addresses[n]))
@@ -198,10 +204,11 @@ static void read_originators(
     struct outgoing_found *f, const struct fields *v, bool complete, struct arena *a)
 {
 	int n = v->counts[AT_FROM] > 0
-	            ? read_addresses(v->from.value, a, f->authors, OUTGOING_AUTHORS)
+	            ? read_addresses(v->from.value, complete, a, f->authors, OUTGOING_AUTHORS)
 	            : 0;
-	int n_senders =
-	    v->counts[AT_SENDER] > 0 ? read_addresses(v->sender.value, a, &f->sender, 1) : 0;
+	int n_senders = v->counts[AT_SENDER] > 0
+	                    ? read_addresses(v->sender.value, complete, a, &f->sender, 1)
+	                    : 0;
 
 	f->n_authors = n > 0 ? (size_t)n : 0;
 	if (n_senders != 1)

@@ -83,6 +83,20 @@ static void what_the_content_needs(void **state UNUSED)
 	}
 }
 
+/* Nobody hides an author behind more entries than are read. */
+static void a_very_long_list(void **state UNUSED)
+{
+	enum { GROUPS = 5001 };
+	struct buf text CLEANUP(buf_done) = BUF_MAX(100000);
+	buf_add(&text, STR("From: a@b"));
+	for (size_t i = 0; i < GROUPS; i++)
+		buf_add(&text, i % 100 == 0 ? STR(",\r\n x:;") : STR(",x:;"));
+	buf_add(&text, STR(",\r\n c@d\r\n\r\n"));
+	assert_false(buf_failed(&text));
+	expect_refused(
+	    buf_str(&text), "its From field does not name 1 to 16 addresses like name@example.org");
+}
+
 static void what_is_refused(void **state UNUSED)
 {
 	expect_refused(STR(""), "it has no From field");
@@ -104,6 +118,13 @@ static void what_is_refused(void **state UNUSED)
 	    "its header has 2 From fields, and may have one");
 	expect_refused(STR("From: a@b\r\nDate: x\r\nDate: x\r\n\r\n"),
 	    "its header has 2 Date fields, and may have one");
+	/* what one program reads as a@b and another as c@d */
+	expect_refused(STR("From: <a@b> <c@d>\r\n\r\n"),
+	    "its From field does not name 1 to 16 addresses like name@example.org");
+	expect_refused(STR("From: c@d <a@b>\r\n\r\n"),
+	    "its From field does not name 1 to 16 addresses like name@example.org");
+	expect_refused(STR("From: a@b\r\nSender: <a@b> c@d\r\n\r\n"),
+	    "its Sender field does not name one address like name@example.org");
 	expect_refused(STR("From: nobody\r\n\r\n"),
 	    "its From field does not name 1 to 16 addresses like name@example.org");
 	expect_refused(STR("From: them:;\r\n\r\n"),
@@ -207,6 +228,7 @@ int main(void)
 	    cmocka_unit_test(a_plain_message),
 	    cmocka_unit_test(what_the_content_needs),
 	    cmocka_unit_test(what_is_refused),
+	    cmocka_unit_test(a_very_long_list),
 	    cmocka_unit_test(limits),
 	    cmocka_unit_test(others_messages_are_left_alone),
 	    cmocka_unit_test(headers_are_completed),
