@@ -224,7 +224,7 @@ static bool fits_connection(
 	       str_eq(str_of_cstr(c->literal), str_of_cstr(host)) && c->port == carry->port &&
 	       str_eq(str_of_cstr(c->relay_user), carry->relay_user) &&
 	       str_eq(str_of_cstr(c->source), carry->source) &&
-	       (!carry->mail.require_tls || c->is_verified);
+	       (!job_requires_tls(&carry->mail) || c->is_verified);
 }
 
 static void carry(struct courier *c, struct job *job)

@@ -98,6 +98,11 @@ static void report_tls(
 
 /* --- hello --- */
 
+static bool must_have_tls(enum tls_way way)
+{
+	return way == WAY_STS || way == WAY_PKIX || way == WAY_DANE;
+}
+
 static enum session_end greeting(struct courier *c, struct session *s)
 {
 	struct smtp_answer answer;
@@ -139,7 +144,9 @@ static enum session_end hello(struct courier *c, struct session *s)
 	}
 	if (answer.code / 100 != 2)
 		return refuse(s, &answer, "our name");
-	if (is_own_name(c, &answer)) {
+	/* Before a TLS that must be, anybody on the way can say this: it counts when it is said
+	 * again inside. */
+	if (is_own_name(c, &answer) && (c->link.tls != NULL || !must_have_tls(s->way))) {
 		fate_set(&s->fate, CARRY_NEVER, "5.4.6", "%s [%s] is this server itself: a loop",
 		    server_of(s), s->address->text);
 		return SESSION_NEXT_SERVER;
@@ -159,11 +166,6 @@ static const char *name_of(enum tls_way way)
 	    [WAY_DANE] = "dane"};
 
 	return names[way];
-}
-
-static bool must_have_tls(enum tls_way way)
-{
-	return way == WAY_STS || way == WAY_PKIX || way == WAY_DANE;
 }
 
 static void set_wish(const struct session *s, struct tls_wish *wish)
@@ -224,8 +226,10 @@ static enum session_end start_tls(struct courier *c, struct session *s)
 {
 	struct smtp_answer answer;
 
-	if (s->way == WAY_CLEAR || c->start->tls == NULL)
+	if (s->way == WAY_CLEAR)
 		return SESSION_READY;
+	if (c->start->tls == NULL)
+		return no_tls(c, s, "cannot be spoken with by TLS, which this server lacks");
 	if (!c->extensions.starttls)
 		return no_tls(c, s, "does not offer STARTTLS");
 	link_say(&c->link, "STARTTLS\r\n");
@@ -309,7 +313,9 @@ static enum session_end begin(struct courier *c, struct session *s)
 {
 	enum session_end end = SESSION_READY;
 
-	if (s->carry->implicit_tls)
+	if (s->carry->implicit_tls && c->start->tls == NULL)
+		end = fail(s, "4.7.0", "by TLS, which this server lacks", -EPROTO);
+	else if (s->carry->implicit_tls)
 		end = secure(c, s);
 	if (end == SESSION_READY)
 		end = greeting(c, s);

@@ -31,6 +31,13 @@ struct job {
 	bool spoken;      /* up to MAIL with some server: it is not unreachable */
 };
 
+/* A message that says what became of another one goes even where REQUIRETLS cannot be had (RFC 8689
+ * §4.2.1, §5). */
+static inline bool job_requires_tls(const struct ipc_outgoing *mail)
+{
+	return mail->require_tls && mail->reverse_path.len > 0;
+}
+
 /* How TLS is to be had with a server, and what was had. */
 enum tls_way { WAY_CLEAR, WAY_OPPORTUNISTIC, WAY_STS_TESTING, WAY_STS, WAY_PKIX, WAY_DANE };
 

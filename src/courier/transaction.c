@@ -116,9 +116,9 @@ static struct lack lack_of(const struct courier *c, const struct job *job)
 	bool binary = mail->body == 2, returns = mail->by_mode == BY_RETURN;
 	bool in_time = seconds_left(mail) > 0 && (uint64_t)seconds_left(mail) >= e->deliverby_min;
 	const struct lack lacks[] = {
-	    {mail->require_tls && !c->is_verified, "5.7.10",
+	    {job_requires_tls(mail) && !c->is_verified, "5.7.10",
 	        "cannot be reached by verified TLS, which the message requires"},
-	    {mail->require_tls && !e->requiretls, "5.7.30",
+	    {job_requires_tls(mail) && !e->requiretls, "5.7.30",
 	        "does not support REQUIRETLS, which the message requires"},
 	    {!e->smtputf8 && (mail->smtputf8 || !is_ascii(job)), "5.6.7",
 	        "does not support addresses or headers in other scripts (SMTPUTF8), which the "
@@ -202,7 +202,7 @@ static void say_mail(struct tx *tx)
 			say_xtext(l, mail->envelope_id);
 		}
 	}
-	if (mail->require_tls)
+	if (mail->require_tls && e->requiretls)
 		link_say(l, " REQUIRETLS");
 	if (e->deliverby && mail->by_mode != BY_NONE)
 		link_say(l, " BY=%lld;%c%s", (long long)seconds_left(mail),

@@ -163,7 +163,8 @@ static bool choose_way(struct visit *v)
 
 	v->way = WAY_OPPORTUNISTIC;
 	if (carry->host.len > 0) {
-		v->way = carry->tls_must || carry->mail.require_tls ? WAY_PKIX : WAY_OPPORTUNISTIC;
+		v->way = carry->tls_must || job_requires_tls(&carry->mail) ? WAY_PKIX
+		                                                           : WAY_OPPORTUNISTIC;
 		return true;
 	}
 	/* RFC 8689 §4.1: the sender wants delivery more than secrecy. */
@@ -171,7 +172,7 @@ static bool choose_way(struct visit *v)
 		return true;
 	if (!choose_by_policy(v))
 		return false;
-	if (!carry->mail.require_tls || v->way == WAY_DANE || v->way == WAY_STS)
+	if (!job_requires_tls(&carry->mail) || v->way == WAY_DANE || v->way == WAY_STS)
 		return true;
 	/* RFC 8689 §4.2.1: the name must be known for sure, and so must who answers to it. */
 	if (v->hosts->secure || (v->way == WAY_STS_TESTING)) {

@@ -101,6 +101,7 @@ bool dkim_canon_signature(enum dkim_canon canon, struct str field, struct buf *o
 	struct buf bare CLEANUP(buf_done) = BUF_MAX(field.len + 1);
 	size_t from = field.len, to = field.len;
 	bool ended = str_ends(field, STR("\n"));
+	size_t start = out->len;
 
 	if (find_signature(field, &from, &to)) {
 		bool is_last = to == field.len;
@@ -113,8 +114,8 @@ bool dkim_canon_signature(enum dkim_canon canon, struct str field, struct buf *o
 	}
 	if (!dkim_canon_field(canon, buf_str(&bare), out))
 		return false;
-	assert(out->len >= 2);
-	out->len -= 2; /* CRLF */
+	if (out->len > start)  /* of nothing nothing is made */
+		out->len -= 2; /* CRLF */
 	return true;
 }
 
