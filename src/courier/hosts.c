@@ -318,14 +318,36 @@ static enum tlsa_found ask_tlsa(
 	return found == TLSA_FOUND ? TLSA_FAILED : found;
 }
 
+/* Of a name whose addresses are not secure: it may still be a secure alias of one elsewhere that is
+ * not, and then has TLSA records of its own (RFC 7672 §2.2.2). */
+static enum tlsa_found ask_tlsa_of_alias(
+    int resolver, const char *name, uint16_t port, struct tlsa_set *ret_set)
+{
+	struct ipc_received m;
+	const struct ipc_dns_answer *answer = ask(resolver, name, DNS_CNAME, &m);
+
+	if (answer == NULL)
+		return TLSA_FAILED;
+	bool failed = answer->result == DNS_FAILED || answer->security == DNS_BOGUS;
+	bool secure = answer->result == DNS_FOUND && answer->security == DNS_SECURE;
+	ipc_received_done(&m);
+	if (failed)
+		return TLSA_FAILED;
+	return secure ? ask_tlsa(resolver, name, port, ret_set) : TLSA_NONE;
+}
+
 /* The name behind CNAMEs first, then the one that MX has (RFC 7672 §2.2.2). */
 enum tlsa_found hosts_tlsa(int resolver, const struct host *host, const struct addresses *addresses,
     uint16_t port, struct tlsa_set *ret_set)
 {
 	enum tlsa_found found = TLSA_NONE;
 
-	if (!host->secure || !addresses->secure)
+	if (!host->secure)
 		return TLSA_NONE;
+	if (!addresses->secure)
+		return addresses->canonical[0] != '\0'
+		           ? ask_tlsa_of_alias(resolver, host->name, port, ret_set)
+		           : TLSA_NONE;
 	if (addresses->canonical[0] != '\0')
 		found = ask_tlsa(resolver, addresses->canonical, port, ret_set);
 	return found == TLSA_NONE ? ask_tlsa(resolver, host->name, port, ret_set) : found;

@@ -77,8 +77,9 @@ struct tlsa_set {
 	char base[DNS_NAME_MAX + 1]; /* the name that they stand at (RFC 7672 §2.2.3) */
 };
 
-/* The TLSA records of a server whose name and addresses are secure. FOUND is given (tlsa_done).
- * FAILED: it cannot be known whether there are any, so that server must not be spoken with. */
+/* The TLSA records of a server whose name is secure, and whose addresses are, or it is a secure
+ * alias. FOUND is given (tlsa_done). FAILED: it cannot be known whether there are any, so that
+ * server must not be spoken with. */
 enum tlsa_found hosts_tlsa(int resolver, const struct host *host, const struct addresses *addresses,
     uint16_t port, struct tlsa_set *ret_set);
 void tlsa_done(struct tlsa_set *set);

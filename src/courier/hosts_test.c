@@ -45,6 +45,14 @@ static const struct test_answer answers[] = {
     {"mx4.example.net", DNS_A, FOUND, .records = {"192.0.1.5"}},
     {"mx4.example.net", DNS_AAAA, .result = DNS_NO_DATA},
     {"_25._tcp.mx4.example.net", DNS_TLSA, FOUND, SECURE, .records = {"3 1 1 00"}},
+    {"mx5.example.net", DNS_A, FOUND, .canonical = "cloud.example.com", .records = {"192.0.1.6"}},
+    {"mx5.example.net", DNS_CNAME, FOUND, SECURE, .records = {"cloud.example.com"}},
+    {"_25._tcp.mx5.example.net", DNS_TLSA, FOUND, SECURE, .records = {"3 1 1 00"}},
+    {"mx6.example.net", DNS_A, FOUND, .canonical = "cloud.example.com", .records = {"192.0.1.6"}},
+    {"mx6.example.net", DNS_CNAME, FOUND, .records = {"cloud.example.com"}},
+    {"_25._tcp.mx6.example.net", DNS_TLSA, FOUND, SECURE, .records = {"3 1 1 00"}},
+    {"mx7.example.net", DNS_A, FOUND, .canonical = "cloud.example.com", .records = {"192.0.1.6"}},
+    {"mx7.example.net", DNS_CNAME, .result = DNS_FAILED},
     {"inside.example.net", DNS_A, FOUND, .records = {"10.0.0.1", "127.0.0.1"}},
     {"inside.example.net", DNS_AAAA, FOUND, .records = {"::1"}},
     {"mixed.example.net", DNS_A, FOUND, .records = {"10.0.0.1", "192.0.1.9"}},
@@ -206,6 +214,19 @@ static void tlsa_counts_where_all_is_secure(void **state UNUSED)
 	assert_int_equal(find_tlsa("mx4.example.net", true, &set), TLSA_NONE);
 }
 
+/* A secure alias of a name that is not: its own records count, and only its own. */
+static void a_secure_alias_has_tlsa_of_its_own(void **state UNUSED)
+{
+	struct tlsa_set set;
+
+	assert_int_equal(find_tlsa("mx5.example.net", true, &set), TLSA_FOUND);
+	assert_string_equal(set.base, "mx5.example.net");
+	tlsa_done(&set);
+	assert_int_equal(find_tlsa("mx5.example.net", false, &set), TLSA_NONE);
+	assert_int_equal(find_tlsa("mx6.example.net", true, &set), TLSA_NONE);
+	assert_int_equal(find_tlsa("mx7.example.net", true, &set), TLSA_FAILED);
+}
+
 /* Who suppresses answers does not switch DANE off. */
 static void missing_answers_do_not_weaken(void **state UNUSED)
 {
@@ -225,6 +246,7 @@ int main(void)
 	    cmocka_unit_test(ipv6_comes_first),
 	    cmocka_unit_test(private_addresses_are_not_for_strangers),
 	    cmocka_unit_test(tlsa_counts_where_all_is_secure),
+	    cmocka_unit_test(a_secure_alias_has_tlsa_of_its_own),
 	    cmocka_unit_test(missing_answers_do_not_weaken),
 	};
 

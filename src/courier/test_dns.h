@@ -44,6 +44,10 @@ static inline void test_dns_encode(enum dns_type type, const char *text, struct 
 		if (inet_pton(type == DNS_A ? AF_INET : AF_INET6, text, address) != 1)
 			abort();
 		buf_add(out, str_of(address, type == DNS_A ? 4 : 16));
+	} else if (type == DNS_CNAME) {
+		if (!dns_name_parse(rest, &name))
+			abort();
+		dns_name_add(&name, out);
 	} else if (type == DNS_MX) {
 		uint64_t preference = test_dns_number(&rest);
 		buf_add_c(out, (char)(preference >> 8));
