@@ -55,7 +55,10 @@ enum statement {
 
 extern const char *const queue_db_texts[N_STATEMENTS];
 
-enum { QUEUE_FILES_MAX = 1024 }; /* large messages that come or go in one transaction */
+/* Large messages that come or go in one transaction: more than all couriers can end at once, with
+ * what is taken in and what grows too old meanwhile. A transaction with more would fail for ever.
+ */
+enum { QUEUE_FILES_MAX = 16384 };
 
 struct queue_db {
 	sqlite3 *handle;

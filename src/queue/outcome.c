@@ -73,7 +73,7 @@ static int expand(
 		if (there < 0)
 			return there;
 		if (there > 0 || r->hops >= CARRY_HOPS_MAX ||
-		    !queue_domain_of(address, &a, &domain)) {
+		    !queue_domain_of(address, &a, &domain) || str_eq(domain, STR(QUEUE_LOCAL))) {
 			log_event(LOG_WARNING, "queue.not-expanded",
 			    "message=%" PRIu64 " hops=%" PRIu64, c->m.id, r->hops);
 			continue;

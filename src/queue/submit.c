@@ -75,6 +75,24 @@ static void fail_text(struct submitter *s, enum submit_result result, const char
 	submit_fail(s, result, str_of_cstr(detail));
 }
 
+/* What a gate hands on goes into commands to other servers and into notices. A gate lets no control
+ * characters in, so one that sends them is broken, and would give commands of its own. */
+static bool is_plain(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* original-recipient-address = addr-type ";" xtext (RFC 3461 §4.2): the address leaves as xtext
+ * whatever is in it, its type as it is. */
+static bool is_original(struct str s)
+{
+	struct str type = str_cut(&s, ';');
+	return is_plain(type) && str_index(type, ' ') == type.len;
+}
+
 /* --- MAIL --- */
 
 static bool dup_mail(struct arena *a, const struct ipc_outgoing *mail, struct ipc_outgoing *to)
@@ -151,7 +169,7 @@ static int on_mail(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	struct submitter *s = ctx;
 	const struct ipc_submit_mail *m = msg;
 	char detail[DETAIL_MAX];
-	if (s->step != STEP_IDLE && s->step != STEP_READY)
+	if ((s->step != STEP_IDLE && s->step != STEP_READY) || !is_plain(m->mail.reverse_path))
 		return -EPROTO;
 	submit_forget(s);
 	struct queued_message *q = &s->in.accept.m;
@@ -201,11 +219,38 @@ static void on_route(const void *answer, void *ctx)
 		result = SUBMIT_RELAY;
 	else if (m->result == RCPT_OK)
 		r->domain = STR(QUEUE_LOCAL);
-	else if (!queue_domain_of(r->address, &s->in.arena, &r->domain))
-		result = SUBMIT_UNKNOWN;
+	else if (!queue_domain_of(r->address, &s->in.arena, &r->domain) ||
+	         str_eq(r->domain, STR(QUEUE_LOCAL)))
+		result = SUBMIT_UNKNOWN; /* user@local would wait for ourselves, and lead nowhere */
 	if (result == SUBMIT_OK && !is_named(s, r->address))
 		s->in.n_recipients++;
 	submit_answer(s, result, 0, "", STEP_READY);
+}
+
+enum submit_result submit_check_rate(struct submitter *s)
+{
+	const struct config *c = s->q->config;
+	struct queue_rate rate = {0};
+	uint64_t n = 0;
+	if (s->forwards)
+		return SUBMIT_OK;
+	int error = queue_db_rate(s->q->db, s->account, clock_wall_ms(), &rate);
+	if (!error)
+		error = queue_db_count(s->q->db, s->account, c->submit_queue, &n);
+	if (error)
+		return SUBMIT_TEMPORARY;
+	for (const struct accept *a = s->q->accepts; a; a = a->next) {
+		if (a->m.account != s->account)
+			continue;
+		n++;
+		rate.messages_hour++;
+		rate.recipients_hour += a->n_recipients;
+		rate.recipients_day += a->n_recipients;
+	}
+	bool has_room = n < c->submit_queue && rate.messages_hour < c->submit_messages_hour &&
+	                rate.recipients_hour + s->in.n_recipients <= c->submit_recipients_hour &&
+	                rate.recipients_day + s->in.n_recipients <= c->submit_recipients_day;
+	return has_room ? SUBMIT_OK : SUBMIT_RATE;
 }
 
 static enum submit_result check_room_for_recipient(struct submitter *s)
@@ -228,7 +273,7 @@ static int on_rcpt(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
 	struct submitter *s = ctx;
 	const struct ipc_submit_rcpt *m = msg;
-	if (s->step != STEP_READY)
+	if (s->step != STEP_READY || !is_plain(m->recipient) || !is_original(m->original_recipient))
 		return -EPROTO;
 	enum submit_result result = check_room_for_recipient(s);
 	if (result != SUBMIT_OK) {

@@ -18,7 +18,8 @@ enum {
 	SIGNED_FIELDS_MAX = 64 << 10,
 	SIGNATURE_LINE_LEN = 72,
 	SIGNATURE_TEXT_MAX = 2048,
-	TRACE_LINE_MAX = 998, /* RFC 5322 §2.1.1 */
+	TRACE_LINE_MAX = 998,                                   /* RFC 5322 §2.1.1 */
+	FINISHED_LEN_MAX = CONFIG_MESSAGE_SIZE_MAX + (1 << 20), /* a scribe adds some fields */
 };
 
 static void fail(struct submitter *s, enum submit_result result)
@@ -48,7 +49,7 @@ static void on_committed(int error, uint64_t id, void *ctx)
 static int map_finished(struct incoming *in)
 {
 	int error = fd_check_sealed(in->finished, &in->map_len);
-	if (error || in->map_len == 0)
+	if (error || in->map_len == 0 || in->map_len > FINISHED_LEN_MAX)
 		return error ? error : -EPROTO;
 	in->map = mmap(NULL, in->map_len, PROT_READ, MAP_PRIVATE, in->finished, 0);
 	if (in->map == MAP_FAILED) {
@@ -64,6 +65,11 @@ static void commit(struct submitter *s)
 	struct accept *a = &in->accept;
 	struct queued_message *m = &a->m;
 	uint64_t now = clock_wall_ms();
+	enum submit_result rate = submit_check_rate(s);
+	if (rate != SUBMIT_OK) {
+		fail(s, rate);
+		return;
+	}
 	int error = map_finished(in);
 	if (error) {
 		queue_report(s->q, "what a scribe made cannot be read", error);

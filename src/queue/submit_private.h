@@ -63,6 +63,9 @@ void submit_answer(struct submitter *s, enum submit_result result, uint64_t mess
 void submit_fail(struct submitter *s, enum submit_result result, struct str detail);
 /* Forgets the message under way. */
 void submit_forget(struct submitter *s);
+/* Is the message under way within its account's limits still? Others of the account may have come
+ * in since its MAIL, over other connections, and wait for the end of the round. */
+enum submit_result submit_check_rate(struct submitter *s);
 /* DATA: 0, or -EPROTO. */
 int submit_begin_message(struct submitter *s, struct ipc_submit_data *m);
 
