@@ -296,6 +296,7 @@ int queue_main(struct role_start *start)
 	if (queue_prepare(&q, start->config, start->supervisor) ||
 	    read_relay_password(&q, start->data_fd))
 		return 1;
+	q.gathers = true;
 	sandbox_enter(start);
 	int error = role_ready(start);
 	while (!error && !q.is_over)

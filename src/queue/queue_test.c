@@ -36,6 +36,34 @@ static void a_message_goes_the_whole_way(void **state)
 	close(submitter);
 }
 
+/* A sync is shared by what comes at about the same time; nobody waits longer than a moment, and who
+ * submits alone not at all. */
+static void a_message_waits_for_others_a_moment(void **state)
+{
+	struct world *w = *state;
+	w->q->gathers = true;
+	int alone = world_submitter(w);
+	submit_one(w, alone, "bob@example.net", 0);
+	int others[] = {world_submitter(w), world_submitter(w)};
+	say_mail(w, alone, 0);
+	say_rcpt(w, alone, "bob@example.net", 0, RCPT_NOT_LOCAL, 0);
+	int scribe = say_data(w, alone, WORLD_MESSAGE);
+	say_examined(w, scribe);
+	answer_may_send(w, MAY_SEND, "");
+	answer_signers(w, "");
+	say_finished(w, scribe, WORLD_MESSAGE, false);
+	world_expect_nothing(alone);
+	assert_int_equal(world_count(w), 1);
+	assert_in_range(queue_wait_ms(w->q), 1, 5);
+	world_wait(w, 5);
+	expect_answer(alone, SUBMIT_OK);
+	assert_int_equal(world_count(w), 2);
+	close(scribe);
+	close(alone);
+	close(others[0]);
+	close(others[1]);
+}
+
 static void what_is_accepted_outlives_the_process(void **state)
 {
 	struct world *w = *state;
@@ -624,6 +652,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(a_message_goes_the_whole_way),
+	    TEST(a_message_waits_for_others_a_moment),
 	    TEST(what_is_accepted_outlives_the_process),
 	    TEST(what_is_refused_for_now_is_tried_again),
 	    TEST(a_failure_is_told_to_the_sender),

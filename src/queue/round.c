@@ -8,7 +8,13 @@
 #include "queue/age.h"
 #include "queue/carry.h"
 
-enum { DOMAIN_MAX = 512, WAIT_MAX_MS = 60000, LOOK_EACH_MS = 15000 };
+enum {
+	DOMAIN_MAX = 512,
+	WAIT_MAX_MS = 60000,
+	LOOK_EACH_MS = 15000,
+	GATHER_ACCEPTED_MS = 3,
+	GATHER_FINISHED_MS = 5,
+};
 
 bool queue_domain_of(struct str address, struct arena *a, struct str *ret_domain)
 {
@@ -117,15 +123,36 @@ static void plan(struct queue *q, uint64_t now, size_t looked_at)
 		q->look_after = looked_at == AGE_MESSAGES_MAX ? now : now + LOOK_EACH_MS;
 }
 
+/*
+ * What came may wait a moment, so that what comes next shares its sync: a message for others that
+ * are being submitted at the same time, what became of one for whatever is written next. Who
+ * submits alone never waits.
+ */
+static uint64_t gathered_at(const struct queue *q)
+{
+	bool is_most = q->accepts && 2 * q->n_accepts >= q->n_submitters;
+	if (!q->gathers || q->is_draining || is_most)
+		return q->brought_at;
+	return q->brought_at + (q->accepts ? GATHER_ACCEPTED_MS : GATHER_FINISHED_MS);
+}
+
+static bool has_brought(const struct queue *q)
+{
+	return q->accepts || carry_has_finished(q);
+}
+
 void queue_round(struct queue *q)
 {
 	uint64_t now = clock_wall_ms();
 	size_t looked_at = 0;
-	bool brought = q->accepts || carry_has_finished(q);
+	if (has_brought(q) && q->brought_at == 0)
+		q->brought_at = clock_ms();
+	bool brought = has_brought(q) && clock_ms() >= gathered_at(q);
 	if (!brought && now < q->due_at && now < q->look_after)
 		return;
 	if (!q->accepts && clock_ms() < q->write_after)
 		return;
+	q->brought_at = 0;
 	int error = write_all(q, now, &looked_at);
 	if (error) {
 		queue_report(q, "the queue cannot be written", error);
@@ -142,8 +169,12 @@ int queue_wait_ms(const struct queue *q)
 	uint64_t now = clock_wall_ms();
 	uint64_t at = q->due_at < q->look_after ? q->due_at : q->look_after;
 	uint64_t ms = at > now ? at - now : 0;
-	if (q->accepts || carry_has_finished(q))
-		ms = q->write_after > clock_ms() ? q->write_after - clock_ms() : 0;
+	if (has_brought(q)) {
+		uint64_t from = q->brought_at != 0 ? gathered_at(q) : 0;
+		if (from < q->write_after)
+			from = q->write_after;
+		ms = from > clock_ms() ? from - clock_ms() : 0;
+	}
 	if (ms > QUEUE_TICK_MS && (q->n_questions > 0 || q->n_submitters > 0 ||
 	                              carry_under_way(q) > 0 || q->lookups || q->n_connections > 0))
 		ms = QUEUE_TICK_MS;

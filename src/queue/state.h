@@ -79,6 +79,8 @@ struct queue {
 	struct connection *connections; /* of the command line */
 	size_t n_connections;
 	uint64_t tick_at, forget_at, forget_cursor;
+	bool gathers;         /* what came may wait a moment for more (round.c) */
+	uint64_t brought_at;  /* clock_ms: the oldest of what is not written yet; 0: nothing */
 	uint64_t write_after; /* clock_ms before which nothing is written, after a failure */
 	uint64_t look_after;  /* clock_wall_ms of the next look at ages */
 	uint64_t due_at;      /* clock_wall_ms: something may be due; 0: look */
