@@ -21,8 +21,10 @@
 enum {
 	TLS_REPORT_TARGETS_MAX = 8, /* of one record; more are left out */
 	TLS_REPORT_TARGET_LEN_MAX = 1024,
-	TLS_REPORT_LEN_MAX = 8 << 20,   /* JSON */
-	TLS_REPORT_TEXT_LEN_MAX = 1024, /* of a string in it; longer ones are cut */
+	TLS_REPORT_HOST_LEN_MAX = 253,    /* of an https target: no name in the DNS is longer */
+	TLS_REPORT_ADDRESS_LEN_MAX = 254, /* of a mailto target (RFC 5321 §4.5.3.1.3) */
+	TLS_REPORT_LEN_MAX = 8 << 20,     /* JSON */
+	TLS_REPORT_TEXT_LEN_MAX = 1024,   /* of a string in it; longer ones are cut */
 };
 
 /* --- who wants them (§3) --- */

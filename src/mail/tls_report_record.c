@@ -67,7 +67,7 @@ static bool is_plain_address(struct str address)
 {
 	size_t at = str_index(address, '@');
 
-	if (at == 0 || at + 1 >= address.len ||
+	if (at == 0 || at + 1 >= address.len || address.len > TLS_REPORT_ADDRESS_LEN_MAX ||
 	    str_index(str_from(address, at + 1), '@') < address.len - at - 1)
 		return false;
 	for (size_t i = 0; i < address.len; i++)
@@ -77,15 +77,24 @@ static bool is_plain_address(struct str address)
 	return true;
 }
 
+/* What stands behind "https://" begins with a name, and perhaps a port. */
+static bool has_host(struct str rest)
+{
+	struct str authority = str_cut(&rest, '/');
+	struct str host = str_cut(&authority, ':');
+
+	return host.len > 0 && host.len <= TLS_REPORT_HOST_LEN_MAX;
+}
+
 /* A URI of the record as a target; false when it is of a kind that is not sent to. */
 static bool take_target(struct str uri, struct arena *a, struct tls_report_target *ret_target)
 {
 	struct buf address CLEANUP(buf_done) = BUF_MAX(TLS_REPORT_TARGET_LEN_MAX);
 	struct str rest = uri;
 
-	if (str_starts_nocase(uri, STR("https://")) && uri.len > 8) {
+	if (str_skip_nocase(&rest, STR("https://"))) {
 		ret_target->is_mail = false;
-		return arena_dup(a, uri, &ret_target->target);
+		return has_host(rest) && arena_dup(a, uri, &ret_target->target);
 	}
 	if (!str_skip_nocase(&rest, STR("mailto:")))
 		return false;

@@ -20,6 +20,21 @@ static void expect_targets(struct str record, const char *want)
 	expect_buf(out, want);
 }
 
+static void expect_long_target(const char *before, size_t len, const char *behind, bool is_taken)
+{
+	struct buf record CLEANUP(buf_done) = BUF_MAX(2000);
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(10000);
+	struct tls_report_target v[TLS_REPORT_TARGETS_MAX];
+
+	buf_add(&record, STR("v=TLSRPTv1;rua="));
+	buf_add(&record, str_of_cstr(before));
+	for (size_t i = 0; i < len; i++)
+		buf_add_c(&record, 'a');
+	buf_add(&record, str_of_cstr(behind));
+	struct str text = buf_str(&record);
+	assert_int_equal(tls_report_targets(&text, 1, &a, v), is_taken);
+}
+
 static void the_record_says_where_reports_go(void **state UNUSED)
 {
 	expect_targets(
@@ -30,6 +45,13 @@ static void the_record_says_where_reports_go(void **state UNUSED)
 	    "mail:a@b.example web:https://c.example/?d=e ");
 	expect_targets(STR("v=TLSRPTv1; x.y-z=1 ; rua=mailto:a%2Bb%21@c.example?subject=x ;"),
 	    "mail:a+b!@c.example ");
+	/* names and addresses that nothing can be sent to */
+	expect_long_target("https://", 253, ":443/x", true);
+	expect_long_target("https://", 254, "/x", false);
+	expect_long_target("https://", 254, ":443/x", false);
+	expect_long_target("https://", 0, "/x", false);
+	expect_long_target("mailto:", 252, "@b", true);
+	expect_long_target("mailto:", 253, "@b", false);
 	expect_targets(STR("v=TLSRPTv1; rua=ftp://a.example/,mailto:a@b,http://c/"), "mail:a@b ");
 }
 

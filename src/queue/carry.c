@@ -250,6 +250,11 @@ static struct courier *new_courier(struct queue *q)
 	return courier;
 }
 
+bool carry_can_reach(struct str domain)
+{
+	return domain.len > 0 && domain.len <= DNS_NAME_MAX && !str_eq(domain, STR(QUEUE_LOCAL));
+}
+
 /* Where to: the domain's servers, an address in brackets, or the relay of the configuration. */
 static void set_route(const struct carriage *c, struct ipc_carry *m)
 {

@@ -31,6 +31,10 @@ void carry_free(struct queue *q);
 /* The password for the relay of the configuration. False: too long, or no text. */
 MUST_USE bool carry_set_relay_password(struct queue *q, struct str password);
 
+/* Can a courier be sent there? Not to QUEUE_LOCAL, where mail for user@local would wait for
+ * ourselves, nor to a name or literal that is longer than the message to a courier takes. */
+bool carry_can_reach(struct str domain);
+
 /* Within the transaction: takes what is due under way. `now` by the wall. */
 MUST_USE int carry_claim(struct queue *q, uint64_t now);
 /* Within the transaction: what became of the carriages that are over. */

@@ -103,6 +103,97 @@ static void nobody_is_at_local(void **state)
 	close(submitter);
 }
 
+/* Nothing of a message to a courier is longer than it can be. */
+static void a_destination_has_a_name_that_can_be_said(void **state)
+{
+	struct world *w = *state;
+	char address[IPC_ADDRESS_MAX + 1] = "b@[x:";
+	memset(address + 5, 'y', IPC_ADDRESS_MAX - 6);
+	address[IPC_ADDRESS_MAX - 1] = ']';
+	struct ipc_submit_rcpt rcpt = {.recipient = str_of_cstr(address)};
+	int submitter = world_submitter(w);
+	say_mail(w, submitter, 0);
+	say(w, submitter, IPC_SUBMIT_RCPT, &rcpt);
+	answer_route(w, RCPT_NOT_LOCAL, 0, "");
+	(void)expect_answer(submitter, SUBMIT_UNKNOWN);
+	close(submitter);
+}
+
+/* A scribe that was broken says of an author what the directory would not take. */
+static void authors_are_addresses(void **state)
+{
+	struct world *w = *state;
+	char address[IPC_ADDRESS_MAX + 2];
+	memset(address, 'y', sizeof(address));
+	struct str authors[] = {str_of(address, IPC_ADDRESS_MAX + 1), STR("")};
+	for (size_t i = 0; i < ARRAY_LEN(authors); i++) {
+		int submitter = world_submitter(w);
+		say_mail(w, submitter, 0);
+		say_rcpt(w, submitter, "bob@example.net", 0, RCPT_NOT_LOCAL, 0);
+		int scribe = say_data(w, submitter, WORLD_MESSAGE);
+		struct ipc_examined examined = {.authors = {&authors[i], 1}, .header_len = 20};
+		say(w, scribe, IPC_EXAMINED, &examined);
+		(void)expect_answer(submitter, SUBMIT_TEMPORARY);
+		world_expect_nothing(w->directory);
+		close(scribe);
+		close(submitter);
+	}
+}
+
+static void answer_team(struct world *w)
+{
+	enum { TEAM = 2 };
+	uint64_t accounts[TEAM] = {8, 9};
+	struct ipc_received m;
+	world_expect(w->directory, IPC_ROUTE, &m);
+	struct ipc_route_answer answer = {.request = ((struct ipc_route *)m.msg)->request,
+	    .result = RCPT_OK,
+	    .accounts = {accounts, TEAM}};
+	ipc_received_done(&m);
+	assert_int_equal(ipc_send(w->directory, IPC_ROUTE_ANSWER, &answer), 0);
+	world_go(w);
+}
+
+/* As many and as long addresses as may be, each of several accounts: delivery gets them in pieces.
+ */
+static void long_addresses_of_many(void **state)
+{
+	enum { RECIPIENTS = 100, DELIVERIES = 2 };
+	struct world *w = *state;
+	struct ipc_received m;
+	size_t n = 0;
+	w->config.recipients = RECIPIENTS;
+	int submitter = world_submitter(w);
+	say_mail(w, submitter, 0);
+	for (int i = 0; i < RECIPIENTS; i++) {
+		char address[IPC_ADDRESS_MAX + 1];
+		int len = snprintf(address, sizeof(address), "team+%0303d@example.org", i);
+		assert_int_equal(len, IPC_ADDRESS_MAX);
+		struct ipc_submit_rcpt rcpt = {.recipient = str_of_cstr(address)};
+		say(w, submitter, IPC_SUBMIT_RCPT, &rcpt);
+		answer_team(w);
+		(void)expect_answer(submitter, SUBMIT_OK);
+	}
+	say_message(w, submitter, WORLD_MESSAGE);
+	for (int i = 0; i < RECIPIENTS; i++)
+		answer_team(w);
+	world_expect(w->delivery, IPC_GATE, &m);
+	int gate = fd_take(&((struct ipc_gate *)m.msg)->channel);
+	ipc_received_done(&m);
+	for (int i = 0; i < DELIVERIES; i++) {
+		struct ipc_delivered delivered = {.result = DELIVER_OK};
+		world_expect(gate, IPC_DELIVER, &m);
+		n += ((struct ipc_deliver *)m.msg)->envelope.accounts.n;
+		ipc_received_done(&m);
+		say(w, gate, IPC_DELIVERED, &delivered);
+	}
+	assert_int_equal(n, 2 * RECIPIENTS);
+	world_wait(w, 10);
+	assert_int_equal(world_count(w), 0);
+	close(gate);
+	close(submitter);
+}
+
 /* Many connections at once are one account still. */
 static void connections_share_the_limits(void **state)
 {
@@ -138,6 +229,9 @@ int main(void)
 	    TEST(a_folded_trace_is_taken),
 	    TEST(no_commands_in_addresses),
 	    TEST(nobody_is_at_local),
+	    TEST(a_destination_has_a_name_that_can_be_said),
+	    TEST(authors_are_addresses),
+	    TEST(long_addresses_of_many),
 	    TEST(connections_share_the_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

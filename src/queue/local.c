@@ -6,7 +6,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "queue/carriage.h"
+
+enum {
+	ENVELOPE_EACH = 16, /* of an account in IPC_DELIVER, beside its address */
+	ENVELOPE_LEN_MAX = IPC_MESSAGE_MAX - 2048,
+};
 
 struct route_ask {
 	struct carriage *c;
@@ -107,11 +113,14 @@ static int worker_for(const struct queue *q, uint64_t account)
 
 /* --- delivering --- */
 
-static bool add_accounts(struct ipc_envelope *e, uint64_t *ids, struct str *addresses,
+/* False: no room, in number or in the bytes of one message between processes. */
+static bool add_accounts(struct ipc_envelope *e, size_t *len, uint64_t *ids, struct str *addresses,
     struct ipc_u64s accounts, struct str address)
 {
-	if (e->accounts.n + accounts.n > IPC_RECIPIENTS_MAX)
+	size_t more = accounts.n * (address.len + ENVELOPE_EACH);
+	if (e->accounts.n + accounts.n > IPC_RECIPIENTS_MAX || *len + more > ENVELOPE_LEN_MAX)
 		return false;
+	*len += more;
 	for (size_t i = 0; i < accounts.n; i++) {
 		ids[e->accounts.n] = accounts.v[i];
 		addresses[e->accounts.n++] = address;
@@ -123,11 +132,15 @@ static bool add_accounts(struct ipc_envelope *e, uint64_t *ids, struct str *addr
 /* The recipients that are not delivered yet, as many as fit. */
 static void gather(struct carriage *c, struct ipc_envelope *e, uint64_t *ids, struct str *addresses)
 {
+	size_t len = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		c->in_group[i] = false;
 		if (c->outcomes[i].is_known)
 			continue;
-		c->in_group[i] = add_accounts(e, ids, addresses, c->accounts[i], c->v[i].address);
+		/* One that leads to very many goes with as much of its address as there is room. */
+		size_t most = ENVELOPE_LEN_MAX / num_max(c->accounts[i].n, 1) - ENVELOPE_EACH;
+		struct str address = str_first(c->v[i].address, most);
+		c->in_group[i] = add_accounts(e, &len, ids, addresses, c->accounts[i], address);
 	}
 }
 

@@ -72,8 +72,8 @@ static int expand(
 		int there = is_itself ? 0 : queue_db_has_recipient(db, c->m.id, address);
 		if (there < 0)
 			return there;
-		if (there > 0 || r->hops >= CARRY_HOPS_MAX ||
-		    !queue_domain_of(address, &a, &domain) || str_eq(domain, STR(QUEUE_LOCAL))) {
+		if (there > 0 || r->hops >= CARRY_HOPS_MAX || address.len > IPC_ADDRESS_MAX ||
+		    !queue_domain_of(address, &a, &domain) || !carry_can_reach(domain)) {
 			log_event(LOG_WARNING, "queue.not-expanded",
 			    "message=%" PRIu64 " hops=%" PRIu64, c->m.id, r->hops);
 			continue;

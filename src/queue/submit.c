@@ -220,8 +220,8 @@ static void on_route(const void *answer, void *ctx)
 	else if (m->result == RCPT_OK)
 		r->domain = STR(QUEUE_LOCAL);
 	else if (!queue_domain_of(r->address, &s->in.arena, &r->domain) ||
-	         str_eq(r->domain, STR(QUEUE_LOCAL)))
-		result = SUBMIT_UNKNOWN; /* user@local would wait for ourselves, and lead nowhere */
+	         !carry_can_reach(r->domain))
+		result = SUBMIT_UNKNOWN;
 	if (result == SUBMIT_OK && !is_named(s, r->address))
 		s->in.n_recipients++;
 	submit_answer(s, result, 0, "", STEP_READY);

@@ -273,12 +273,21 @@ static void ask_may_send(struct submitter *s)
 
 /* --- the scribe's first part --- */
 
+/* What the directory takes and answers with. */
+static bool are_addresses(struct ipc_strs v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (v.v[i].len == 0 || v.v[i].len > IPC_ADDRESS_MAX)
+			return false;
+	return true;
+}
+
 static int on_examined(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
 	struct submitter *s = ctx;
 	struct incoming *in = &s->in;
 	const struct ipc_examined *m = msg;
-	if (s->step != STEP_EXAMINE)
+	if (s->step != STEP_EXAMINE || !are_addresses(m->authors))
 		return -EPROTO;
 	if (m->result != EXAMINED_OK) {
 		enum submit_result result =
