@@ -92,8 +92,10 @@ static bool is_ascii(const struct job *job)
 
 	for (size_t i = 0; i < job->n; i++) {
 		struct str address = job->v[i].address;
-		size_t at = str_index(address, '@');
-		ascii = ascii && utf8_is_ascii(str_first(address, at));
+		size_t at = address.len; /* the last one: a quoted local part may have others */
+		while (at > 0 && address.p[at - 1] != '@')
+			at--;
+		ascii = ascii && utf8_is_ascii(str_first(address, at > 0 ? at : address.len));
 	}
 	return ascii;
 }
