@@ -153,11 +153,23 @@ static int look_at(struct queue *q, uint64_t id, uint64_t now)
 	return error ? error : age_end_if_over(q, id);
 }
 
+/* A message that is damaged is in nobody's way: it is said again now and then. */
+static int put_off(struct queue *q, uint64_t id, uint64_t now)
+{
+	struct queued_message m = {
+	    .id = id, .look_at = now + SCHEDULE_HOUR, .expires_at = now + SCHEDULE_HOUR};
+	queue_report(q, "a message cannot be read", -EBADMSG);
+	return queue_db_set_look(q->db, &m);
+}
+
 int age_look(struct queue *q, uint64_t now, size_t *ret_n)
 {
 	uint64_t ids[AGE_MESSAGES_MAX];
 	int error = queue_db_to_look_at(q->db, now, ids, AGE_MESSAGES_MAX, ret_n);
-	for (size_t i = 0; i < *ret_n && !error; i++)
+	for (size_t i = 0; i < *ret_n && !error; i++) {
 		error = look_at(q, ids[i], now);
+		if (error == -EBADMSG)
+			error = put_off(q, ids[i], now);
+	}
 	return error;
 }

@@ -421,6 +421,12 @@ static int claim_one(struct queue *q, struct place *p, uint64_t now)
 	int error = queue_db_claim(q->db, p->id, now, &c->arena, c->v, CARRY_RECIPIENTS_MAX, &c->n);
 	if (!error && c->n > 0)
 		error = queue_db_get(q->db, c->v[0].message, &c->arena, &c->m);
+	if (error == -EBADMSG && c->n > 0) {
+		/* It stays under way until the next start, and holds no other up. */
+		queue_report(q, "a message cannot be read", error);
+		carriage_free(c);
+		return 1;
+	}
 	if (error || c->n == 0) {
 		carriage_free(c);
 		return error;

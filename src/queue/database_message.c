@@ -241,9 +241,10 @@ int queue_db_remove(struct queue_db *db, uint64_t id)
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(TEXTS_MAX);
 	struct queued_message m;
 	int error = queue_db_get(db, id, &a, &m);
-	if (error)
+	/* Of one that is damaged the file goes at the next start. */
+	if (error && error != -EBADMSG)
 		return error;
-	if (m.in_file) {
+	if (!error && m.in_file) {
 		if (db->n_removed == QUEUE_FILES_MAX)
 			return -EAGAIN;
 		db->removed[db->n_removed++] = m.body;

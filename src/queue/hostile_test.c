@@ -1,4 +1,5 @@
 /* What a gate that was broken, or a user who means harm, sends to the queue. */
+#include "queue/database_private.h"
 #include "queue/test_submit.h"
 
 static bool is_closed(int channel)
@@ -194,6 +195,39 @@ static void long_addresses_of_many(void **state)
 	close(submitter);
 }
 
+/* One row that cannot be read keeps no other message from coming and going, and can be removed. */
+static void damage_is_in_nobodys_way(void **state)
+{
+	enum { LONG_MS = 6 * 86400000 };
+	struct world *w = *state;
+	struct ipc_received m;
+	int submitter = world_submitter(w);
+	uint64_t bad = submit_one(w, submitter, "bob@example.net", 0);
+	world_stop(w);
+	close(submitter);
+	world_start(w);
+	world_expect(w->dispatcher, IPC_COURIER, &m);
+	ipc_received_done(&m);
+	world_stop(w);
+	struct queue_db *db;
+	assert_int_equal(queue_db_open(&db), 0);
+	assert_int_equal(
+	    sqlite3_exec(db->handle, "UPDATE message SET file=x'00'", NULL, NULL, NULL), SQLITE_OK);
+	queue_db_close(db);
+	world_start(w);
+	world_expect_nothing(w->dispatcher);
+	submitter = world_submitter(w);
+	(void)submit_one(w, submitter, "bob@example.net", NOTIFY_NEVER);
+	world_expect(w->dispatcher, IPC_COURIER, &m);
+	ipc_received_done(&m);
+	world_wait(w, LONG_MS);
+	(void)submit_one(w, submitter, "carol@example.net", 0);
+	assert_int_equal(queue_db_begin(w->q->db, true), 0);
+	assert_int_equal(queue_db_remove(w->q->db, bad), 0);
+	assert_int_equal(queue_db_commit(w->q->db), 0);
+	close(submitter);
+}
+
 /* Many connections at once are one account still. */
 static void connections_share_the_limits(void **state)
 {
@@ -232,6 +266,7 @@ int main(void)
 	    TEST(a_destination_has_a_name_that_can_be_said),
 	    TEST(authors_are_addresses),
 	    TEST(long_addresses_of_many),
+	    TEST(damage_is_in_nobodys_way),
 	    TEST(connections_share_the_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
