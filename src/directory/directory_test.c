@@ -5,7 +5,7 @@
 
 static void assert_rcpt(struct fixture *f, int channel, struct str address, enum rcpt_result result)
 {
-	struct ipc_rcpt msg = {address};
+	struct ipc_rcpt msg = {.address = address};
 	struct ipc_received m;
 	assert_int_equal(ipc_send(channel, IPC_RCPT, &msg), 0);
 	await_type(f, channel, IPC_RCPT_ANSWER, &m);
@@ -36,7 +36,7 @@ static void gates_of_smtp_ask_for_recipients_only(void **state)
 static void a_gate_that_does_not_read(void **state)
 {
 	enum { ANSWERS_MAX = 2000 };
-	const struct ipc_rcpt question = {STR("anna@example.test")};
+	const struct ipc_rcpt question = {.address = STR("anna@example.test")};
 	struct fixture *f = *state;
 	int sent = 0;
 	int channel CLEANUP(fd_close) = gate(f->smtp_gatekeeper, "192.0.2.1");

@@ -10,6 +10,7 @@
 #include "directory/password.h"
 #include "directory/state.h"
 #include "mail/address.h"
+#include "mail/srs.h"
 
 enum { SIGN_INS_PER_GATE = 20 /* without a success */, NAME_ARENA_LEN = 16 * 1024 };
 
@@ -319,6 +320,12 @@ static int on_auth(struct loop_entry *from UNUSED, void *msg, void *ctx)
 
 /* --- recipients --- */
 
+static bool is_for_bounces(struct str address)
+{
+	struct str local, domain;
+	return address_split(address, &local, &domain) && srs_is_rewritten(local);
+}
+
 static int on_rcpt(struct loop_entry *from, void *msg, void *ctx)
 {
 	struct gate *gate = ctx;
@@ -331,6 +338,10 @@ static int on_rcpt(struct loop_entry *from, void *msg, void *ctx)
 		log_event(LOG_ERROR, "directory.lookup-failed",
 		    "connection=%" PRIu64 " file=directory/%s errno=%d", gate->connection,
 		    DATABASE_FILE, -r.error);
+	/* Who forwarded mail gets to know addresses under which we send it on: they are for what
+	 * bounces, and no way to somebody else for whatever one likes. */
+	if (r.result == RCPT_OK && m->null_sender == 0 && is_for_bounces(m->address))
+		r = (struct resolved){.result = RCPT_UNKNOWN};
 	struct ipc_rcpt_answer answer = {.result = (uint8_t)r.result,
 	    .accounts = {r.accounts, r.n_accounts},
 	    .forwards = r.n_outside > 0};

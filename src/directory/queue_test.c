@@ -373,6 +373,29 @@ static void a_sender_is_rewritten_and_found_again(void **state)
 	end(&s);
 }
 
+/* The addresses under which mail is forwarded are known to who got it: only bounces come that way.
+ */
+static void only_bounces_go_back(void **state)
+{
+	struct sending s;
+	char outside[IPC_ADDRESS_MAX + 1], sender[IPC_ADDRESS_MAX + 1];
+	begin(&s, state);
+	route(&s, "away@example.test", "me@elsewhere.example", outside, sender, RCPT_OK);
+	int channel CLEANUP(fd_close) = gate(s.f->smtp_gatekeeper, "192.0.2.1");
+	for (uint8_t null_sender = 0; null_sender < 2; null_sender++) {
+		struct ipc_received m;
+		struct ipc_rcpt question = {
+		    .null_sender = null_sender, .address = str_of_cstr(sender)};
+		assert_int_equal(ipc_send(channel, IPC_RCPT, &question), 0);
+		await_type(s.f, channel, IPC_RCPT_ANSWER, &m);
+		const struct ipc_rcpt_answer *answer = m.msg;
+		assert_int_equal(answer->result, null_sender ? RCPT_OK : RCPT_UNKNOWN);
+		assert_int_equal(answer->forwards, null_sender);
+		ipc_received_done(&m);
+	}
+	end(&s);
+}
+
 /* A domain that becomes ours: what led out leads in, whatever case it was written in. */
 static void an_outside_target_comes_home(void **state)
 {
@@ -407,7 +430,7 @@ static void gates_of_mx_hear_that_it_leaves(void **state)
 	int channel CLEANUP(fd_close) = gate(s.f->smtp_gatekeeper, "192.0.2.1");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct ipc_received m;
-		struct ipc_rcpt question = {cases[i].address};
+		struct ipc_rcpt question = {.address = cases[i].address};
 		assert_int_equal(ipc_send(channel, IPC_RCPT, &question), 0);
 		await_type(s.f, channel, IPC_RCPT_ANSWER, &m);
 		const struct ipc_rcpt_answer *answer = m.msg;
@@ -532,7 +555,7 @@ static void protocols_are_kept_apart(void **state)
 		assert_int_equal(await(s.f, channel, &m), -ENODATA);
 	}
 	int channel CLEANUP(fd_close) = gate(s.gatekeeper, "192.0.2.1");
-	struct ipc_rcpt question = {STR("anna@example.test")};
+	struct ipc_rcpt question = {.address = STR("anna@example.test")};
 	assert_int_equal(ipc_send(channel, IPC_RCPT, &question), 0);
 	assert_int_equal(await(s.f, channel, &m), -ENODATA);
 	end(&s);
@@ -575,6 +598,7 @@ int main(void)
 	    TEST(several_authors),
 	    TEST(where_mail_goes),
 	    TEST(a_sender_is_rewritten_and_found_again),
+	    TEST(only_bounces_go_back),
 	    TEST(an_outside_target_comes_home),
 	    TEST(gates_of_mx_hear_that_it_leaves),
 	    TEST(an_alias_leads_to_so_many_outside),

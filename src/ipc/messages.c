@@ -79,6 +79,7 @@ static const struct ipc_field not_introduced_fields[] = {
 };
 
 static const struct ipc_field rcpt_fields[] = {
+    FIELD(ipc_rcpt, null_sender, IPC_U8, 1),
     FIELD(ipc_rcpt, address, IPC_STR, IPC_ADDRESS_MAX),
 };
 

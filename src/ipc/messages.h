@@ -235,6 +235,7 @@ enum rcpt_result {
 };
 
 struct ipc_rcpt {
+	uint8_t null_sender; /* the reverse-path is empty: what bounces may come */
 	struct str address; /* local-part@domain, unquoted, U-labels or A-labels; or "postmaster" */
 };
 

@@ -62,6 +62,7 @@ static void a_folded_trace_is_taken(void **state)
 	say(w, submitter, IPC_SUBMIT_DATA, &data);
 	close(data.message);
 	world_expect(w->scribes, IPC_PREPARE, &m);
+	assert_int_equal(((struct ipc_prepare *)m.msg)->complete, 1);
 	ipc_received_done(&m);
 	close(submitter);
 }

@@ -94,7 +94,8 @@ static struct smtp_reply take_recipient(struct smtp_dialogue *d, const struct sm
 	assert(d->tx.n_recipients < IPC_RECIPIENTS_MAX);
 	if (!plain_address(path, &address))
 		return SMTP_REPLY(501, 1, 3, "That is no address of a recipient");
-	struct ipc_rcpt question = {.address = buf_str(&address)};
+	struct ipc_rcpt question = {
+	    .null_sender = d->tx.reverse_path.len == 0, .address = buf_str(&address)};
 	struct ipc_received answer;
 	int r = ipc_call(
 	    d->g->channels.directory, IPC_RCPT, &question, IPC_RCPT_ANSWER, GATE_CALL_MS, &answer);
