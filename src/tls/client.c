@@ -118,7 +118,9 @@ static bool ask_for_names(SSL *ssl, const struct tls_wish *wish)
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 	if (is_address(wish->host))
 		return X509_VERIFY_PARAM_set1_ip_asc(param, wish->host) == 1;
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	/* The name stands in the subjectAltName, and a common name is none (RFC 8461 §4.1). */
+	SSL_set_hostflags(
+	    ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	if (SSL_set1_host(ssl, wish->host) != 1)
 		return false;
 	for (size_t i = 0; i < TLS_NAMES_MAX && wish->names[i]; i++) {
