@@ -4,7 +4,7 @@
  * A report is rows: file, state, offset, problem. The states: "ok", "sealed" (right as far as can
  * be told without the account's password), "torn" (ledger.log: the end of a line is missing, as a
  * crash leaves it), "changed" (another than the server last began with: the operator's change, or
- * not), "damaged", "failed" (it could not be looked at).
+ * not), "unread" (not looked at by this command), "damaged", "failed" (it could not be looked at).
  */
 #ifndef CLI_VERIFY_H
 #define CLI_VERIFY_H

@@ -118,7 +118,7 @@ def a_killed_role_comes_back(server):
 def sessions_live_through_the_death_of_others(server):
     with server.imap_client(select="INBOX") as c:
         for role in ("directory", "keyholder", "delivery", "ledger", "gatekeeper-smtp"):
-            os.kill(server.role_pids(role)[0], signal.SIGKILL)
+            os.kill(wait_until(lambda r=role: server.role_pids(r), BACK_SECONDS, f"a {role}")[0], signal.SIGKILL)
             server.expected_alarms += 20
             c.ok("NOOP")
         wait_works(server, "others-died")
