@@ -13,7 +13,7 @@
 
 enum {
 	ROOM_RESERVE_MAX = 64 << 20,
-	ROOM_RESERVE_PART = 20, /* one part in so many, where that is less */
+	ROOM_RESERVE_PART = 10, /* one part in so many, where that is less */
 };
 
 /* 0 when the file system of `fd` has room for `len` bytes of mail; -ENOSPC; -errno. */
