@@ -91,6 +91,10 @@ class Relay:
     def pids(self):
         return machine.tree(self._master()) if self._master() else []
 
+    def left(self):
+        """What waits in its queue, and why, in its own words."""
+        return machine.run("postqueue", "-c", f"{self.root}/etc", "-p")
+
     def stop(self):
         subprocess.run(["postfix", "-c", f"{self.root}/etc", "stop"], capture_output=True)
         time.sleep(1)
@@ -117,11 +121,14 @@ class Sink:
         return int(counts[-1]) if counts else 0
 
     def wait_for(self, messages, seconds):
-        """The time when it had that many; RuntimeError when it is too late."""
-        end = time.time() + seconds
-        while self.messages() < messages:
+        """The time when it had that many; RuntimeError when none came for that long."""
+        most, end = self.messages(), time.time() + seconds
+        while most < messages:
+            found = self.messages()
+            if found > most:
+                most, end = found, time.time() + seconds
             if time.time() > end:
-                raise RuntimeError(f"only {self.messages()} of {messages} messages came out in {seconds} s")
+                raise RuntimeError(f"{messages - most} of the messages did not come out: nothing moved for {seconds} s")
             time.sleep(0.005)
         return time.time()
 

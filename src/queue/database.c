@@ -386,6 +386,8 @@ int queue_db_open(struct queue_db **ret_db)
 	seal_vfs_init();
 	error = sealed_db_open(QUEUE_DATABASE_FILE, key, SEALED_DB_CREATE, &db->handle);
 	if (!error)
+		error = sealed_db_take_alone(db->handle);
+	if (!error)
 		error = make_schema(db);
 	if (!error)
 		error = prepare_all(db);

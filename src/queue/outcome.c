@@ -13,7 +13,7 @@
 static uint64_t chance(void)
 {
 	uint64_t n;
-	cipher_random(&n, sizeof(n));
+	cipher_nonce(&n, sizeof(n));
 	return n;
 }
 

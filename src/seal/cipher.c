@@ -1,10 +1,13 @@
 #include "seal/cipher.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <limits.h>
 #include <openssl/evp.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
 
 /*
  * The one switch: what a build without sealing leaves out, it leaves out here. The compiler drops
@@ -22,6 +25,14 @@ static EVP_CIPHER *algorithm;
 static EVP_CIPHER_CTX *cipher_context;
 static bool sodium_ready;
 
+/* Random bytes in store, in memory of its own that a forked child finds full of zeros: none left.
+ * NULL where the kernel does not do that. */
+struct pool {
+	size_t n_left;
+	uint8_t bytes[CIPHER_POOL_LEN];
+};
+static struct pool *pool;
+
 /* What must not fail: it would be our fault or the end of memory. */
 static void must(bool held)
 {
@@ -29,10 +40,25 @@ static void must(bool held)
 		abort();
 }
 
+static void make_pool(void)
+{
+	struct pool *made =
+	    mmap(NULL, sizeof(*made), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (made == MAP_FAILED)
+		return;
+	if (madvise(made, sizeof(*made), MADV_WIPEONFORK) < 0 ||
+	    madvise(made, sizeof(*made), MADV_DONTDUMP) < 0)
+		munmap(made, sizeof(*made));
+	else
+		pool = made;
+}
+
 void cipher_init(void)
 {
 	if (!sodium_ready) {
 		must(sodium_init() >= 0);
+		make_pool();
 		sodium_ready = true;
 	}
 	if (cipher_context != NULL)
@@ -55,6 +81,34 @@ void cipher_random(void *p, size_t len)
 {
 	cipher_init();
 	randombytes_buf(p, len);
+}
+
+/* libsodium would ask the kernel for 256 bytes at a time. */
+static void fill_pool(void)
+{
+	size_t n = 0;
+
+	while (n < CIPHER_POOL_LEN) {
+		ssize_t got = getrandom(pool->bytes + n, CIPHER_POOL_LEN - n, 0);
+		must(got > 0 || (got < 0 && errno == EINTR));
+		n += got > 0 ? (size_t)got : 0;
+	}
+	pool->n_left = CIPHER_POOL_LEN;
+}
+
+void cipher_nonce(void *p, size_t len)
+{
+	cipher_init();
+	assert(len <= CIPHER_POOL_NONCE_MAX);
+	if (pool == NULL) {
+		randombytes_buf(p, len);
+		return;
+	}
+	if (pool->n_left < len)
+		fill_pool();
+	pool->n_left -= len;
+	memcpy(p, pool->bytes + pool->n_left, len);
+	sodium_memzero(pool->bytes + pool->n_left, len);
 }
 
 /* Key, nonce, additional data and text go through the context; the tag is the caller's. */

@@ -11,7 +11,8 @@
  * CIPHER_FORMAT_FLAGS in a byte of its own, so that neither build opens what the other wrote.
  *
  * `cipher_init` comes before the sandbox: it reads OpenSSL's configuration. After it the functions
- * need only the system call getrandom, and memory. They survive fork: nothing is shared. The reused
+ * need only the system call getrandom, and memory. They survive fork: nothing is shared, and the
+ * kernel empties the pool of random bytes for the child (MADV_WIPEONFORK). The reused
  * OpenSSL context remembers the last key; `cipher_forget` wipes it.
  *
  * Failures of OpenSSL or of the random generator are ours, and abort.
@@ -50,6 +51,11 @@ void cipher_init(void);
 void cipher_forget(void);
 
 void cipher_random(void *p, size_t len);
+/* The same for nonces and marks, of which many are needed: at most CIPHER_POOL_NONCE_MAX bytes, out
+ * of a pool that is filled by one system call. Bytes are wiped from it when they are given out, and
+ * a forked child has none of its parent's. */
+enum { CIPHER_POOL_LEN = 3072, CIPHER_POOL_NONCE_MAX = 64 };
+void cipher_nonce(void *p, size_t len);
 
 /* Encrypts `plain` to `out` (as long; may be the same memory) and writes the tag. */
 void cipher_seal(const uint8_t key[static CIPHER_KEY_LEN],

@@ -176,6 +176,37 @@ static void test_empty(UNUSED void **state)
 	cipher_wipe(NULL, 0);
 }
 
+/* What comes out of the pool is not given twice, wherever the pool ends, nor to a child of fork. */
+static void test_nonces(UNUSED void **state)
+{
+	enum { N = CIPHER_POOL_LEN / CIPHER_XNONCE_LEN * 3 + 5 };
+	static uint8_t nonces[N][CIPHER_XNONCE_LEN];
+	uint8_t odd[CIPHER_POOL_NONCE_MAX] = {0}, zero[CIPHER_POOL_NONCE_MAX] = {0}, of_child[24];
+	int status, ends[2];
+
+	for (size_t i = 0; i < N; i++)
+		cipher_nonce(nonces[i], i % 7 == 0 ? 17 : CIPHER_XNONCE_LEN);
+	for (size_t i = 0; i < N; i++)
+		for (size_t k = 0; k < i; k++)
+			assert_memory_not_equal(nonces[i], nonces[k], 16);
+	cipher_nonce(odd, sizeof(odd));
+	assert_memory_not_equal(odd, zero, sizeof(odd));
+	assert_int_equal(pipe(ends), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		cipher_nonce(of_child, sizeof(of_child));
+		_exit(write(ends[1], of_child, sizeof(of_child)) != sizeof(of_child));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(read(ends[0], of_child, sizeof(of_child)), sizeof(of_child));
+	cipher_nonce(nonces[0], sizeof(nonces[0]));
+	assert_memory_not_equal(of_child, nonces[0], sizeof(of_child));
+	assert_memory_not_equal(of_child, zero, sizeof(of_child));
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +216,7 @@ int main(void)
 	    cmocka_unit_test(test_x25519),
 	    cmocka_unit_test(test_derive_and_checksum),
 	    cmocka_unit_test(test_fork),
+	    cmocka_unit_test(test_nonces),
 	    cmocka_unit_test(test_empty),
 	};
 

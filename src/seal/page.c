@@ -75,7 +75,7 @@ void page_seal(const uint8_t key[static CIPHER_KEY_LEN], const struct page_place
 	uint8_t *trailer = out + PAGE_CONTENT_LEN;
 
 	memset(trailer, 0, VFS_RESERVE_LEN);
-	cipher_random(trailer + TRAILER_AT_NONCE, CIPHER_XNONCE_LEN);
+	cipher_nonce(trailer + TRAILER_AT_NONCE, CIPHER_XNONCE_LEN);
 	memcpy(trailer + TRAILER_AT_MAGIC, page_magic.p, page_magic.len);
 	trailer[TRAILER_AT_VERSION] = PAGE_VERSION;
 	trailer[TRAILER_AT_FLAGS] = CIPHER_FORMAT_FLAGS;

@@ -217,7 +217,7 @@ static void record_put_sealed(
 	size_t content_len = BODY_ENCODED_LEN + metadata.len;
 
 	memcpy(sealed + SEALED_AT_PUBLIC, sender->public_key, CIPHER_PUBLIC_LEN);
-	cipher_random(sealed + SEALED_AT_NONCE, CIPHER_XNONCE_LEN);
+	cipher_nonce(sealed + SEALED_AT_NONCE, CIPHER_XNONCE_LEN);
 	body_encode(body, content);
 	if (metadata.len > 0)
 		memcpy(content + BODY_ENCODED_LEN, metadata.p, metadata.len);

@@ -235,6 +235,16 @@ int sealed_db_attach(struct sqlite3 *db, const char *name, const struct secret *
 	return sealed_db_errno(db, rc);
 }
 
+/* The lock is taken by the first transaction that writes. The index of the log stays where it is,
+ * shared memory that nobody shares: the shim looks into it. */
+int sealed_db_take_alone(struct sqlite3 *db)
+{
+	opening_error = 0;
+	int rc = sqlite3_exec(
+	    db, "PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE; COMMIT;", NULL, NULL, NULL);
+	return sealed_db_errno(db, rc);
+}
+
 /* --- checking --- */
 
 static int sealed_db_file(sqlite3 *db, int op, struct vfs_file **ret_file)

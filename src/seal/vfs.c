@@ -211,16 +211,27 @@ static int vfs_file_size(sqlite3_file *base, sqlite3_int64 *ret_size)
 	return real->pMethods->xFileSize(real, ret_size);
 }
 
+/* Who has the whole file for itself (locking_mode=EXCLUSIVE) does not ask for the locks of the log
+ * any more: nobody else can write. */
 static int vfs_lock(sqlite3_file *base, int level)
 {
-	sqlite3_file *real = vfs_file(base)->real;
-	return real->pMethods->xLock(real, level);
+	struct vfs_file *file = vfs_file(base);
+	int rc = file->real->pMethods->xLock(file->real, level);
+
+	if (rc == SQLITE_OK && level == SQLITE_LOCK_EXCLUSIVE) {
+		file->is_alone = file->writes = true;
+		file->n_writings++;
+	}
+	return rc;
 }
 
 static int vfs_unlock(sqlite3_file *base, int level)
 {
-	sqlite3_file *real = vfs_file(base)->real;
-	return real->pMethods->xUnlock(real, level);
+	struct vfs_file *file = vfs_file(base);
+
+	if (file->is_alone)
+		file->is_alone = file->writes = false;
+	return file->real->pMethods->xUnlock(file->real, level);
 }
 
 static int vfs_check_reserved_lock(sqlite3_file *base, int *ret_reserved)

@@ -78,6 +78,12 @@ enum sealed_db_flags {
 MUST_USE int sealed_db_open(
     const char *name, const struct secret *key, unsigned flags, struct sqlite3 **ret_db);
 
+/*
+ * From now on this process alone has the database open, until it is closed: others find it busy
+ * (-EBUSY), and no transaction costs a lock. -EBUSY: somebody else has it open now.
+ */
+MUST_USE int sealed_db_take_alone(struct sqlite3 *db);
+
 /* Whether it waits for others, as at first, or fails at once (SQLITE_BUSY). */
 void sealed_db_set_waiting(struct sqlite3 *db, bool waits);
 

@@ -48,6 +48,7 @@ struct vfs_file {
 	   hold the lock that lets us write. */
 	const volatile uint8_t *log_index;
 	bool writes;
+	bool is_alone; /* and the lock of the whole file, with which nobody else can open it */
 	uint64_t n_writings; /* how often we had it */
 	struct vfs_log log;
 	uint8_t *frame; /* LOG_FRAME_LEN bytes to work in */

@@ -468,7 +468,7 @@ static int log_write_frame_header(struct vfs_file *log, uint32_t number, const u
 	if (!bytes_are_zero(header + FRAME_AT_SALTS, PAGE_SALTS_LEN))
 		memcpy(log->log.salts, header + FRAME_AT_SALTS, PAGE_SALTS_LEN);
 	memcpy(place.salts, log->log.salts, PAGE_SALTS_LEN);
-	cipher_random(place.mark, PAGE_MARK_LEN);
+	cipher_nonce(place.mark, PAGE_MARK_LEN);
 	if (number > 1) {
 		int rc = log_previous_place(log, number - 1, &previous);
 		if (rc != SQLITE_OK)

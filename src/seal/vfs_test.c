@@ -596,6 +596,47 @@ static void test_readonly(UNUSED void **state)
 	close_database(db);
 }
 
+/* 14. Who has it alone grows, shrinks, spills and rolls back as ever; a crash leaves what was
+ * committed; and alone means alone. */
+static void test_alone(UNUSED void **state)
+{
+	sqlite3 *db = open_database("a.db"), *other = NULL;
+
+	fill(db, 3);
+	assert_int_equal(sealed_db_open("a.db", key, 0, &other), 0);
+	assert_int_equal(expect_number(other, check_rows), 3);
+	sealed_db_set_waiting(db, false);
+	assert_int_equal(sealed_db_take_alone(db), -EBUSY);
+	sealed_db_set_waiting(other, false);
+	close_database(other);
+	assert_int_equal(sealed_db_take_alone(db), 0);
+	run(db, "CREATE TABLE counter(id INTEGER PRIMARY KEY, n INTEGER, filler TEXT)");
+	run(db, "PRAGMA cache_size=10; PRAGMA wal_autocheckpoint=0; BEGIN");
+	run(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 3000) "
+	        "INSERT INTO counter SELECT i, 0, hex(randomblob(200)) FROM n");
+	for (int i = 0; i < 4; i++)
+		run(db, "UPDATE counter SET n = n + 1");
+	run(db, "COMMIT; BEGIN; UPDATE counter SET n = n + 100; ROLLBACK");
+	run(db, "DELETE FROM counter WHERE id % 3 <> 1; PRAGMA incremental_vacuum");
+	run(db, "PRAGMA wal_checkpoint(RESTART)");
+	fill(db, 7);
+	run(db, "UPDATE counter SET n = n + 1 WHERE id = 16");
+	struct str file = load("a.db"), log = load("a.db-wal");
+	assert_int_equal(expect_number(db, check_rows), 10);
+	expect_intact(db);
+	close_database(db);
+	store("copy.db", file);
+	store("copy.db-wal", log);
+	assert_int_equal(sealed_db_open("copy.db", key, 0, &db), 0);
+	assert_int_equal(expect_number(db, "SELECT sum(n) FROM counter"), 4001);
+	assert_int_equal(expect_number(db, check_rows), 10);
+	expect_intact(db);
+	close_database(db);
+	assert_int_equal(reported.n, 0);
+	drop(file);
+	drop(log);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -612,6 +653,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_killed_writers, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_unreachable_parent, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_readonly, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_alone, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
