@@ -43,8 +43,10 @@ static bool write_head(const struct view_entries *e, uint32_t end, struct buf *o
 
 	if (e->n_flag_sets > ENTRY_CODE_SETS_MAX)
 		return false;
-	for (size_t i = 0; i < e->n; i++)
-		n += is_kept(&e->v[i], end);
+	for (size_t i = 0; i < e->n; i++) {
+		struct view_entry entry = view_entries_get(e, i);
+		n += is_kept(&entry, end);
+	}
 	buf_add_c(out, CODE_VERSION);
 	buf_add(out, str_of(number, (size_t)(put_number(number, e->n_flag_sets) - number)));
 	for (size_t i = 0; i < e->n_flag_sets; i++) {
@@ -61,18 +63,18 @@ bool entry_code_write(const struct view_entries *e, uint32_t end, struct buf *ou
 	if (!write_head(e, end, out))
 		return false;
 	for (size_t i = 0; i < e->n; i++) {
-		const struct view_entry *entry = &e->v[i];
-		if (!is_kept(entry, end))
+		const struct view_entry entry = view_entries_get(e, i);
+		if (!is_kept(&entry, end))
 			continue;
 		char *start = buf_reserve(out, ENTRY_LEN_MAX), *to = start;
 		if (start == NULL)
 			return false;
-		to = put_number(to, entry->uid - before.uid);
-		to = put_number(to, difference(entry->message, before.message));
-		to = put_number(to, difference(entry->modseq, before.modseq));
-		to = put_number(to, entry->flag_set);
+		to = put_number(to, entry.uid - before.uid);
+		to = put_number(to, difference(entry.message, before.message));
+		to = put_number(to, difference(entry.modseq, before.modseq));
+		to = put_number(to, entry.flag_set);
 		buf_commit(out, (size_t)(to - start));
-		before = *entry;
+		before = entry;
 	}
 	return !buf_failed(out);
 }
@@ -155,11 +157,10 @@ int entry_code_read(struct str code, struct view_entries *e)
 	uint64_t n = get_number(&r);
 	if (r.wrong || n > (size_t)(r.end - r.p) / ENTRY_LEN_MIN)
 		return -EBADMSG;
-	view_entries_reserve(e, (size_t)n);
-	for (; e->n < n; e->n++) {
+	while (e->n < n) {
 		if (!read_entry(&r, n_sets, &entry))
 			return -EBADMSG;
-		e->v[e->n] = entry;
+		view_entries_push(e, &entry);
 	}
 	return r.p == r.end ? 0 : -EBADMSG;
 }

@@ -18,13 +18,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	assert(error == 0 || error == -EBADMSG);
 	if (error == 0) {
 		for (size_t i = 1; i < e.n; i++)
-			assert(e.v[i - 1].uid < e.v[i].uid);
+			assert(view_entries_uid(&e, i - 1) < view_entries_uid(&e, i));
 		bool written = entry_code_write(&e, UINT32_MAX, &out);
 		assert(written);
 		error = entry_code_read(buf_str(&out), &again);
-		size_t n = e.n - (e.n > 0 && e.v[e.n - 1].uid == UINT32_MAX);
+		size_t n = e.n - (e.n > 0 && view_entries_uid(&e, e.n - 1) == UINT32_MAX);
 		assert(error == 0 && again.n == n && again.n_flag_sets == e.n_flag_sets);
-		assert(n == 0 || memcmp(again.v, e.v, n * sizeof(*e.v)) == 0);
+		for (size_t i = 0; i < n; i++) {
+			struct view_entry x = view_entries_get(&e, i),
+			                  y = view_entries_get(&again, i);
+			assert(memcmp(&x, &y, sizeof(x)) == 0);
+		}
 	}
 	view_entries_done(&e);
 	view_entries_done(&again);

@@ -47,8 +47,9 @@ static void test_there_and_back(void **state UNUSED)
 	assert_int_equal(entry_code_read(buf_str(&code), &back), 0);
 	assert_int_equal(back.n, e.n);
 	for (size_t i = 0; i < e.n; i++) {
-		assert_same(&back.v[i], &e.v[i]);
-		assert_int_equal(back.flag_sets[back.v[i].flag_set], e.flag_sets[e.v[i].flag_set]);
+		const struct view_entry x = view_entries_get(&back, i), y = view_entries_get(&e, i);
+		assert_same(&x, &y);
+		assert_int_equal(back.flag_sets[x.flag_set], e.flag_sets[y.flag_set]);
 	}
 	view_entries_done(&e);
 	view_entries_done(&back);
@@ -62,15 +63,15 @@ static void test_left_out(void **state UNUSED)
 
 	for (uint32_t uid = 1; uid <= 9; uid++)
 		add(&e, uid, 10 * uid, uid % 2 ? STORE_SEEN : 0, uid);
-	e.v[2].gone = true;
-	e.v[3].changed = e.v[4].recent = true;
+	e.last[2].gone = true;
+	e.last[3].changed = e.last[4].recent = true;
 	assert_true(entry_code_write(&e, 8, &code));
 	assert_int_equal(entry_code_read(buf_str(&code), &back), 0);
 	assert_int_equal(back.n, 6);
 	static const uint32_t left[] = {1, 2, 4, 5, 6, 7};
 	for (size_t i = 0; i < back.n; i++)
-		assert_int_equal(back.v[i].uid, left[i]);
-	assert_false(back.v[2].changed || back.v[3].recent);
+		assert_int_equal(view_entries_uid(&back, i), left[i]);
+	assert_false(back.last[2].changed || back.last[3].recent);
 	view_entries_done(&e);
 	view_entries_done(&back);
 }

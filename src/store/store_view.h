@@ -8,8 +8,8 @@
  * A view that was opened by `store_view_select` knows only how many there are, until
  * `store_view_load` (or a refresh with news) lists them as they stood when it was opened.
  *
- * 16 bytes a message (store_view_entry). Limits: VIEW_FLAG_SETS_MAX different sets of flags at a
- * time, MODSEQs below 2^40.
+ * 4 to 7 bytes a message where neighbours are alike, 16 at most (store/entry_block.h). Limits:
+ * VIEW_FLAG_SETS_MAX different sets of flags at a time, MODSEQs below 2^40.
  *
  * The fields of a view are for reading only.
  */
@@ -19,6 +19,7 @@
 #include <assert.h>
 
 #include "base/arena.h"
+#include "store/entry_block.h"
 #include "store/store.h"
 
 enum { VIEW_FLAG_SETS_MAX = 1 << 21 };
@@ -30,20 +31,11 @@ struct store_entry {
 	uint64_t modseq;
 };
 
-/* An entry as it is kept. */
-struct view_entry {
-	uint32_t uid;
-	uint32_t message;
-	uint64_t modseq : 40;
-	uint64_t flag_set : 21; /* of the view's flag sets */
-	uint64_t recent : 1;
-	uint64_t gone : 1;
-	uint64_t changed : 1; /* since the client was told last */
-};
-
+/* The first ones in blocks, those behind them in `last`. */
 struct view_entries {
-	struct view_entry *v;
-	size_t n, cap;
+	struct entry_block *blocks;
+	struct view_entry *last; /* room for ENTRY_BLOCK_N */
+	size_t n, n_blocks, blocks_cap;
 	uint64_t *flag_sets;
 	uint32_t *slots; /* a hash table over them: index + 1, 0 is free */
 	size_t n_flag_sets, n_slots;
@@ -90,11 +82,20 @@ MUST_USE int store_view_tidy(struct store_view *v);
 /* Nothing for NULL. */
 void store_view_close(struct store_view *v);
 
+/* As it is kept, at a position below `n`. */
+static inline struct view_entry view_entries_get(const struct view_entries *e, size_t at)
+{
+	size_t block = at / ENTRY_BLOCK_N;
+
+	assert(at < e->n);
+	return block < e->n_blocks ? entry_block_get(&e->blocks[block], at % ENTRY_BLOCK_N)
+	                           : e->last[at % ENTRY_BLOCK_N];
+}
+
 /* The entry at a position below `n`, of a view that is loaded. */
 static inline struct store_entry store_view_entry(const struct store_view *v, size_t at)
 {
-	assert(at < v->entries.n);
-	struct view_entry e = v->entries.v[at];
+	struct view_entry e = view_entries_get(&v->entries, at);
 	uint64_t flags = v->entries.flag_sets[e.flag_set];
 	if (e.recent)
 		flags |= STORE_RECENT;

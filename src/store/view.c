@@ -107,9 +107,12 @@ int store_view_select(struct store *s, uint64_t mailbox, bool examine, struct st
 
 void view_mark_changed(struct store_view *v, size_t at)
 {
-	struct view_entry *e = &v->entries.v[at];
-	v->n_changed += !e->changed && at < v->n;
-	e->changed |= at < v->n;
+	struct view_entry entry = view_entries_get(&v->entries, at);
+	if (entry.changed || at >= v->n)
+		return;
+	v->n_changed++;
+	entry.changed = true;
+	view_entries_put(&v->entries, at, entry);
 }
 
 int store_view_load(struct store_view *v)
@@ -204,7 +207,7 @@ static int list_vanished(
 	while (!error && (row = db_step(db, stmt)) > 0) {
 		uint32_t uid = db_column_u32(stmt, 0);
 		size_t at = view_entries_at(&v->entries, uid);
-		bool still_shown = at < v->n && v->entries.v[at].uid == uid;
+		bool still_shown = at < v->n && view_entries_uid(&v->entries, at) == uid;
 		if (!still_shown)
 			error = push(a, uids, uid);
 	}

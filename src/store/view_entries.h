@@ -23,8 +23,15 @@ enum {
 
 /* Frees it all; empty then. */
 void view_entries_done(struct view_entries *e);
-/* Room for `n` in all, where it is known beforehand. */
-void view_entries_reserve(struct view_entries *e, size_t n);
+/* Adds one at the end as it is: its UID is the highest. */
+void view_entries_push(struct view_entries *e, const struct view_entry *entry);
+/* Another entry of the same UID and message takes the place of one. */
+void view_entries_put(struct view_entries *e, size_t at, struct view_entry entry);
+/* Takes those out from position `from` on of which `is_out` says so. */
+void view_entries_take_out(
+    struct view_entries *e, size_t from, bool (*is_out)(const struct view_entry *entry));
+/* The UID at a position. */
+uint32_t view_entries_uid(const struct view_entries *e, size_t at);
 /* Adds one at the end: its UID is the highest. -E2BIG: a limit of store_view.h. */
 MUST_USE int view_entries_add(struct view_entries *e, const struct store_entry *entry);
 /* The index of a set of flags, which is added where it is new. -E2BIG. */

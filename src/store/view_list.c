@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 
+#include "base/num.h"
 #include "store/changed.h"
 #include "store/entry_code.h"
 #include "store/view_entries.h"
@@ -22,8 +23,8 @@ static int list_entry(struct store_view *v, struct store_entry entry)
 	int error = view_entries_add(&v->entries, &entry);
 	if (error)
 		return error;
-	v->entries.v[v->entries.n - 1].changed = changed;
-	v->n_changed += changed;
+	if (changed)
+		view_mark_changed(v, v->entries.n - 1);
 	v->n_gone += (entry.flags & STORE_GONE) != 0;
 	return 0;
 }
@@ -89,6 +90,11 @@ static void list_nothing(struct store_view *v)
 
 /* --- the list that is kept --- */
 
+static bool is_marked(const struct view_entry *entry)
+{
+	return entry->changed;
+}
+
 /* Out of the list goes what was expunged before the mailbox was selected; what was later is gone.
  */
 static int leave_out_expunged(struct store_view *v, uint64_t modseq)
@@ -100,23 +106,21 @@ static int leave_out_expunged(struct store_view *v, uint64_t modseq)
 	if (error)
 		return error;
 	db_bind(stmt, (int64_t)v->mailbox, (int64_t)modseq, 0);
-	size_t at = 0, kept = 0;
+	size_t first = e->n;
 	while ((row = db_step(db, stmt)) > 0) {
 		uint32_t uid = db_column_u32(stmt, 0);
-		for (; at < e->n && e->v[at].uid < uid; at++)
-			e->v[kept++] = e->v[at];
-		if (at == e->n || e->v[at].uid != uid)
+		size_t at = view_entries_at(e, uid);
+		if (at == e->n || view_entries_uid(e, at) != uid)
 			continue;
-		if (db_column_u64(stmt, 1) > v->seen_modseq) {
-			e->v[at].gone = true;
-			v->n_gone++;
-			e->v[kept++] = e->v[at];
-		}
-		at++;
+		struct view_entry entry = view_entries_get(e, at);
+		entry.gone = db_column_u64(stmt, 1) > v->seen_modseq;
+		entry.changed = !entry.gone; /* for the moment: it goes out */
+		view_entries_put(e, at, entry);
+		v->n_gone += entry.gone;
+		if (entry.changed)
+			first = num_min(first, at);
 	}
-	for (; at < e->n; at++)
-		e->v[kept++] = e->v[at];
-	e->n = kept;
+	view_entries_take_out(e, first, is_marked);
 	return row;
 }
 
@@ -125,7 +129,7 @@ static int take_in_row(void *ctx, sqlite3_stmt *row)
 	struct store_view *v = ctx;
 	const struct store_entry entry = view_read_entry(row);
 	size_t at = view_entries_at(&v->entries, entry.uid);
-	if (at == v->entries.n || v->entries.v[at].uid != entry.uid)
+	if (at == v->entries.n || view_entries_uid(&v->entries, at) != entry.uid)
 		return 0; /* a new one */
 	int error = view_entries_set(&v->entries, at, entry.flags, entry.modseq);
 	if (!error && entry.modseq > v->seen_modseq)
@@ -139,8 +143,11 @@ static int bring_up(struct store_view *v, uint64_t modseq)
 	int error = leave_out_expunged(v, modseq);
 	if (!error)
 		error = changed_each(v->store, v->mailbox, modseq, take_in_row, v);
-	for (size_t i = view_entries_at(&v->entries, v->recent_from); i < v->entries.n; i++)
-		v->entries.v[i].recent = true;
+	for (size_t i = view_entries_at(&v->entries, v->recent_from); i < v->entries.n; i++) {
+		struct view_entry entry = view_entries_get(&v->entries, i);
+		entry.recent = true;
+		view_entries_put(&v->entries, i, entry);
+	}
 	return error;
 }
 
@@ -177,13 +184,11 @@ int view_list(struct store_view *v, const struct store_box *box)
 	if (box->expunged_since > v->seen_modseq)
 		return -ESTALE;
 	int error = list_kept(v, box, &from);
-	view_entries_reserve(&v->entries, v->n);
 	if (!error)
 		error = list_rows(v, from);
 	if (!error && v->entries.n != v->n && from > 1) {
 		/* As when a message went that was listed late: the rows have it all. */
 		list_nothing(v);
-		view_entries_reserve(&v->entries, v->n);
 		error = list_rows(v, 1);
 	}
 	if (!error && v->entries.n != v->n) {

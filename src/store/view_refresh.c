@@ -18,9 +18,12 @@ struct numbers {
 
 static void mark_gone_at(struct store_view *v, size_t at)
 {
-	struct view_entry *e = &v->entries.v[at];
-	v->n_gone += !e->gone && at < v->n;
-	e->gone = true;
+	struct view_entry entry = view_entries_get(&v->entries, at);
+	if (entry.gone)
+		return;
+	v->n_gone += at < v->n;
+	entry.gone = true;
+	view_entries_put(&v->entries, at, entry);
 }
 
 /* When the record of what was expunged does not reach back to the last refresh. */
@@ -36,9 +39,9 @@ static int mark_missing(struct store_view *v)
 	int row;
 	while ((row = db_step(db, stmt)) > 0) {
 		uint32_t uid = db_column_u32(stmt, 0);
-		for (; at < v->entries.n && v->entries.v[at].uid < uid; at++)
+		for (; at < v->entries.n && view_entries_uid(&v->entries, at) < uid; at++)
 			mark_gone_at(v, at);
-		at += at < v->entries.n && v->entries.v[at].uid == uid;
+		at += at < v->entries.n && view_entries_uid(&v->entries, at) == uid;
 	}
 	for (; row == 0 && at < v->entries.n; at++)
 		mark_gone_at(v, at);
@@ -60,7 +63,7 @@ static int mark_gone(struct store_view *v, const struct store_box *box)
 	while ((row = db_step(db, stmt)) > 0) {
 		uint32_t uid = db_column_u32(stmt, 0);
 		size_t at = view_entries_at(&v->entries, uid);
-		if (at < v->entries.n && v->entries.v[at].uid == uid)
+		if (at < v->entries.n && view_entries_uid(&v->entries, at) == uid)
 			mark_gone_at(v, at);
 	}
 	return row;
@@ -73,8 +76,8 @@ static int take_in_changed(void *ctx, sqlite3_stmt *row)
 	size_t at = view_entries_at(&v->entries, entry.uid);
 	if (at == v->entries.n)
 		return 0; /* a new one */
-	struct view_entry *old = &v->entries.v[at];
-	if (old->uid != entry.uid || old->modseq == entry.modseq)
+	struct view_entry old = view_entries_get(&v->entries, at);
+	if (old.uid != entry.uid || old.modseq == entry.modseq)
 		return 0;
 	int error = view_entries_set(&v->entries, at, entry.flags, entry.modseq);
 	if (!error)
@@ -91,7 +94,8 @@ static int take_in_new(struct store_view *v, uint32_t recent_from)
 	int error = db_get(db, DB_ENTRIES_FROM, &stmt);
 	if (error)
 		return error;
-	db_bind(stmt, (int64_t)v->mailbox, n > 0 ? (int64_t)v->entries.v[n - 1].uid + 1 : 1);
+	db_bind(stmt, (int64_t)v->mailbox,
+	    n > 0 ? (int64_t)view_entries_uid(&v->entries, n - 1) + 1 : 1);
 	int row = 0;
 	while (!error && (row = db_step(db, stmt)) > 0) {
 		struct store_entry entry = view_read_entry(stmt);
@@ -106,39 +110,39 @@ static int take_in_new(struct store_view *v, uint32_t recent_from)
 static void list_gone(const struct store_view *v, struct numbers *positions, struct numbers *uids)
 {
 	for (size_t i = 0; i < v->n && positions->n < v->n_gone; i++) {
-		if (!v->entries.v[i].gone)
+		struct view_entry entry = view_entries_get(&v->entries, i);
+		if (!entry.gone)
 			continue;
 		positions->v[positions->n++] = (uint32_t)i;
-		uids->v[uids->n++] = v->entries.v[i].uid;
+		uids->v[uids->n++] = entry.uid;
 	}
 }
 
-static void take_out_gone(struct store_view *v)
+static bool is_gone(const struct view_entry *entry)
 {
-	struct view_entry *entries = v->entries.v;
-	size_t kept = 0, n_told = v->n;
-	for (size_t i = 0; i < v->entries.n; i++) {
-		if (entries[i].gone && i < n_told) {
-			v->n--;
-			v->n_recent -= entries[i].recent;
-			v->n_changed -= entries[i].changed;
-		}
-		if (!entries[i].gone)
-			entries[kept++] = entries[i];
+	return entry->gone;
+}
+
+/* With those at `positions` all that are gone. */
+static void take_out_gone(struct store_view *v, const struct numbers *positions)
+{
+	for (size_t i = 0; i < positions->n; i++) {
+		struct view_entry entry = view_entries_get(&v->entries, positions->v[i]);
+		v->n_recent -= entry.recent;
+		v->n_changed -= entry.changed;
 	}
-	v->entries.n = kept;
+	view_entries_take_out(&v->entries, positions->v[0], is_gone);
+	v->n -= positions->n;
 	v->n_gone = 0;
 }
 
 /* What came and went without being told never was. */
 static void drop_untold(struct store_view *v)
 {
-	size_t kept = v->n;
-	for (size_t i = v->n; i < v->entries.n; i++) {
-		if (!v->entries.v[i].gone)
-			v->entries.v[kept++] = v->entries.v[i];
-	}
-	v->entries.n = kept;
+	size_t at = v->n;
+	while (at < v->entries.n && !view_entries_get(&v->entries, at).gone)
+		at++;
+	view_entries_take_out(&v->entries, at, is_gone);
 }
 
 /* Where the changed entries stand; they are told with this. */
@@ -146,12 +150,13 @@ static void list_changed(struct store_view *v, struct numbers *positions)
 {
 	size_t left = v->n_changed;
 	for (size_t i = 0; left > 0; i++) {
-		struct view_entry *e = &v->entries.v[i];
-		if (!e->changed)
+		struct view_entry entry = view_entries_get(&v->entries, i);
+		if (!entry.changed)
 			continue;
-		e->changed = false;
+		entry.changed = false;
+		view_entries_put(&v->entries, i, entry);
 		left--;
-		if (!e->gone)
+		if (!entry.gone)
 			positions->v[positions->n++] = (uint32_t)i;
 	}
 	v->n_changed = 0;
@@ -162,7 +167,7 @@ static size_t show_new(struct store_view *v)
 	size_t n_before = v->n;
 	drop_untold(v);
 	for (; v->n < v->entries.n; v->n++)
-		v->n_recent += v->entries.v[v->n].recent;
+		v->n_recent += view_entries_get(&v->entries, v->n).recent;
 	return v->n - n_before;
 }
 
@@ -206,7 +211,7 @@ static int refresh(struct store_view *v, bool keep_gone, struct arena *a, struct
 		return error;
 	if (n_gone > 0) {
 		list_gone(v, &gone, &gone_uids);
-		take_out_gone(v);
+		take_out_gone(v, &gone);
 	}
 	list_changed(v, &changed);
 	c->n_new = v->loaded ? show_new(v) : 0;
