@@ -6,7 +6,7 @@
  * direction goes on: a session that is busy answering does not read, and must still be heard.
  *
  * An idle pump holds no buffer: a burst gets one from mmap (malloc above its threshold) and gives
- * it back before the next long wait.
+ * it back when nothing came for a while. Most commands fit the stack.
  */
 #include "gate/gate.h"
 
@@ -26,7 +26,9 @@
 
 enum {
 	PUMP_BUFFER = 65536,
-	PUMP_SMALL = 2048,
+	PUMP_SMALL = 8192,
+	/* A buffer is kept so long for what comes next: getting one costs some page faults. */
+	PUMP_LINGER_MS = 100,
 	/* After the peer's end, how long the session may take to end too. */
 	PUMP_END_MS = 10 * 1000,
 };
@@ -34,6 +36,7 @@ enum {
 struct pump {
 	struct gate *g;
 	int stream;
+	char small[PUMP_SMALL];
 	char *buffer; /* PUMP_BUFFER bytes, or NULL while idle */
 	char *held;   /* what the session has not taken yet, from held_start to held_end */
 	size_t held_start, held_end;
@@ -127,9 +130,10 @@ static int from_peer(struct pump *p)
 {
 	struct gate *g = p->g;
 	for (;;) {
-		char *to = buffer_of(p);
-		ssize_t n = g->tls ? tls_read(g->tls, to, PUMP_BUFFER, 0)
-		                   : recv(g->fd, to, PUMP_BUFFER, MSG_DONTWAIT);
+		char *to = p->buffer ? p->buffer : p->small;
+		size_t room = p->buffer ? PUMP_BUFFER : PUMP_SMALL;
+		ssize_t n =
+		    g->tls ? tls_read(g->tls, to, room, 0) : recv(g->fd, to, room, MSG_DONTWAIT);
 		if (!g->tls && n < 0)
 			n = -errno;
 		if (n == -EAGAIN || n == -EINTR)
@@ -138,6 +142,8 @@ static int from_peer(struct pump *p)
 			end_of_peer(p);
 			return n == 0 || n == -ECONNRESET ? 0 : (int)n;
 		}
+		if ((size_t)n == room)
+			(void)buffer_of(p); /* more is to come */
 		int r = pass(p, str_of(to, (size_t)n));
 		if (r < 0 || p->held || p->peer_ended || !g->tls || !tls_has_pending(g->tls))
 			return r;
@@ -150,17 +156,17 @@ static int from_peer(struct pump *p)
  */
 static int from_session(struct pump *p)
 {
-	char small[PUMP_SMALL];
-	char *to = small;
+	char *to = p->buffer ? p->buffer : p->small;
+	size_t room = p->buffer ? PUMP_BUFFER : PUMP_SMALL;
 	bool given_back = false;
-	ssize_t n = give_back_recv(p->stream, small, sizeof small, &given_back);
+	ssize_t n = give_back_recv(p->stream, to, room, &given_back);
 	if (n < 0)
 		return n == -EAGAIN || n == -EINTR ? 0 : (int)n;
 	if (n == 0 && !given_back)
 		return -ENODATA;
 	size_t len = (size_t)n;
-	if (len == sizeof small && !given_back) {
-		to = memcpy(buffer_of(p), small, len);
+	if (to == p->small && len == room && !given_back) {
+		to = memcpy(buffer_of(p), p->small, len);
 		n = give_back_recv(p->stream, to + len, PUMP_BUFFER - len, &given_back);
 		if (n < 0 && n != -EAGAIN && n != -EINTR)
 			return (int)n;
@@ -189,14 +195,17 @@ static int wait_for_sides(struct pump *p, struct pollfd ready[static 3])
 	ready[0] = (struct pollfd){.fd = p->peer_ended || p->held ? -1 : g->fd, .events = POLLIN};
 	ready[1] = (struct pollfd){.fd = p->stream, .events = POLLIN | (p->held ? POLLOUT : 0)};
 	ready[2] = (struct pollfd){.fd = g->drains_at_ms > 0 ? -1 : g->drain};
-	int n = p->buffer ? poll(ready, 3, 0) : 0;
-	if (n == 0) {
+	int ms = wait_ms(p), n = 0;
+	if (ms == 0)
+		return -ETIMEDOUT;
+	if (p->buffer) {
+		n = poll(ready, 3, ms < 0 ? PUMP_LINGER_MS : (int)num_min(ms, PUMP_LINGER_MS));
+		if (n != 0)
+			return n < 0 && errno != EINTR ? -errno : n;
 		drop_buffer(p);
-		int ms = wait_ms(p);
-		if (ms == 0)
-			return -ETIMEDOUT;
-		n = poll(ready, 3, ms);
+		ms = wait_ms(p);
 	}
+	n = poll(ready, 3, ms);
 	return n < 0 && errno != EINTR ? -errno : n;
 }
 

@@ -203,6 +203,8 @@ static int save_state(struct db *db)
 static void roll_back(struct db *db)
 {
 	db->in_transaction = false;
+	if (db->held)
+		return; /* goes on until db_let_go */
 	if (!sqlite3_get_autocommit(db->handle) && run_simple(db, DB_ROLLBACK) < 0)
 		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }
@@ -210,6 +212,11 @@ static void roll_back(struct db *db)
 static int begin(struct db *db, enum db_statement how)
 {
 	assert(!db->in_transaction);
+	if (db->held && how == DB_BEGIN_READ) {
+		db->in_transaction = true;
+		return 0;
+	}
+	db_let_go(db);
 	int error = run_simple(db, how);
 	if (error)
 		return error;
@@ -245,5 +252,23 @@ int db_begin_read(struct db *db)
 
 void db_end_read(struct db *db)
 {
+	roll_back(db);
+}
+
+void db_hold(struct db *db)
+{
+	if (db->held || db->in_transaction || begin(db, DB_BEGIN_READ) < 0)
+		return;
+	db->in_transaction = false;
+	db->held = true;
+}
+
+void db_let_go(struct db *db)
+{
+	if (!db->held || db->in_transaction)
+		return;
+	/* Whatever wrote would be lost here. */
+	assert(sqlite3_txn_state(db->handle, NULL) < SQLITE_TXN_WRITE);
+	db->held = false;
 	roll_back(db);
 }

@@ -154,6 +154,7 @@ struct db {
 	struct db_state state;  /* valid within a transaction */
 	struct db_state loaded; /* as it stands in the table */
 	bool in_transaction;
+	bool held; /* a snapshot is open that those of db_begin_read are part of */
 	bool damaged;
 };
 
@@ -199,5 +200,14 @@ MUST_USE int db_end(struct db *db, int error);
 /* A snapshot for reading, with the state; ended by db_end_read. */
 MUST_USE int db_begin_read(struct db *db);
 void db_end_read(struct db *db);
+
+/*
+ * Until db_let_go all that is read stands in one snapshot, which saves the locks of many small
+ * ones. For short times only: what others free meanwhile cannot be given back. A transaction that
+ * writes lets go first. Without success each read has its own, as ever.
+ */
+void db_hold(struct db *db);
+/* Does nothing within a transaction, and where nothing is held. */
+void db_let_go(struct db *db);
 
 #endif

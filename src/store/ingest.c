@@ -591,3 +591,9 @@ int store_ingest(struct store *s, size_t *ret_n_taken)
 	bool more;
 	return store_ingest_for(s, UINT_MAX, ret_n_taken, &more);
 }
+
+int store_ingest_waits(struct store *s, bool *ret_waits)
+{
+	int error = ingest_is_pending(s, ret_waits);
+	return error ? store_note_error(s, error) : 0;
+}

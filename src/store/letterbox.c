@@ -37,8 +37,9 @@ int letterbox_open(int account_fd, uint64_t account_id, struct letterbox **ret_l
 	    .account_fd = fd_take(&own),
 	    .folder_fd = fd_take(&folder),
 	    .file_mode = st.st_mode & 0660,
-	    .fd = -1,
-	    .read_fd = -1};
+	    .fd = -1};
+	for (size_t i = 0; i < LETTERBOX_OPEN_MAX; i++)
+		l->open[i].fd = -1;
 	*ret_letterbox = l;
 	return 0;
 }
@@ -50,7 +51,7 @@ void letterbox_close(struct letterbox **letterbox)
 	if (!l)
 		return;
 	fd_close(&l->fd);
-	fd_close(&l->read_fd);
+	letterbox_rest(l);
 	fd_close(&l->folder_fd); /* and with it the lock */
 	fd_close(&l->account_fd);
 	free(l);
@@ -229,6 +230,55 @@ int letterbox_open_segment(
 		return -EINVAL;
 	*ret_len = (uint64_t)st.st_size;
 	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+void letterbox_rest(struct letterbox *l)
+{
+	for (size_t i = 0; i < LETTERBOX_OPEN_MAX; i++)
+		fd_close(&l->open[i].fd);
+}
+
+/* The one that has the segment; else an empty one, or the one that was longest not used. */
+static struct letterbox_open *open_of(struct letterbox *l, uint32_t number)
+{
+	struct letterbox_open *best = &l->open[0];
+	for (size_t i = 0; i < LETTERBOX_OPEN_MAX; i++) {
+		struct letterbox_open *o = &l->open[i];
+		if (o->fd >= 0 && o->segment == number)
+			return o;
+		if (best->fd >= 0 && (o->fd < 0 || o->used < best->used))
+			best = o;
+	}
+	return best;
+}
+
+int letterbox_keep_open(
+    struct letterbox *l, uint32_t number, struct letterbox_open **ret_open, uint64_t *ret_len)
+{
+	struct letterbox_open *o = open_of(l, number);
+	struct stat st;
+	o->used = ++l->n_reads;
+	if (o->fd >= 0 && o->segment == number) {
+		*ret_open = o;
+		if (!ret_len)
+			return 0;
+		if (fstat(o->fd, &st) < 0)
+			return -errno;
+		*ret_len = (uint64_t)st.st_size;
+		if (st.st_nlink > 0)
+			return 0;
+	}
+	fd_close(&o->fd);
+	uint64_t len;
+	int fd = -1;
+	int error = letterbox_open_segment(l, number, false, &fd, &len);
+	if (error)
+		return error;
+	*o = (struct letterbox_open){.fd = fd, .segment = number, .used = l->n_reads};
+	*ret_open = o;
+	if (ret_len)
+		*ret_len = len;
 	return 0;
 }
 
@@ -457,9 +507,9 @@ int letterbox_committed(struct letterbox *l, struct letterbox_place *ret_end)
 	error = letterbox_find_last(l);
 	struct letterbox_place end = {1, 0};
 	if (!error && l->last > 0) {
-		int fd CLEANUP(fd_close) = -1;
+		struct letterbox_open *open;
 		end.segment = l->last;
-		error = letterbox_open_segment(l, l->last, false, &fd, &end.offset);
+		error = letterbox_keep_open(l, l->last, &open, &end.offset);
 	}
 	flock(l->folder_fd, LOCK_UN);
 	if (!error)

@@ -93,6 +93,9 @@ MUST_USE int letterbox_committed(struct letterbox *l, struct letterbox_place *re
 MUST_USE int letterbox_read(
     struct letterbox *l, struct letterbox_place place, uint32_t len, struct buf *out);
 
+/* Closes the segments that are kept open for reading. */
+void letterbox_rest(struct letterbox *l);
+
 /* A record that no message needs any more. */
 struct letterbox_dead {
 	struct letterbox_place place;

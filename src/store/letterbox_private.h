@@ -7,6 +7,18 @@
 
 #include "store/letterbox.h"
 
+/*
+ * Segments stay open for what is read next of them: bodies are asked for in any order. One that was
+ * removed meanwhile is a hole in whoever has it open still.
+ */
+enum { LETTERBOX_OPEN_MAX = 24 };
+struct letterbox_open {
+	int fd; /* -1: none */
+	uint32_t segment;
+	bool header_seen;
+	uint64_t used; /* when, in reads */
+};
+
 struct letterbox {
 	uint64_t account_id;
 	int account_fd;         /* our own */
@@ -25,13 +37,18 @@ struct letterbox {
 	int sync_error; /* of what was appended under this lock: the kernel says it once only */
 
 	/* Reading single records. */
-	int read_fd;
-	uint32_t read_segment;
+	struct letterbox_open open[LETTERBOX_OPEN_MAX];
+	uint64_t n_reads;
 };
 
 /* Opens a segment for reading and writing, or only reading. -ENOENT. */
 MUST_USE int letterbox_open_segment(
     struct letterbox *l, uint32_t number, bool write, int *ret_fd, uint64_t *ret_len);
+
+/* The same for reading, borrowed until the next call or letterbox_rest; its length only where asked
+ * for. */
+MUST_USE int letterbox_keep_open(
+    struct letterbox *l, uint32_t number, struct letterbox_open **ret_open, uint64_t *ret_len);
 
 /* The highest segment; 0 in `l->last` when there is none. */
 MUST_USE int letterbox_find_last(struct letterbox *l);

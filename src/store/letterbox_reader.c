@@ -338,20 +338,17 @@ int letterbox_reader_next(struct letterbox_reader *r, struct letterbox_record *r
 }
 
 /* Opens the segment for letterbox_read. -EUCLEAN: open, but its header is damaged. */
-static int open_for_read(struct letterbox *l, uint32_t segment)
+static int open_for_read(struct letterbox *l, uint32_t segment, struct letterbox_open **ret_open)
 {
-	if (l->read_fd >= 0 && l->read_segment == segment)
-		return 0;
-	fd_close(&l->read_fd);
-	uint64_t len;
-	int error = letterbox_open_segment(l, segment, false, &l->read_fd, &len);
-	if (error)
+	int error = letterbox_keep_open(l, segment, ret_open, NULL);
+	struct letterbox_open *o = *ret_open;
+	if (error || o->header_seen)
 		return error;
-	l->read_segment = segment;
 	char header[SEGMENT_HEADER_LEN];
-	error = fd_pread_all(l->read_fd, header, sizeof(header), 0);
+	error = fd_pread_all(o->fd, header, sizeof(header), 0);
 	if (error)
 		return error;
+	o->header_seen = true;
 	return segment_check_header(str_of(header, sizeof(header)), l->account_id, segment) < 0
 	           ? -EUCLEAN
 	           : 0;
@@ -359,7 +356,8 @@ static int open_for_read(struct letterbox *l, uint32_t segment)
 
 int letterbox_read(struct letterbox *l, struct letterbox_place place, uint32_t len, struct buf *out)
 {
-	int opened = open_for_read(l, place.segment);
+	struct letterbox_open *open = NULL;
+	int opened = open_for_read(l, place.segment, &open);
 	if (opened == -ENOENT)
 		return -ENODATA;
 	if (opened < 0 && opened != -EUCLEAN)
@@ -367,7 +365,7 @@ int letterbox_read(struct letterbox *l, struct letterbox_place place, uint32_t l
 	char *room = buf_reserve(out, len);
 	if (!room)
 		return -EFBIG;
-	int error = fd_pread_all(l->read_fd, room, len, (off_t)place.offset);
+	int error = fd_pread_all(open->fd, room, len, (off_t)place.offset);
 	if (error)
 		return error;
 	uint32_t hole_len;

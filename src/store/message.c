@@ -27,6 +27,7 @@ int store_scan_open(
 	struct store_scan *scan = calloc(1, sizeof(*scan));
 	if (!scan)
 		abort();
+	store_let_go(v->store);
 	*scan = (struct store_scan){.view = v,
 	    .which = DB_SCAN_PLAIN + columns,
 	    .at = first,
@@ -73,6 +74,7 @@ void store_scans_stop(struct store *s)
 	for (struct store_scan *scan = s->scans; scan; scan = scan->next)
 		if (scan->running)
 			stop(scan);
+	store_let_go(s);
 }
 
 void store_scan_close(struct store_scan *scan)

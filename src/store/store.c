@@ -289,9 +289,20 @@ void store_release_memory(struct store *s)
 	buf_done(&s->bytes);
 	arena_done(&s->parsed);
 	body_forget();
+	letterbox_rest(s->letterbox);
 	db_forget_statements(&s->db);
 	sqlite3_db_release_memory(s->db.handle);
 	malloc_trim(0);
+}
+
+void store_hold(struct store *s)
+{
+	db_hold(&s->db);
+}
+
+void store_let_go(struct store *s)
+{
+	db_let_go(&s->db);
 }
 
 bool store_damaged(const struct store *s)

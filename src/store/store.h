@@ -99,6 +99,14 @@ void store_tidy(struct store *s);
 void store_release_memory(struct store *s);
 
 /*
+ * Until store_let_go, what is read of the database is read as it stood at one moment, with the
+ * locks of one read. For a few reads of one command: a change of our own, a scan, or a body that is
+ * not where it should be ends it early.
+ */
+void store_hold(struct store *s);
+void store_let_go(struct store *s);
+
+/*
  * True when the database was found damaged while in use. It is rebuilt by the next `store_open`
  * that finds no other process in it: a session ends itself when it sees this.
  */

@@ -29,4 +29,7 @@ MUST_USE int store_ingest(struct store *s, size_t *ret_n_taken);
 MUST_USE int store_ingest_for(
     struct store *s, unsigned budget_ms, size_t *ret_n_taken, bool *ret_more);
 
+/* Whether something is there to take in. */
+MUST_USE int store_ingest_waits(struct store *s, bool *ret_waits);
+
 #endif

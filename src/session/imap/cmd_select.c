@@ -159,6 +159,7 @@ struct imap_result imap_cmd_select(struct imap_session *s, const struct imap_com
 		return result;
 	imap_unselect(s, true);
 	imap_take_in(s);
+	store_hold(s->store); /* again, where mail was taken in */
 	if (!imap_find_permitted(s, c->name, STORE_RIGHT_READ, &mailbox, &result))
 		return result;
 	int r = open_mailbox(s, &mailbox, examine);

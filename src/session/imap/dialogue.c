@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
+#include "store/store_ingest.h"
 #include "store/store_search.h"
 #include "store/store_space.h"
 
@@ -35,6 +36,7 @@ void imap_session_init(
 	    .reader = imap_reader_new(&limits),
 	    .arena = ARENA_MAX(IMAP_SESSION_ARENA_MAX)};
 	imap_output_init(&s->out, stream);
+	s->out.store = store;
 	checking_init(&s->checking);
 }
 
@@ -319,6 +321,8 @@ static void update(
 {
 	if (s->registry >= 0 && !hear_registry(s))
 		s->ending = true;
+	if (s->changed)
+		store_let_go(s->store); /* what we are to see may be later than what is held */
 	/* APPEND took in what was there; what others append meanwhile they take in themselves. */
 	if (imap_is_due(s) && c->id != IMAP_APPEND)
 		imap_take_in(s);
@@ -352,6 +356,8 @@ static struct imap_result handle(struct imap_session *s, const struct imap_comma
 		return IMAP_RESULT_BAD("Already signed in");
 	if ((h->states & state) == 0)
 		return IMAP_RESULT_BAD("No mailbox is selected");
+	if (h->reads_little)
+		store_hold(s->store);
 	if (!imap_renew_rights(s, !leaves_selected(c)) && reads_selected(h))
 		return IMAP_RESULT_NO("NOPERM", "You have no right to read this mailbox any more");
 	if (s->uidonly && uses_numbers(h, c))
@@ -382,6 +388,7 @@ static void run_command(struct imap_session *s)
 	imap_effort_begin(s, c.tag);
 	if (good) {
 		result = handle(s, &c);
+		store_let_go(s->store);
 	} else {
 		imap_error_write(&p, &wrong);
 		buf_add_c(&wrong, '\0');
@@ -421,8 +428,33 @@ static void tell_unasked(struct imap_session *s)
 	arena_clear(&s->arena);
 }
 
+/*
+ * Most clients select INBOX first. While the word that they are signed in is on its way to them,
+ * what that needs is read and prepared. Nothing comes of it but time: what fails, fails again.
+ */
+static void warm_up(struct imap_session *s)
+{
+	struct pollfd asked = {.fd = s->stream, .events = POLLIN};
+	struct store_mailbox inbox;
+	struct store_view *view;
+	unsigned rights = 0;
+	bool waits;
+
+	if (poll(&asked, 1, 0) != 0)
+		return;
+	store_hold(s->store);
+	if (store_mailbox_find(s->store, STR("INBOX"), &s->arena, &inbox) == 0 &&
+	    authorize_rights(s->store, &s->subject, inbox.id, &rights) == 0 &&
+	    store_ingest_waits(s->store, &waits) == 0 &&
+	    store_view_select(s->store, inbox.id, true, &view) == 0)
+		store_view_close(view);
+	store_let_go(s->store);
+	arena_clear(&s->arena);
+}
+
 int imap_session_run(struct imap_session *s)
 {
+	warm_up(s);
 	while (!s->ending && s->out.error == 0) {
 		enum imap_wait heard = imap_wait(s, imap_notify_listens(s));
 		if (heard == IMAP_WAIT_CHANGED) {

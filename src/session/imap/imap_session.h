@@ -119,6 +119,7 @@ struct imap_handler {
 	unsigned states;    /* enum imap_state, where it is allowed */
 	bool keeps_numbers; /* without UID: no EXPUNGE responses (RFC 9051 §7.5.1) */
 	bool without_view;  /* does not look into the selected mailbox: it need not be loaded */
+	bool reads_little; /* a few rows, most often: they are read as of one moment (store_hold) */
 };
 
 /* NULL where the command is none after sign-in. */

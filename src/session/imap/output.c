@@ -70,6 +70,8 @@ int imap_output_flush(struct imap_output *o)
 {
 	if (o->error == 0 && buf_failed(&o->buf))
 		o->error = -ENOBUFS;
+	if (o->store != NULL)
+		store_let_go(o->store);
 	if (o->error == 0 && o->buf.len > 0)
 		o->error = send(o, buf_str(&o->buf));
 	o->sent += o->buf.len;

@@ -19,6 +19,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "session/imap/compression.h"
+#include "store/store.h"
 
 enum {
 	IMAP_OUTPUT_LEN = 64 * 1024,
@@ -32,6 +33,7 @@ struct imap_output {
 	int error;                            /* -errno of the first failure */
 	uint64_t sent;                        /* bytes so far, before they are compressed */
 	struct imap_compression *compression; /* borrowed; NULL: none */
+	struct store *store; /* borrowed; nothing of it is held while something is sent; or NULL */
 };
 
 void imap_output_init(struct imap_output *o, int fd);
