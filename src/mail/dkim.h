@@ -54,12 +54,13 @@ struct dkim_signature {
 MUST_USE const char *dkim_signature_parse(
     struct str value, struct arena *a, struct dkim_signature *ret_signature);
 
-/*
- * Reads what DKIM-Signature and ARC-Message-Signature have in common. `is_arc`: no v= (RFC 8617
- * §4.1.2), i= is a number.
- */
-MUST_USE const char *dkim_signature_read(
-    struct str value, bool is_arc, struct arena *a, struct dkim_signature *ret_signature);
+/* The fields that are written like this one. Those of ARC (mail/arc.h) have no v= that counts, and
+ * a number as i= (RFC 8617 §4.1.2); a seal has neither h= nor c= nor bh= (§4.1.3). */
+enum dkim_field_kind { DKIM_FIELD_DKIM, DKIM_FIELD_ARC, DKIM_FIELD_SEAL };
+
+/* Reads what these have in common. */
+MUST_USE const char *dkim_signature_read(struct str value, enum dkim_field_kind kind,
+    struct arena *a, struct dkim_signature *ret_signature);
 
 /* Appends the fields that h= names, in their form, as they are hashed: of several of one name from
  * the last one up (RFC 6376 §5.4.2), none for a name that has none left. */
@@ -93,6 +94,28 @@ struct dkim_verdict {
 MUST_USE int dkim_verify(struct str header, struct str body, uint64_t now,
     const struct dkim_lookups *lookups, struct arena *a,
     struct dkim_verdict ret_verdicts[static DKIM_SIGNATURES_MAX], size_t *ret_n);
+
+/* A message whose signatures are verified one by one. `header` to `arena` are the caller's, the
+ * rest is zero at first: hashes of the body that were computed already. */
+struct dkim_message {
+	struct str header, body;
+	uint64_t now;
+	const struct dkim_lookups *lookups;
+	struct arena *arena;
+	struct {
+		enum dkim_canon canon;
+		uint64_t limit, len;
+		uint8_t hash[DKIM_HASH_LEN];
+	} bodies[DKIM_SIGNATURES_MAX];
+	size_t n_bodies;
+};
+
+/* Verifies the signature that was read into `verdict`, with its field: says the rest there. It
+ * fails when the body would have to be hashed in more than DKIM_SIGNATURES_MAX ways. */
+void dkim_verify_read(struct dkim_message *message, struct dkim_verdict *verdict);
+
+/* NULL, or why a signature does not count now. */
+MUST_USE const char *dkim_check_times(const struct dkim_signature *signature, uint64_t now);
 
 /* The key of a signature: NULL, or why there is none and with which result. */
 MUST_USE const char *dkim_find_key(const struct dkim_signature *signature,

@@ -78,8 +78,7 @@ bool dkim_sign_fold(struct str text, size_t width, struct buf *out)
 	return buf_add(out, text) && !buf_failed(out);
 }
 
-/* Names, folded behind a colon. */
-static void add_names(struct str names, struct buf *field)
+void dkim_sign_add_names(struct str names, struct buf *field)
 {
 	size_t width = 0;
 
@@ -107,7 +106,7 @@ bool dkim_sign_prepare(const struct dkim_signer *signer, struct str header, stru
 	    "%s: v=1; a=%s; c=relaxed/relaxed;\r\n\td=%.*s; s=%.*s; t=%" PRIu64 ";\r\n\t",
 	    DKIM_FIELD, signer->kind == DKIM_KEY_RSA ? "rsa-sha256" : "ed25519-sha256",
 	    STR_FMT(signer->domain), STR_FMT(signer->selector), signer->at);
-	add_names(names, field);
+	dkim_sign_add_names(names, field);
 	buf_add(field, STR("\r\n\tbh="));
 	base64_encode(str_of(body_hash, DKIM_HASH_LEN), field);
 	buf_add(field, STR(";\r\n\tb="));

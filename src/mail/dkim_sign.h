@@ -47,6 +47,9 @@ MUST_USE bool dkim_sign_prepare(const struct dkim_signer *signer, struct str hea
 /* Appends the whole field: `field` that ends in "b=", the signature in base64, folded, and CRLF. */
 bool dkim_sign_complete(struct str field, struct str signature, struct buf *out);
 
+/* Appends "h=", the names, folded behind colons, and ";". */
+void dkim_sign_add_names(struct str names, struct buf *field);
+
 /* Appends `text` in pieces of at most `width` bytes with a fold between; for what may be folded
  * anywhere. */
 bool dkim_sign_fold(struct str text, size_t width, struct buf *out);

@@ -1,4 +1,5 @@
-/* Reading DKIM-Signature fields (RFC 6376 §3.5). */
+/* Reading DKIM-Signature fields (RFC 6376 §3.5), and those of ARC that are like them (RFC 8617
+ * §4.1.2, §4.1.3). */
 #include "base/base64.h"
 #include "base/num.h"
 #include "mail/address.h"
@@ -99,7 +100,7 @@ static bool is_within(struct str identity, struct str domain)
 	       (before == 0 || own.p[before - 1] == '.');
 }
 
-static const char *read_names(
+static const char *read_key_name(
     const struct tag_list *tags, struct arena *a, struct dkim_signature *s)
 {
 	struct str text;
@@ -110,8 +111,17 @@ static const char *read_names(
 	if (!tag_list_find(tags, STR("s"), &text) || !squeeze(text, a, &s->selector) ||
 	    !is_dns_name(s->selector))
 		return "no selector";
+	return NULL;
+}
+
+/* h=. It must not be empty (RFC 6376 §3.5); the published cases of ARC want it taken there. */
+static const char *read_names(
+    const struct tag_list *tags, bool is_dkim, struct arena *a, struct dkim_signature *s)
+{
+	struct str text;
+
 	if (!tag_list_find(tags, STR("h"), &text) || !squeeze(text, a, &s->names) ||
-	    s->names.len == 0)
+	    (is_dkim && s->names.len == 0))
 		return "no list of header fields";
 	return NULL;
 }
@@ -134,8 +144,7 @@ static const char *read_identity(
 	return NULL;
 }
 
-/* bh= and b= */
-static const char *read_hashes(
+static const char *read_body_hash(
     const struct tag_list *tags, struct arena *a, struct dkim_signature *s)
 {
 	struct str text;
@@ -143,20 +152,25 @@ static const char *read_hashes(
 	if (!tag_list_find(tags, STR("bh"), &text) || !decode(text, a, &s->body_hash) ||
 	    s->body_hash.len != DKIM_HASH_LEN)
 		return "no hash of the body";
+	return NULL;
+}
+
+static const char *read_signature(
+    const struct tag_list *tags, struct arena *a, struct dkim_signature *s)
+{
+	struct str text;
+
 	if (!tag_list_find(tags, STR("b"), &text) || !decode(text, a, &s->signature))
 		return "no signature";
 	return NULL;
 }
 
 /* v= and q= */
-static const char *check_kind(const struct tag_list *tags, bool is_arc)
+static const char *check_kind(const struct tag_list *tags)
 {
 	struct str text;
-	bool has_version = tag_list_find(tags, STR("v"), &text);
 
-	if (is_arc)
-		return has_version ? "a version where there is none" : NULL;
-	if (!has_version || !str_eq(text, STR("1")))
+	if (!tag_list_find(tags, STR("v"), &text) || !str_eq(text, STR("1")))
 		return "unknown version";
 	if (tag_list_find(tags, STR("q"), &text) && !tag_list_has_word(text, STR("dns/txt")))
 		return "unknown way to the key";
@@ -176,27 +190,41 @@ static const char *read_times(const struct tag_list *tags, struct dkim_signature
 	return NULL;
 }
 
-const char *dkim_signature_read(
-    struct str value, bool is_arc, struct arena *a, struct dkim_signature *ret_signature)
+/* What a seal has not: a hash of the body, and a choice of what is signed and how. */
+static const char *read_what_is_signed(const struct tag_list *tags, enum dkim_field_kind kind,
+    struct arena *a, struct dkim_signature *s)
+{
+	bool is_dkim = kind == DKIM_FIELD_DKIM;
+	const char *why = read_names(tags, is_dkim, a, s);
+
+	if (why == NULL && is_dkim)
+		why = read_identity(tags, a, s);
+	if (why == NULL)
+		why = read_canons(tags, s);
+	if (why == NULL)
+		why = read_body_hash(tags, a, s);
+	return why;
+}
+
+const char *dkim_signature_read(struct str value, enum dkim_field_kind kind, struct arena *a,
+    struct dkim_signature *ret_signature)
 {
 	struct dkim_signature s = {0};
 	struct tag_list tags;
 
 	if (value.len > SIGNATURE_TEXT_MAX || !tag_list_parse(value, &tags))
 		return "syntax error";
-	const char *why = check_kind(&tags, is_arc);
+	const char *why = kind == DKIM_FIELD_DKIM ? check_kind(&tags) : NULL;
 	if (why == NULL)
-		why = read_names(&tags, a, &s);
-	if (why == NULL && !is_arc)
-		why = read_identity(&tags, a, &s);
+		why = read_key_name(&tags, a, &s);
+	if (why == NULL && kind != DKIM_FIELD_SEAL)
+		why = read_what_is_signed(&tags, kind, a, &s);
 	if (why == NULL)
 		why = read_algorithm(&tags, &s);
 	if (why == NULL)
-		why = read_canons(&tags, &s);
-	if (why == NULL)
 		why = read_times(&tags, &s);
 	if (why == NULL)
-		why = read_hashes(&tags, a, &s);
+		why = read_signature(&tags, a, &s);
 	*ret_signature = s;
 	return why;
 }
@@ -204,5 +232,5 @@ const char *dkim_signature_read(
 const char *dkim_signature_parse(
     struct str value, struct arena *a, struct dkim_signature *ret_signature)
 {
-	return dkim_signature_read(value, false, a, ret_signature);
+	return dkim_signature_read(value, DKIM_FIELD_DKIM, a, ret_signature);
 }

@@ -103,28 +103,17 @@ const char *dkim_find_key(const struct dkim_signature *signature,
 
 /* --- signatures --- */
 
-struct verifying {
-	struct str header, body;
-	uint64_t now;
-	const struct dkim_lookups *lookups;
-	struct arena *arena;
-	/* the hashes of the body that were asked for already */
-	struct {
-		enum dkim_canon canon;
-		uint64_t limit, len;
-		uint8_t hash[DKIM_HASH_LEN];
-	} bodies[DKIM_SIGNATURES_MAX];
-	size_t n_bodies;
-};
-
+/* NULL: it was hashed in too many ways already. */
 static const uint8_t *body_hash(
-    struct verifying *v, const struct dkim_signature *s, uint64_t *ret_len)
+    struct dkim_message *v, const struct dkim_signature *s, uint64_t *ret_len)
 {
 	size_t i = 0;
 
 	while (i < v->n_bodies &&
 	       (v->bodies[i].canon != s->body_canon || v->bodies[i].limit != s->body_limit))
 		i++;
+	if (i == ARRAY_LEN(v->bodies))
+		return NULL;
 	if (i == v->n_bodies) {
 		struct dkim_body body;
 		dkim_body_begin(&body, s->body_canon, s->body_limit);
@@ -139,8 +128,8 @@ static const uint8_t *body_hash(
 	return v->bodies[i].hash;
 }
 
-static bool hash_header(
-    struct verifying *v, const struct dkim_verdict *verdict, uint8_t ret_hash[static DKIM_HASH_LEN])
+static bool hash_header(struct dkim_message *v, const struct dkim_verdict *verdict,
+    uint8_t ret_hash[static DKIM_HASH_LEN])
 {
 	struct buf text CLEANUP(buf_done) = BUF_MAX(CANON_HEADER_MAX);
 	const struct dkim_signature *s = &verdict->signature;
@@ -152,7 +141,7 @@ static bool hash_header(
 	return true;
 }
 
-static const char *check_times(const struct dkim_signature *s, uint64_t now)
+const char *dkim_check_times(const struct dkim_signature *s, uint64_t now)
 {
 	if (s->expires_at != 0 && s->expires_at < now)
 		return "signature has expired";
@@ -161,12 +150,14 @@ static const char *check_times(const struct dkim_signature *s, uint64_t now)
 	return NULL;
 }
 
-static const char *verify_body(struct verifying *v, struct dkim_verdict *verdict)
+static const char *verify_body(struct dkim_message *v, struct dkim_verdict *verdict)
 {
 	const struct dkim_signature *s = &verdict->signature;
 	uint64_t len;
 	const uint8_t *hash = body_hash(v, s, &len);
 
+	if (hash == NULL)
+		return "body is hashed in too many ways";
 	if (s->body_limit != DKIM_BODY_WHOLE && s->body_limit > len)
 		return "body is shorter than what was signed";
 	if (memcmp(hash, s->body_hash.p, DKIM_HASH_LEN) != 0)
@@ -175,23 +166,21 @@ static const char *verify_body(struct verifying *v, struct dkim_verdict *verdict
 	return NULL;
 }
 
+/* An identity is what DKIM-Signature alone has. */
 static bool is_identity_of_domain(const struct dkim_signature *s)
 {
-	return s->identity.len > s->domain.len &&
-	       s->identity.p[s->identity.len - s->domain.len - 1] == '@';
+	return s->identity.len == 0 ||
+	       (s->identity.len > s->domain.len &&
+	           s->identity.p[s->identity.len - s->domain.len - 1] == '@');
 }
 
-static void verify_one(struct verifying *v, struct str value, struct dkim_verdict *verdict)
+void dkim_verify_read(struct dkim_message *v, struct dkim_verdict *verdict)
 {
 	uint8_t hash[DKIM_HASH_LEN];
 	struct dkim_key key;
 
-	verdict->result = DKIM_NEUTRAL;
-	verdict->reason = dkim_signature_parse(value, v->arena, &verdict->signature);
-	if (verdict->reason != NULL)
-		return;
 	verdict->result = DKIM_FAIL;
-	verdict->reason = check_times(&verdict->signature, v->now);
+	verdict->reason = dkim_check_times(&verdict->signature, v->now);
 	if (verdict->reason == NULL)
 		verdict->reason = verify_body(v, verdict);
 	if (verdict->reason == NULL && !hash_header(v, verdict, hash))
@@ -216,11 +205,19 @@ static void verify_one(struct verifying *v, struct str value, struct dkim_verdic
 		verdict->result = verdict->reason == NULL ? DKIM_PASS : DKIM_FAIL;
 }
 
+static void verify_one(struct dkim_message *v, struct str value, struct dkim_verdict *verdict)
+{
+	verdict->result = DKIM_NEUTRAL;
+	verdict->reason = dkim_signature_parse(value, v->arena, &verdict->signature);
+	if (verdict->reason == NULL)
+		dkim_verify_read(v, verdict);
+}
+
 int dkim_verify(struct str header, struct str body, uint64_t now,
     const struct dkim_lookups *lookups, struct arena *a,
     struct dkim_verdict ret_verdicts[static DKIM_SIGNATURES_MAX], size_t *ret_n)
 {
-	struct verifying v = {
+	struct dkim_message v = {
 	    .header = header, .body = body, .now = now, .lookups = lookups, .arena = a};
 	struct header_reader reader = {.rest = header};
 	struct header_field field;
