@@ -124,6 +124,10 @@ enum ipc_type {
 	IPC_EXAMINED,
 	IPC_FINISH,
 	IPC_FINISHED,
+	IPC_KEYS_WANTED,
+	IPC_KEY,
+	IPC_SEAL,
+	IPC_SEALED,
 	/* queue ⇄ keyholder; directory ⇄ keyholder */
 	IPC_DKIM_SIGN = 130,
 	IPC_DKIM_SIGNED,

@@ -125,12 +125,31 @@ static const struct ipc_field finish_fields[] = {
     FIELD(ipc_finish, algorithms, IPC_U64S, OUTGOING_SIGNATURES_MAX),
     FIELD(ipc_finish, at, IPC_U64, 0),
     FIELD(ipc_finish, name, IPC_STR, DNS_NAME_MAX),
+    FIELD(ipc_finish, peer, IPC_STR, PEER_TEXT_MAX),
 };
 
 static const struct ipc_field finished_fields[] = {
     FIELD(ipc_finished, fields, IPC_STRS, OUTGOING_SIGNATURES_MAX),
     FIELD(ipc_finished, hashes, IPC_STRS, OUTGOING_SIGNATURES_MAX),
     FIELD(ipc_finished, message, IPC_FD, 0),
+};
+
+static const struct ipc_field keys_wanted_fields[] = {
+    FIELD(ipc_keys_wanted, names, IPC_STRS, OUTGOING_KEYS_MAX),
+};
+
+static const struct ipc_field key_fields[] = {
+    FIELD(ipc_key, index, IPC_U16, OUTGOING_KEYS_MAX - 1),
+    FIELD(ipc_key, result, IPC_U8, N_DNS_RESULTS - 1),
+    FIELD(ipc_key, records, IPC_STRS, OUTGOING_RECORDS_MAX),
+};
+
+static const struct ipc_field seal_fields[] = {
+    FIELD(ipc_seal, text, IPC_FD, 0),
+};
+
+static const struct ipc_field sealed_fields[] = {
+    FIELD(ipc_sealed, signature, IPC_STR, SIGNATURE_LEN_MAX),
 };
 
 static const struct ipc_field dkim_sign_fields[] = {
@@ -308,6 +327,10 @@ static const struct ipc_message messages[] = {
     MESSAGE(IPC_EXAMINED, examined),
     MESSAGE(IPC_FINISH, finish),
     MESSAGE(IPC_FINISHED, finished),
+    MESSAGE(IPC_KEYS_WANTED, keys_wanted),
+    MESSAGE(IPC_KEY, key),
+    MESSAGE(IPC_SEAL, seal),
+    MESSAGE(IPC_SEALED, sealed),
     MESSAGE(IPC_DKIM_SIGN, dkim_sign),
     MESSAGE(IPC_DKIM_SIGNED, dkim_signed),
     MESSAGE(IPC_DKIM_MAKE, dkim_make),

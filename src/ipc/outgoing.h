@@ -26,6 +26,7 @@ enum {
 	OUTGOING_SIGNATURES_MAX = 4,
 	OUTGOING_OUTSIDE_MAX = 100, /* addresses of other servers that an alias leads to */
 	OUTGOING_SHA256_LEN = 32,
+	OUTGOING_KEYS_MAX = 64,    /* records that one forwarded message can need */
 	OUTGOING_RECORDS_MAX = 64, /* of one DNS answer */
 	OUTGOING_STS_MX_MAX = 32,
 	DKIM_SELECTOR_MAX = 63,
@@ -179,7 +180,8 @@ struct ipc_finish {
 	struct ipc_strs selectors;
 	struct ipc_u64s algorithms;
 	uint64_t at;     /* for Date: and t= */
-	struct str name; /* right side of a Message-ID that has to be made */
+	struct str name; /* right side of a Message-ID that has to be made; the authserv-id */
+	struct str peer; /* the client's address as text, of mail that is forwarded; or empty */
 };
 
 /* scribe → queue: the end. `message` is complete but for the signatures, which go before it: each
@@ -188,6 +190,38 @@ struct ipc_finished {
 	struct ipc_strs fields; /* DKIM-Signature fields that end in "b=" */
 	struct ipc_strs hashes; /* what is signed for each: SHA-256, 32 bytes */
 	int message;            /* sealed memfd */
+};
+
+/*
+ * Mail that is forwarded (`complete` 0) is sealed (RFC 8617). Behind IPC_EXAMINED its scribe names
+ * the keys that its signatures need, and the queue has them looked up: IPC_KEY for each, in any
+ * order. IPC_FINISH then has the domain, one selector, of an RSA key, and no key comes any more.
+ * Twice IPC_SEAL and IPC_SEALED: ARC-Message-Signature, ARC-Seal. IPC_FINISHED has no fields: they
+ * stand in the message.
+ */
+
+/* scribe → queue */
+struct ipc_keys_wanted {
+	struct ipc_strs
+	    names; /* of TXT records, each once; mail/key_names.h says which there are */
+};
+
+/* queue → scribe; one that does not come before IPC_FINISH could not be had */
+struct ipc_key {
+	uint16_t index;
+	uint8_t result;          /* enum dns_result */
+	struct ipc_strs records; /* as IPC_DNS_ANSWER has them */
+};
+
+/* scribe → queue: sign the hash of this text. It is the text and not the hash, so that the queue
+ * sees that it is one of ARC (mail/arc_seal.h). */
+struct ipc_seal {
+	int text; /* sealed memfd */
+};
+
+/* queue → scribe */
+struct ipc_sealed {
+	struct str signature; /* raw, at most 1024 bytes */
 };
 
 /* queue → keyholder */
