@@ -140,7 +140,12 @@ const char *const db_statements[DB_N_STATEMENTS] = {
         "SELECT uid, message, flags, modseq FROM entries WHERE mailbox = ?1 AND uid >= ?2 ORDER BY "
         "uid",
     [DB_ENTRIES_FROM_COUNT] = "SELECT count(*) FROM entries WHERE mailbox = ?1 AND uid >= ?2",
-    [DB_ENTRIES_RENUMBER] = "UPDATE entries SET mailbox = ?2, modseq = ?3 WHERE mailbox = ?1",
+    [DB_ENTRIES_PART] =
+        "SELECT count(*), min(uid), max(uid), sum((flags & 1) = 0), sum((flags & 8) <> 0), "
+        "sum(size) FROM (SELECT uid, flags, size FROM entries WHERE mailbox = ?1 AND uid < ?2 "
+        "ORDER BY uid LIMIT ?3)",
+    [DB_ENTRIES_RENUMBER] = "UPDATE entries SET mailbox = ?2, modseq = ?3, uid = uid + ?5 WHERE "
+                            "mailbox = ?1 AND uid <= ?4",
     [DB_LIST_GET] =
         "SELECT modseq, uidnext, entries FROM lists WHERE mailbox = ?1 AND uidvalidity = ?2",
     [DB_LIST_BEHIND] =
@@ -153,8 +158,8 @@ const char *const db_statements[DB_N_STATEMENTS] = {
                     "VALUES (?1, ?2, ?3, ?4, ?5)",
     [DB_EXPUNGED_ADD] =
         "INSERT OR REPLACE INTO expunged (mailbox, modseq, uid) VALUES (?1, ?2, ?3)",
-    [DB_EXPUNGED_ALL] = "INSERT INTO expunged (mailbox, modseq, uid) SELECT mailbox, ?2, uid FROM "
-                        "entries WHERE mailbox = ?1",
+    [DB_EXPUNGED_PART] = "INSERT INTO expunged (mailbox, modseq, uid) SELECT mailbox, ?2, uid FROM "
+                         "entries WHERE mailbox = ?1 AND uid <= ?3",
     [DB_EXPUNGED_SINCE] = "SELECT uid, modseq FROM expunged WHERE mailbox = ?1 AND modseq > ?2 AND "
                           "uid >= ?3 ORDER BY "
                           "uid",

@@ -369,43 +369,97 @@ static int set_name(struct store *s, uint64_t id, struct str name)
 	return db_finish(&s->db, stmt);
 }
 
+/* Some messages of INBOX, the oldest first. */
+struct part {
+	uint32_t n, first, last;
+	uint32_t n_unseen, n_deleted;
+	uint64_t size;
+};
+
+/* Those below the UID `end`. */
+static int find_part(struct store *s, uint32_t end, struct part *ret_part)
+{
+	sqlite3_stmt *stmt;
+	int error = db_get(&s->db, DB_ENTRIES_PART, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, INBOX_ID, end, STORE_RENAME_MAX);
+	int row = db_step(&s->db, stmt);
+	if (row <= 0)
+		return row < 0 ? row : -EBADMSG;
+	*ret_part = (struct part){.n = db_column_u32(stmt, 0),
+	    .first = db_column_u32(stmt, 1),
+	    .last = db_column_u32(stmt, 2),
+	    .n_unseen = db_column_u32(stmt, 3),
+	    .n_deleted = db_column_u32(stmt, 4),
+	    .size = db_column_u64(stmt, 5)};
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+static void count_part(struct store_box *box, const struct part *part, int by)
+{
+	box->n_messages += part->n * (uint32_t)by;
+	box->n_unseen += part->n_unseen * (uint32_t)by;
+	box->n_deleted += part->n_deleted * (uint32_t)by;
+	box->size += part->size * (uint64_t)by;
+}
+
+/* They keep their UIDs, unless the other mailbox has got messages meanwhile. */
+static int move_rows(struct store *s, struct store_box *target, const struct part *part)
+{
+	uint64_t modseq = target->highest_modseq;
+	uint32_t shift = target->uidnext > part->first ? target->uidnext - part->first : 0;
+	if (part->last >= UINT32_MAX - shift)
+		return -E2BIG;
+	int error = db_run(&s->db, DB_EXPUNGED_PART, INBOX_ID, (int64_t)modseq, part->last);
+	if (!error)
+		error = db_run(&s->db, DB_ENTRIES_RENUMBER, INBOX_ID, (int64_t)target->id,
+		    (int64_t)modseq, part->last, shift);
+	target->uidnext = part->last + shift + 1;
+	return error;
+}
+
+/* Moves a part of what stands below the UID `*rest` in INBOX; 0 when that was all. */
+static int move_part(struct store *s, uint64_t id, uint32_t *rest)
+{
+	struct store_box from, target;
+	struct part part;
+	int error = store_box_load(s, INBOX_ID, &from);
+	if (!error)
+		error = store_box_load(s, id, &target);
+	if (!error)
+		error = find_part(s, *rest, &part);
+	if (error)
+		return error;
+	from.highest_modseq = target.highest_modseq = store_next_modseq(s);
+	count_part(&from, &part, -1);
+	count_part(&target, &part, 1);
+	if (part.n > 0)
+		error = move_rows(s, &target, &part);
+	if (!error && part.n > 0)
+		error = expunged_trim(s, &from, part.n);
+	if (!error)
+		error = store_box_save(s, &from);
+	if (part.n < STORE_RENAME_MAX) {
+		target.uidnext = (uint32_t)num_max(target.uidnext, *rest);
+		*rest = 0;
+	}
+	return error ? error : store_box_save(s, &target);
+}
+
 /* RFC 9051 §6.3.6: renaming INBOX moves its messages and leaves INBOX, empty. */
-static int rename_inbox(struct store *s, struct str to)
+static int rename_inbox(struct store *s, struct str to, uint32_t *rest)
 {
 	uint64_t id;
-	struct store_box from, target;
+	struct store_box from;
 	int error = store_box_create(s, to, STORE_NO_USE, &id);
 	if (!error)
 		error = store_box_load(s, INBOX_ID, &from);
-	if (!error)
-		error = store_box_load(s, id, &target);
 	if (error)
 		return error;
-	uint64_t modseq = store_next_modseq(s);
-	target.uidnext = from.uidnext;
-	target.n_messages = from.n_messages;
-	target.n_unseen = from.n_unseen;
-	target.n_deleted = from.n_deleted;
-	target.size = from.size;
-	target.highest_modseq = modseq;
-	from = (struct store_box){.id = INBOX_ID,
-	    .uidvalidity = from.uidvalidity,
-	    .uidnext = from.uidnext,
-	    .first_recent = from.uidnext,
-	    .highest_modseq = modseq,
-	    .expunged_since = from.expunged_since};
-	error = db_run(&s->db, DB_EXPUNGED_ALL, INBOX_ID, (int64_t)modseq);
-	if (!error)
-		error = expunged_trim(s, &from, target.n_messages);
-	if (!error)
-		error = db_run(&s->db, DB_ENTRIES_RENUMBER, INBOX_ID, (int64_t)id, (int64_t)modseq);
-	if (!error)
-		error = changed_note_all(s, id, modseq);
-	if (!error)
-		error = store_box_save(s, &from);
-	if (!error)
-		error = store_box_save(s, &target);
-	return error;
+	*rest = from.uidnext;
+	return move_part(s, id, rest);
 }
 
 static int rename_boxes(struct store *s, struct str from, struct str to, struct arena *a)
@@ -448,7 +502,7 @@ static int make_superiors(struct store *s, struct str name)
 	return error == -EEXIST ? 0 : error;
 }
 
-static int rename_mailbox(struct store *s, struct str from, struct str to)
+static int rename_mailbox(struct store *s, struct str from, struct str to, uint32_t *rest)
 {
 	uint64_t id;
 	if (store_box_find(s, to, &id) == 0)
@@ -457,23 +511,49 @@ static int rename_mailbox(struct store *s, struct str from, struct str to)
 	if (str_starts(to, from) && below.len > 0 && below.p[0] == '/' && !str_eq(from, inbox))
 		return -EINVAL;
 	if (str_eq(from, inbox))
-		return rename_inbox(s, to);
+		return rename_inbox(s, to, rest);
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(STORE_MAILBOXES_MAX * 4096);
 	int error = rename_boxes(s, from, to, &a);
 	return error ? error : make_superiors(s, to);
 }
 
-int store_mailbox_rename(struct store *s, struct str from, struct str to)
+int store_mailbox_rename(struct store *s, struct str from, struct str to, uint32_t *ret_rest)
 {
 	struct spelled old CLEANUP(spelled_done) = {0}, new CLEANUP(spelled_done) = {0};
+	uint32_t rest = 0;
 	if (spell(from, &old) < 0)
 		return -ENOENT;
 	int error = spell(to, &new);
 	if (!error)
 		error = db_begin(&s->db);
+	if (!error)
+		error = db_end(&s->db, rename_mailbox(s, old.name, new.name, &rest));
 	if (error)
 		return store_note_error(s, error);
-	return store_note_error(s, db_end(&s->db, rename_mailbox(s, old.name, new.name)));
+	*ret_rest = rest;
+	return 0;
+}
+
+static int rename_rest(struct store *s, struct str to, uint32_t *rest)
+{
+	uint64_t id;
+	int error = store_box_find(s, to, &id);
+	return error ? error : move_part(s, id, rest);
+}
+
+int store_mailbox_rename_rest(struct store *s, struct str to, uint32_t *rest)
+{
+	struct spelled new CLEANUP(spelled_done) = {0};
+	uint32_t left = *rest;
+	if (spell(to, &new) < 0)
+		return -ENOENT;
+	int error = db_begin(&s->db);
+	if (!error)
+		error = db_end(&s->db, rename_rest(s, new.name, &left));
+	if (error)
+		return store_note_error(s, error);
+	*rest = left;
+	return 0;
 }
 
 static int subscribe(struct store *s, struct str name, bool on)

@@ -45,6 +45,9 @@ enum { STORE_EXPUNGE_MAX = 2500 };
 
 enum store_copy_mode { STORE_COPY, STORE_MOVE };
 
+/* Of one transaction: others wait for it for no longer than 10 s (STORE_DB_WAIT_MS). */
+enum { STORE_COPY_MS_MAX = 8000 };
+
 struct store_copy_result {
 	uint32_t uidvalidity; /* of the target */
 	const uint32_t *from; /* UIDs here and there, pair by pair; in the arena */
@@ -56,11 +59,16 @@ struct store_copy_result {
  * Copies or moves to another mailbox (or the same one), with internal date and those of the flags
  * that are `permitted` there (STORE_FLAGS_MASK: all). A copy shares the message's bytes. Moved ones
  * are gone from the view with the next refresh. -ENOENT: there is no target; -ETIME: so many at
- * once would keep others from the database for too long (8 s).
+ * once would keep others from writing for too long (STORE_COPY_MS_MAX), nothing was copied.
  */
 MUST_USE int store_copy(struct store_view *v, struct store_uids uids, uint64_t target,
     enum store_copy_mode mode, uint64_t permitted, struct arena *a,
     struct store_copy_result *ret_result);
+
+#ifdef GATEPOST_FAULTS
+/* For tests: another limit than STORE_COPY_MS_MAX from now on. */
+void store_copy_limit(uint64_t ms);
+#endif
 
 /*
  * Removes the messages of `uids` (`all`: of the mailbox) that have \Deleted; not more than
@@ -71,7 +79,7 @@ MUST_USE int store_copy(struct store_view *v, struct store_uids uids, uint64_t t
 MUST_USE int store_expunge(struct store_view *v, struct store_uids uids, bool all, struct arena *a,
     struct store_uids *ret_removed);
 
-/* The same, whether they have \Deleted or not (POP3). */
+/* The same, whether they have \Deleted or not, and as many as are given (POP3). */
 MUST_USE int store_remove(
     struct store_view *v, struct store_uids uids, struct arena *a, struct store_uids *ret_removed);
 

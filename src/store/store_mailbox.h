@@ -79,12 +79,19 @@ MUST_USE int store_mailbox_thin_out(struct store *s, struct str name, bool *ret_
 /* Removes a mailbox and its messages; inferiors stay. -EPERM for INBOX, -ENOENT. */
 MUST_USE int store_mailbox_delete(struct store *s, struct str name);
 
+enum { STORE_RENAME_MAX = 5000 };
 /*
- * Renames a mailbox and its inferiors; subscriptions stay as they are (RFC 9051 §6.3.6). Renaming
- * INBOX moves its messages to a new mailbox and leaves INBOX empty. -ENOENT, -EEXIST (also of an
- * inferior), -EINVAL into its own inferior.
+ * Renames a mailbox and its inferiors; subscriptions stay as they are (RFC 9051 §6.3.6). -ENOENT,
+ * -EEXIST (also of an inferior), -EINVAL into its own inferior.
+ *
+ * Renaming INBOX moves its messages to a new mailbox and leaves INBOX empty. No more than
+ * STORE_RENAME_MAX are moved in one transaction: `*ret_rest` is not 0 then, and is handed to
+ * store_mailbox_rename_rest until it is.
  */
-MUST_USE int store_mailbox_rename(struct store *s, struct str from, struct str to);
+MUST_USE int store_mailbox_rename(
+    struct store *s, struct str from, struct str to, uint32_t *ret_rest);
+/* -ENOENT: the new mailbox is gone, and what is left stays in INBOX. */
+MUST_USE int store_mailbox_rename_rest(struct store *s, struct str to, uint32_t *rest);
 
 /* Sets or clears a subscription; 0 too when nothing changed. */
 MUST_USE int store_mailbox_subscribe(struct store *s, struct str name, bool on);

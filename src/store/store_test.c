@@ -479,24 +479,25 @@ static void test_mailbox_create_and_delete(void **state UNUSED)
 static void test_mailbox_rename(void **state UNUSED)
 {
 	uint64_t id, id2;
+	uint32_t rest = 1;
 	assert_int_equal(store_mailbox_create(s, STR("a/b/c"), STORE_NO_USE, &id), 0);
 	assert_int_equal(store_mailbox_create(s, STR("ab"), STORE_NO_USE, &id2), 0);
-	assert_int_equal(store_mailbox_rename(s, STR("a"), STR("x/y")), 0);
+	assert_int_equal(store_mailbox_rename(s, STR("a"), STR("x/y"), &rest), 0);
 	assert_int_equal(mailbox("x/y/b/c").id, id);
 	assert_int_equal(mailbox("ab").id, id2);
 	assert_true(mailbox("x").id != 0);
 	struct store_mailbox m;
 	assert_int_equal(store_mailbox_find(s, STR("a"), &arena, &m), -ENOENT);
-	assert_int_equal(store_mailbox_rename(s, STR("x/y"), STR("x/y/z")), -EINVAL);
-	assert_int_equal(store_mailbox_rename(s, STR("ab"), STR("x/y/b")), -EEXIST);
-	assert_int_equal(store_mailbox_rename(s, STR("a"), STR("b")), -ENOENT);
+	assert_int_equal(store_mailbox_rename(s, STR("x/y"), STR("x/y/z"), &rest), -EINVAL);
+	assert_int_equal(store_mailbox_rename(s, STR("ab"), STR("x/y/b"), &rest), -EEXIST);
+	assert_int_equal(store_mailbox_rename(s, STR("a"), STR("b"), &rest), -ENOENT);
 	/* INBOX keeps its name and its UIDVALIDITY, and never gives a UID twice. */
 	for (unsigned i = 0; i < 3; i++)
 		test_deliver_number(&t, i);
 	ingest();
 	struct store_view *v = view("INBOX");
 	uint32_t uidvalidity = v->uidvalidity;
-	assert_int_equal(store_mailbox_rename(s, STR("INBOX"), STR("Old")), 0);
+	assert_int_equal(store_mailbox_rename(s, STR("INBOX"), STR("Old"), &rest), 0);
 	struct store_changes c = refresh(v);
 	assert_int_equal(c.n_gone, 3);
 	test_deliver_number(&t, 3);

@@ -14,6 +14,22 @@ static void send_new_name(struct imap_session *s, struct str from, struct str to
 	buf_add(out, STR("))\r\n"));
 }
 
+/* A large INBOX is emptied bit by bit: others go on meanwhile, and see it happen. */
+static int rename_it(struct imap_session *s, struct str from, struct str to)
+{
+	uint32_t rest = 0;
+	int r = store_mailbox_rename(s->store, from, to, &rest);
+
+	while (r == 0 && rest > 0) {
+		imap_tell_others(s);
+		r = imap_effort_pause(s);
+		if (r == 0)
+			r = store_mailbox_rename_rest(s->store, to, &rest);
+	}
+	return r;
+}
+
+/* RENAME (RFC 9051 §6.3.6). Where its time ends, what is still in INBOX can be moved with MOVE. */
 struct imap_result imap_cmd_rename(struct imap_session *s, const struct imap_command *c)
 {
 	struct str from = c->name, to = c->name2;
@@ -26,7 +42,7 @@ struct imap_result imap_cmd_rename(struct imap_session *s, const struct imap_com
 	    !imap_read_name(s, to, &to, &result) || !imap_may_create(s, to, &result))
 		return result;
 	from = mailbox.name;
-	int r = store_mailbox_rename(s->store, from, to);
+	int r = rename_it(s, from, to);
 	if (r < 0)
 		return imap_store_error(s, r);
 	if (s->rev2 && !str_eq(from, STR("INBOX")))

@@ -10,9 +10,11 @@
 #include "base/clock.h"
 #include "session/imap/change.h"
 #include "session/imap/commands.h"
+#include "session/imap/rights.h"
 #include "session/imap/search.h"
 #include "store/store_ingest.h"
 #include "store/test_account.h"
+#include "store/test_expect.h"
 
 enum { KEYS = 2 * EFFORT_LOOK / EFFORT_MESSAGE };
 
@@ -166,6 +168,81 @@ static void test_many_messages(void **state UNUSED)
 	assert_int_equal(count_in("Archive"), 0);
 }
 
+/* COPY is done whole or not at all (RFC 9051 §6.4.7), and not for as long as anybody likes. */
+static void test_copy_of_many(void **state UNUSED)
+{
+	struct imap_range all = {1, MANY};
+	const struct imap_command c = {
+	    .id = IMAP_COPY, .name = STR("Archive"), .set = {.ranges = &all, .n = 1}};
+
+	(void)deliver_many();
+	assert_int_equal(imap_selected_rights(&s, s.view->mailbox, false), 0);
+#ifdef GATEPOST_FAULTS
+	store_copy_limit(1);
+	struct imap_result result = imap_cmd_copy(&s, &c);
+	store_copy_limit(STORE_COPY_MS_MAX);
+	assert_int_equal(result.status, IMAP_NO);
+	assert_true(str_eq(result.code, STR("LIMIT")));
+	assert_int_equal(count_in("Archive"), 0);
+#endif
+	assert_int_equal(imap_cmd_copy(&s, &c).status, IMAP_OK);
+	assert_int_equal(count_in("Archive"), MANY);
+	assert_int_equal(count_in("INBOX"), MANY);
+}
+
+/* A large INBOX is renamed bit by bit: what did not go in time stays, and can be moved. */
+static void test_rename_inbox(void **state UNUSED)
+{
+	const struct imap_command c = {
+	    .id = IMAP_RENAME, .name = STR("INBOX"), .name2 = STR("Old")};
+	struct store_uids uids = deliver_many();
+	struct store_copy_result copied;
+	uint32_t rest = MANY + 1;
+
+	begin_too_late();
+	struct imap_result result = imap_cmd_rename(&s, &c);
+	clock_simulate(0);
+	assert_int_equal(result.status, IMAP_NO);
+	assert_true(str_eq(result.code, STR("LIMIT")));
+	assert_int_equal(count_in("Old"), STORE_RENAME_MAX);
+	assert_int_equal(count_in("INBOX"), MANY - STORE_RENAME_MAX);
+	/* What comes to the new mailbox between two parts has its UID there. */
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(1 << 16);
+	struct store_mailbox old;
+	assert_int_equal(store_mailbox_find(s.store, STR("Old"), &a, &old), 0);
+	uids = (struct store_uids){uids.v + MANY - 1, 1};
+	assert_int_equal(
+	    store_copy(s.view, uids, old.id, STORE_COPY, STORE_FLAGS_MASK, &a, &copied), 0);
+	assert_true(copied.n == 1 && copied.to[0] == STORE_RENAME_MAX + 1);
+	assert_int_equal(store_mailbox_rename_rest(s.store, STR("Old"), &rest), 0);
+	assert_int_equal(rest, 0);
+	assert_int_equal(count_in("INBOX"), 0);
+	assert_int_equal(count_in("Old"), MANY + 1);
+	store_view_close(s.view);
+	assert_int_equal(store_view_open(s.store, old.id, true, &s.view), 0);
+	assert_int_equal(s.view->n, MANY + 1);
+	assert_int_equal(store_view_entry(s.view, STORE_RENAME_MAX - 1).uid, STORE_RENAME_MAX);
+	assert_int_equal(store_view_entry(s.view, MANY).uid, MANY + 1);
+	test_consistent(s.store, "Old");
+	test_consistent(s.store, "INBOX");
+	/* And what is too late is not lost. */
+	rest = MANY + 1;
+	assert_int_equal(store_mailbox_rename_rest(s.store, STR("Gone"), &rest), -ENOENT);
+}
+
+/* In its time, too, with nothing left. */
+static void test_rename_inbox_in_time(void **state UNUSED)
+{
+	const struct imap_command c = {
+	    .id = IMAP_RENAME, .name = STR("INBOX"), .name2 = STR("Old")};
+
+	(void)deliver_many();
+	imap_effort_begin(&s, STR("A5"));
+	assert_int_equal(imap_cmd_rename(&s, &c).status, IMAP_OK);
+	assert_int_equal(count_in("INBOX"), 0);
+	assert_int_equal(count_in("Old"), MANY);
+}
+
 /* Deleting a large mailbox empties it bit by bit; what is left goes with it. */
 static void test_large_mailbox(void **state UNUSED)
 {
@@ -192,6 +269,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_many_keys, begin, end),
 	    cmocka_unit_test_setup_teardown(test_many_patterns, begin, end),
 	    cmocka_unit_test_setup_teardown(test_many_messages, begin, end),
+	    cmocka_unit_test_setup_teardown(test_copy_of_many, begin, end),
+	    cmocka_unit_test_setup_teardown(test_rename_inbox, begin, end),
+	    cmocka_unit_test_setup_teardown(test_rename_inbox_in_time, begin, end),
 	    cmocka_unit_test_setup_teardown(test_large_mailbox, begin, end),
 	};
 

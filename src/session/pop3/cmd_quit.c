@@ -1,6 +1,8 @@
 /* The UPDATE state (RFC 1939 §6). */
 #include <errno.h>
+#include <time.h>
 
+#include "base/num.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "session/pop3/commands.h"
@@ -35,35 +37,66 @@ static void tell_others(struct pop3_session *s)
 		s->draining = true;
 }
 
+/* Between two transactions of many: others get at the database. */
+static void pause_between(void)
+{
+	const struct timespec pause = {.tv_nsec = POP3_PAUSE_MS * 1000000L};
+
+	nanosleep(&pause, NULL);
+}
+
+static struct store_uids part_of(struct store_uids uids, size_t first, size_t max)
+{
+	return (struct store_uids){uids.v + first, num_min(uids.n - first, max)};
+}
+
 void pop3_store_seen(struct pop3_session *s)
 {
 	const struct store_flag_change change = {.mode = STORE_FLAGS_ADD, .flags = STORE_SEEN};
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(POP3_UPDATE_ARENA_MAX);
 	struct store_flag_result result;
 	struct store_uids uids;
+	size_t n_changed = 0;
+	int r = 0;
 
 	if (marked(s, POP3_DELETED | POP3_RETRIEVED, POP3_RETRIEVED, &a, &uids) < 0 ||
 	    uids.n == 0 || pop3_authorize(s, STORE_RIGHT_SEEN) < 0)
 		return;
-	if (store_flags(s->view, uids, &change, &a, &result) == 0 && result.n_changed > 0)
+	for (size_t i = 0; r == 0 && i < uids.n; i += POP3_SEEN_AT_ONCE) {
+		if (i > 0)
+			pause_between();
+		r = store_flags(s->view, part_of(uids, i, POP3_SEEN_AT_ONCE), &change, &a, &result);
+		if (r == 0)
+			n_changed += result.n_changed;
+	}
+	if (n_changed > 0)
 		tell_others(s);
 	for (size_t i = 0; i < s->view->n; i++)
 		s->marks[i] &= (uint8_t)~POP3_RETRIEVED;
 }
 
-/* All that DELE marked, in one transaction. */
+/*
+ * All that DELE marked, POP3_REMOVED_AT_ONCE in a transaction. When one fails the others stay done,
+ * as RFC 1939 §6 allows: "some or none".
+ */
 static int remove_deleted(struct pop3_session *s)
 {
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(POP3_UPDATE_ARENA_MAX);
 	struct store_uids uids, removed;
+	size_t n_removed = 0;
 	int r = marked(s, POP3_DELETED, POP3_DELETED, &a, &uids);
 
 	if (r < 0 || uids.n == 0)
 		return r;
 	r = pop3_authorize(s, POP3_RIGHTS_TO_REMOVE);
-	if (r == 0)
-		r = store_remove(s->view, uids, &a, &removed);
-	if (r == 0 && removed.n > 0)
+	for (size_t i = 0; r == 0 && i < uids.n; i += POP3_REMOVED_AT_ONCE) {
+		if (i > 0)
+			pause_between();
+		r = store_remove(s->view, part_of(uids, i, POP3_REMOVED_AT_ONCE), &a, &removed);
+		if (r == 0)
+			n_removed += removed.n;
+	}
+	if (n_removed > 0)
 		tell_others(s);
 	return r;
 }
@@ -75,7 +108,7 @@ void pop3_cmd_quit(struct pop3_session *s, const struct pop3_command *c)
 	(void)c;
 	pop3_store_seen(s);
 	if (r < 0)
-		pop3_error(s, "[SYS/TEMP] The messages marked as deleted were not removed");
+		pop3_error(s, "[SYS/TEMP] Some messages marked as deleted were not removed");
 	else
 		buf_add(&s->out.buf, STR("+OK Good-bye\r\n"));
 	s->ending = true;

@@ -122,6 +122,49 @@ static void pipelining(void **state UNUSED)
 	end(&w);
 }
 
+enum { MANY = STORE_EXPUNGE_MAX + 100, COMMAND_MAX = 32, HUNDRED = 100 };
+
+static uint64_t highest_modseq(struct world *w, size_t n_messages)
+{
+	struct store *s = test_open(&w->t.account);
+	struct store_view *v = NULL;
+	size_t n;
+	assert_int_equal(store_ingest(s, &n), 0);
+	assert_int_equal(store_view_open(s, 1, true, &v), 0);
+	assert_int_equal(v->n, n_messages);
+	uint64_t modseq = v->highest_modseq;
+	store_view_close(v);
+	store_close(s);
+	return modseq;
+}
+
+/* More than one transaction removes: others need not wait for all of them. */
+static void many_are_removed_bit_by_bit(void **state UNUSED)
+{
+	struct buf records CLEANUP(buf_done) = BUF_MAX(16 << 20);
+	struct world w;
+	begin(&w, "many");
+	for (size_t i = 0; i < MANY; i++)
+		test_seal(&w.t.account, STR("A: 1\r\n\r\n"), &records);
+	test_put(buf_str(&records));
+	uint64_t before = highest_modseq(&w, MANY);
+	start(&w);
+	for (unsigned i = 1; i <= MANY; i += HUNDRED) {
+		struct buf commands CLEANUP(buf_done) = BUF_MAX(HUNDRED * COMMAND_MAX);
+		for (unsigned n = i; n < i + HUNDRED; n++)
+			buf_printf(&commands, "DELE %u\r\n", n);
+		assert_int_equal(fd_write_all(w.c->stream, buf_str(&commands)), 0);
+		for (unsigned n = i; n < i + HUNDRED; n++)
+			test_line_done(w.c, test_line(&w.t, w.c));
+	}
+	say(&w, "STAT\r\nQUIT\r\n");
+	expect(&w, "+OK 0 0");
+	expect(&w, "+OK Good-bye");
+	test_expect_end(&w.t, w.c);
+	assert_int_equal(highest_modseq(&w, 0), before + 2);
+	end(&w);
+}
+
 static void a_large_message(void **state UNUSED)
 {
 	struct buf message CLEANUP(buf_done) = BUF_MAX(LARGE_MAX);
@@ -262,6 +305,7 @@ int main(void)
 	    cmocka_unit_test(silence_ends_it),
 	    cmocka_unit_test(the_servers_stop_ends_it),
 	    cmocka_unit_test(pipelining),
+	    cmocka_unit_test(many_are_removed_bit_by_bit),
 	    cmocka_unit_test(a_large_message),
 	    cmocka_unit_test(damage_within_a_large_message),
 	    cmocka_unit_test(damage_of_a_message),

@@ -24,6 +24,7 @@
 #include "pop3/command.h"
 #include "session/authorize.h"
 #include "session/imap/output.h"
+#include "store/store_change.h"
 #include "store/store_view.h"
 
 enum {
@@ -34,6 +35,10 @@ enum {
 	POP3_QUIET_MS = 1000,     /* after that without a word memory is given back */
 	POP3_SLICE_LEN = 65536,   /* of a message, between two looks at the output */
 	POP3_UPDATE_ARENA_MAX = 64 << 20,
+	/* Of one transaction; between two of them others get at the database. */
+	POP3_REMOVED_AT_ONCE = STORE_EXPUNGE_MAX,
+	POP3_SEEN_AT_ONCE = 50000,
+	POP3_PAUSE_MS = 3,
 };
 
 enum { POP3_RIGHTS_TO_REMOVE = STORE_RIGHT_DELETE | STORE_RIGHT_EXPUNGE };
