@@ -88,7 +88,7 @@ void cli_disconnect(struct cli_server **server); /* for CLEANUP */
 
 /* --- rows --- */
 
-enum { CLI_COLUMNS_MAX = 8 };
+enum { CLI_COLUMNS_MAX = 10 };
 
 enum { CLI_ROWS_MAX = 1 << 20 };
 

@@ -60,7 +60,7 @@ static bool write_own_value(struct buf *out, const struct config_key *key, const
 
 static void write_default(struct buf *out, const struct config_key *key)
 {
-	if (key->type == CONFIG_TEXT)
+	if (key->type != CONFIG_NUMBER)
 		buf_printf(out, "; %s = %s\n", key->name, key->text ? key->text : "");
 	else
 		buf_printf(out, "; %s = %" PRIu64 "\n", key->name, key->number);
@@ -78,7 +78,8 @@ int init_config(int data_fd, const struct init *init)
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(section, keys[i].section) != 0) {
 			section = keys[i].section;
-			buf_printf(&text, "\n[%s]\n", section);
+			bool is_relay = strcmp(section, CONFIG_RELAY_SECTION) == 0;
+			buf_printf(&text, is_relay ? "\n; [%s NAME]\n" : "\n[%s]\n", section);
 		}
 		buf_printf(&text, "; %s\n", keys[i].help);
 		if (!write_own_value(&text, &keys[i], init))

@@ -36,6 +36,35 @@
 		.least = (low), .most = (high), .help = (words)                                    \
 	}
 
+#define SMARTHOST_TEXT(key_name, member, words)                                                    \
+	{                                                                                          \
+		.section = "outbound", .name = (key_name), .type = CONFIG_TEXT,                    \
+		.offset = offsetof(struct config, relays[0].member), .text = "none",               \
+		.help = (words)                                                                    \
+	}
+#define SMARTHOST_NUMBER(key_name, member, standard, low, high, words)                             \
+	{                                                                                          \
+		.section = "outbound", .name = (key_name), .type = CONFIG_NUMBER,                  \
+		.offset = offsetof(struct config, relays[0].member), .number = (standard),         \
+		.least = (low), .most = (high), .help = (words)                                    \
+	}
+#define RELAY_TEXT(member, standard, words)                                                        \
+	{                                                                                          \
+		.section = CONFIG_RELAY_SECTION, .name = #member, .type = CONFIG_TEXT,             \
+		.offset = offsetof(struct config_relay, member), .text = (standard),               \
+		.help = (words)                                                                    \
+	}
+#define RELAY_NUMBER(member, standard, low, high, words)                                           \
+	{                                                                                          \
+		.section = CONFIG_RELAY_SECTION, .name = #member, .type = CONFIG_NUMBER,           \
+		.offset = offsetof(struct config_relay, member), .number = (standard),             \
+		.least = (low), .most = (high), .help = (words)                                    \
+	}
+
+#define TLS_HELP                                                                                   \
+	"1: TLS with a certificate for its name, or nothing; 0: TLS where it is offered, and no "  \
+	"password"
+
 enum { MIB = 1 << 20 };
 #define GIB ((uint64_t)1 << 30)
 
@@ -88,14 +117,22 @@ static const struct config_key keys[] = {
 	    "a zone file with the DNS's root servers; none: those of the internet"),
 	OUTBOUND_TEXT(resolver, "none",
 	    "a name server (address, or address@port) to ask; none: beginning at the root"),
-	OUTBOUND_TEXT(smarthost, "none",
+	SMARTHOST_TEXT("smarthost", host,
 	    "a relay that takes all mail for others; none: deliver it directly"),
-	OUTBOUND_NUMBER(smarthost_port, 587, 1, 65535, "its port; 465: TLS before the first word"),
-	OUTBOUND_NUMBER(smarthost_tls, 1, 0, 1,
-	    "1: TLS with a certificate for its name, or nothing; 0: TLS where it is offered, and no password"),
-	OUTBOUND_TEXT(smarthost_user, "none", "the name to sign in there with"),
-	OUTBOUND_TEXT(smarthost_password_file, "none",
+	SMARTHOST_NUMBER("smarthost_port", port, 587, 1, 65535,
+	    "its port; 465: TLS before the first word"),
+	SMARTHOST_NUMBER("smarthost_tls", tls, 1, 0, 1, TLS_HELP),
+	SMARTHOST_TEXT("smarthost_user", user, "the name to sign in there with"),
+	SMARTHOST_TEXT("smarthost_password_file", password_file,
 	    "the file with its password; relative to the data folder"),
+
+	{.section = CONFIG_RELAY_SECTION, .name = "domain", .type = CONFIG_DOMAIN,
+	    .help = "a domain whose senders' mail goes this way; one line for each"},
+	RELAY_TEXT(host, NULL, "the relay: its name, or its address"),
+	RELAY_NUMBER(port, 587, 1, 65535, "its port; 465: TLS before the first word"),
+	RELAY_NUMBER(tls, 1, 0, 1, TLS_HELP),
+	RELAY_TEXT(user, "none", "the name to sign in there with"),
+	RELAY_TEXT(password_file, "none", "the file with its password; relative to the data folder"),
 
 	NUMBER("limits", message_size, 50 * MIB, 64 * 1024, CONFIG_MESSAGE_SIZE_MAX,
 	    "bytes of the largest message"),
@@ -153,7 +190,7 @@ struct parsing {
 	int line;        /* the one it works on */
 	struct config_error *error;
 	bool failed;
-	bool seen[ARRAY_LEN(keys)];
+	bool seen[1 + CONFIG_RELAYS_MAX][ARRAY_LEN(keys)]; /* 0: all but [relay NAME] */
 };
 
 static void PRINTF(3, 4) fail(struct parsing *p, int line, const char *fmt, ...)
@@ -179,13 +216,18 @@ static const struct config_key *find(const char *section, const char *name)
 	return NULL;
 }
 
+static bool is_relay_key(const struct config_key *key)
+{
+	return strcmp(key->section, CONFIG_RELAY_SECTION) == 0;
+}
+
 /* Where a key that nobody knows may have been meant to stand. */
 static void fail_unknown(struct parsing *p, int line, const char *section, const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (strcmp(keys[i].name, name) == 0) {
-			fail(p, line, "`%s` does not belong into [%.64s]; write it below [%s]",
-			    name, section, keys[i].section);
+			fail(p, line, "`%s` does not belong into [%.64s]; write it below [%s%s]",
+			    name, section, keys[i].section, is_relay_key(&keys[i]) ? " NAME" : "");
 			return;
 		}
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
@@ -197,14 +239,15 @@ static void fail_unknown(struct parsing *p, int line, const char *section, const
 			return;
 		}
 	fail(p, line,
-	    "there is no section [%.64s]; the sections are [server], [listen], [tls], [outbound] "
-	    "and [limits]",
+	    "there is no section [%.64s]; the sections are [server], [listen], [tls], [outbound], "
+	    "[relay NAME] and [limits]",
 	    section);
 }
 
-static bool set_text(struct parsing *p, int line, const struct config_key *key, const char *value)
+static bool set_text(
+    struct parsing *p, int line, const struct config_key *key, void *base, const char *value)
 {
-	char *to = (char *)p->config + key->offset;
+	char *to = (char *)base + key->offset;
 	struct str text = str_of_cstr(value);
 
 	if (text.len == 0) {
@@ -219,7 +262,8 @@ static bool set_text(struct parsing *p, int line, const struct config_key *key, 
 	return true;
 }
 
-static bool set_number(struct parsing *p, int line, const struct config_key *key, const char *value)
+static bool set_number(
+    struct parsing *p, int line, const struct config_key *key, void *base, const char *value)
 {
 	uint64_t number;
 
@@ -230,42 +274,206 @@ static bool set_number(struct parsing *p, int line, const struct config_key *key
 		    (unsigned long long)key->most, key->help, (unsigned long long)key->number);
 		return false;
 	}
-	memcpy((char *)p->config + key->offset, &number, sizeof(number));
+	memcpy((char *)base + key->offset, &number, sizeof(number));
 	return true;
+}
+
+/* --- relays --- */
+
+static void set_key_defaults(void *base, const struct config_key *key)
+{
+	char *to = (char *)base + key->offset;
+
+	if (key->type == CONFIG_NUMBER)
+		memcpy(to, &key->number, sizeof(key->number));
+	else if (key->text != NULL)
+		memcpy(to, key->text, strlen(key->text));
+}
+
+static bool is_name_byte(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+}
+
+static bool is_relay_name(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!is_name_byte((unsigned char)name.p[i]))
+			return false;
+	return name.len > 0 && name.len <= CONFIG_RELAY_NAME_MAX;
+}
+
+/* The number of the section's relay, which is made at the first line of it; 0: it cannot be. */
+static size_t relay_of_section(struct parsing *p, struct str name)
+{
+	struct config *c = p->config;
+	char label[CONFIG_RELAY_LABEL_MAX + 1];
+
+	if (!is_relay_name(name)) {
+		fail(p, p->line,
+		    "[relay NAME]: the name has up to %d of the bytes a to z, 0 to 9, `-` and `.`",
+		    CONFIG_RELAY_NAME_MAX);
+		return 0;
+	}
+	snprintf(label, sizeof(label), CONFIG_RELAY_SECTION " %.*s", STR_FMT(name));
+	for (size_t i = 1; i < c->n_relays; i++)
+		if (strcmp(c->relays[i].label, label) == 0)
+			return i;
+	if (c->n_relays == ARRAY_LEN(c->relays)) {
+		fail(p, p->line, "there are more than %d sections [relay NAME]; remove some",
+		    CONFIG_RELAYS_MAX);
+		return 0;
+	}
+	struct config_relay *relay = &c->relays[c->n_relays];
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (is_relay_key(&keys[i]) && keys[i].type != CONFIG_DOMAIN)
+			set_key_defaults(relay, &keys[i]);
+	memcpy(relay->label, label, sizeof(label));
+	return c->n_relays++;
+}
+
+/* As it is looked for: lower case, A-labels. */
+static bool is_domain(struct str domain)
+{
+	for (size_t i = 0; i < domain.len; i++)
+		if (!is_name_byte((unsigned char)ascii_lower(domain.p[i])))
+			return false;
+	return domain.len > 0 && domain.p[0] != '.' && domain.p[domain.len - 1] != '.';
+}
+
+static bool add_route(struct parsing *p, size_t relay, struct str domain)
+{
+	struct config *c = p->config;
+	struct config_route *route = &c->routes[c->n_routes];
+
+	if (!is_domain(domain)) {
+		fail(p, p->line,
+		    "`%.*s` is not the name of a domain; write one, in the form that begins with "
+		    "`xn--` where it is not ASCII",
+		    STR_FMT(str_first(domain, 64)));
+		return false;
+	}
+	if (c->n_routes == CONFIG_ROUTES_MAX) {
+		fail(p, p->line, "the sections [relay NAME] have more than %d domains",
+		    CONFIG_ROUTES_MAX);
+		return false;
+	}
+	for (size_t i = 0; i < c->n_routes; i++)
+		if (str_eq_nocase(str_of_cstr(c->routes[i].domain), domain)) {
+			fail(p, p->line,
+			    "the domain %.*s has a relay already, [%s]; remove one of the lines",
+			    STR_FMT(str_first(domain, 64)), c->relays[c->routes[i].relay].label);
+			return false;
+		}
+	for (size_t i = 0; i < domain.len; i++)
+		route->domain[i] = ascii_lower(domain.p[i]);
+	route->domain[domain.len] = '\0';
+	route->relay = relay;
+	c->n_routes++;
+	return true;
+}
+
+static bool has_domain(const struct config *c, size_t relay)
+{
+	for (size_t i = 0; i < c->n_routes; i++)
+		if (c->routes[i].relay == relay)
+			return true;
+	return false;
+}
+
+/* A relay has what it needs; where there is a name, there is a password. */
+static bool check_relays(struct parsing *p)
+{
+	const struct config *c = p->config;
+
+	for (size_t i = 0; i < c->n_relays; i++) {
+		const struct config_relay *r = &c->relays[i];
+		bool has_user = config_is_given(r->user);
+		if (i > 0 && r->host[0] == '\0')
+			fail(p, 0, "[%s] has no host; add `host = …`: the relay's name", r->label);
+		else if (i > 0 && !has_domain(c, i))
+			fail(p, 0,
+			    "[%s] is for no domain; add `domain = …`, a line for each domain",
+			    r->label);
+		else if (has_user != config_is_given(r->password_file))
+			fail(p, 0, "[%s] has a %s; add `%s`", r->label,
+			    has_user ? "name but no password" : "password but no name",
+			    has_user ? "password_file = …" : "user = …");
+		if (p->failed)
+			return false;
+	}
+	return true;
+}
+
+const struct config_relay *config_relay_of(const struct config *config, struct str domain)
+{
+	for (size_t i = 0; i < config->n_routes; i++)
+		if (str_eq(str_of_cstr(config->routes[i].domain), domain))
+			return &config->relays[config->routes[i].relay];
+	return config_relay_by_label(config, STR(CONFIG_SMARTHOST));
+}
+
+const struct config_relay *config_relay_by_label(const struct config *config, struct str label)
+{
+	for (size_t i = 0; i < config->n_relays; i++)
+		if (str_eq(str_of_cstr(config->relays[i].label), label))
+			return config_is_given(config->relays[i].host) ? &config->relays[i] : NULL;
+	return NULL;
+}
+
+/* --- pairs --- */
+
+static bool set_key(
+    struct parsing *p, const struct config_key *key, size_t relay, void *base, const char *value)
+{
+	switch (key->type) {
+	case CONFIG_TEXT:
+		return set_text(p, p->line, key, base, value);
+	case CONFIG_NUMBER:
+		return set_number(p, p->line, key, base, value);
+	case CONFIG_DOMAIN:
+		return add_route(p, relay, str_of_cstr(value));
+	}
+	return false;
 }
 
 /* inih calls this for each pair; 0 makes it remember the line and go on. */
 static int take_pair(void *user, const char *section, const char *name, const char *value)
 {
 	struct parsing *p = user;
-	int line = p->line;
+	struct str relay_name = str_of_cstr(section);
+	size_t relay = 0;
 
 	if (p->failed)
 		return 0;
+	if (str_eq(str_cut(&relay_name, ' '), STR(CONFIG_RELAY_SECTION))) {
+		relay = relay_of_section(p, relay_name);
+		section = CONFIG_RELAY_SECTION;
+		if (relay == 0)
+			return 0;
+	}
 	const struct config_key *key = find(section, name);
 	if (key == NULL) {
-		fail_unknown(p, line, section, name);
+		fail_unknown(p, p->line, section, name);
 		return 0;
 	}
-	if (p->seen[key - keys]) {
-		fail(p, line, "%s.%s stands here a second time; remove one", section, name);
+	bool *seen = &p->seen[relay][key - keys];
+	if (*seen && key->type != CONFIG_DOMAIN) {
+		fail(p, p->line, "%s.%s stands here a second time; remove one", section, name);
 		return 0;
 	}
-	p->seen[key - keys] = true;
-	return key->type == CONFIG_TEXT ? set_text(p, line, key, value)
-	                                : set_number(p, line, key, value);
+	*seen = true;
+	void *base = relay > 0 ? (void *)&p->config->relays[relay] : (void *)p->config;
+	return set_key(p, key, relay, base, value);
 }
 
 static void set_defaults(struct config *config)
 {
-	*config = (struct config){0};
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		char *to = (char *)config + keys[i].offset;
-		if (keys[i].type == CONFIG_NUMBER)
-			memcpy(to, &keys[i].number, sizeof(keys[i].number));
-		else if (keys[i].text != NULL)
-			memcpy(to, keys[i].text, strlen(keys[i].text));
-	}
+	*config = (struct config){.n_relays = 1};
+	memcpy(config->relays[0].label, CONFIG_SMARTHOST, sizeof(CONFIG_SMARTHOST));
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (!is_relay_key(&keys[i]))
+			set_key_defaults(config, &keys[i]);
 }
 
 /*
@@ -301,7 +509,8 @@ static char *next_line(char *to, int room, void *stream)
 static bool check_given(struct parsing *p)
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (keys[i].type == CONFIG_TEXT && keys[i].text == NULL && !p->seen[i]) {
+		if (keys[i].type == CONFIG_TEXT && keys[i].text == NULL &&
+		    !is_relay_key(&keys[i]) && !p->seen[0][i]) {
 			fail(p, 0, "%s.%s is missing; add `%s = …` below [%s]: %s", keys[i].section,
 			    keys[i].name, keys[i].name, keys[i].section, keys[i].help);
 			return false;
@@ -331,7 +540,7 @@ int config_parse(
 	if (!p.failed && bad_line != 0)
 		fail(&p, bad_line,
 		    "this is neither `[section]`, `key = value`, nor a comment; correct the line");
-	if (p.failed || !check_given(&p))
+	if (p.failed || !check_given(&p) || !check_relays(&p))
 		return -EINVAL;
 	*ret_config = config;
 	return 0;

@@ -12,7 +12,11 @@
  * error in a limit must not silently be the default. An error says file, line, what is wrong and
  * what would be right.
  *
- * Limits: CONFIG_FILE_MAX bytes, CONFIG_LINE_MAX a line, CONFIG_STR_MAX - 1 a string.
+ * Relays, through which mail may leave, have sections of their own, [relay NAME], beside the one of
+ * [outbound] smarthost…: `config_relay_of` says which takes the mail of a sender's domain.
+ *
+ * Limits: CONFIG_FILE_MAX bytes, CONFIG_LINE_MAX a line, CONFIG_STR_MAX - 1 a string,
+ * CONFIG_RELAYS_MAX sections [relay NAME] for CONFIG_ROUTES_MAX domains together.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -27,6 +31,32 @@
 enum { CONFIG_FILE_MAX = 65536, CONFIG_LINE_MAX = 198, CONFIG_STR_MAX = 512 };
 /* Of message_size: the store takes such a message with what delivery puts on top. */
 enum { CONFIG_MESSAGE_SIZE_MAX = 96 << 20 };
+enum {
+	CONFIG_RELAYS_MAX = 16,
+	CONFIG_ROUTES_MAX = 128,
+	CONFIG_RELAY_NAME_MAX = 32,
+	CONFIG_RELAY_LABEL_MAX = CONFIG_RELAY_NAME_MAX + 8,
+};
+
+/* The label of the relay of [outbound] smarthost…; it is the first of all relays. */
+#define CONFIG_SMARTHOST "outbound smarthost"
+
+/* A server that takes mail for others from us. Its label names it in the queue and the log: it has
+ * a space, so it is no domain's name. */
+struct config_relay {
+	char label[CONFIG_RELAY_LABEL_MAX + 1]; /* "relay NAME", or CONFIG_SMARTHOST */
+	char host[CONFIG_STR_MAX];              /* a name or an address */
+	uint64_t port;
+	uint64_t tls;                       /* 1: verified, or nothing */
+	char user[CONFIG_STR_MAX];          /* "none": without AUTH */
+	char password_file[CONFIG_STR_MAX]; /* relative to the data folder unless absolute */
+};
+
+/* Mail of senders in this domain goes through relays[relay]. */
+struct config_route {
+	char domain[CONFIG_LINE_MAX + 1];
+	size_t relay;
+};
 
 struct config {
 	/* [server] */
@@ -56,10 +86,11 @@ struct config {
 	char outbound_trust_anchor[CONFIG_STR_MAX];
 	char outbound_root_hints[CONFIG_STR_MAX];
 	char outbound_resolver[CONFIG_STR_MAX];
-	char outbound_smarthost[CONFIG_STR_MAX];
-	uint64_t outbound_smarthost_port, outbound_smarthost_tls;
-	char outbound_smarthost_user[CONFIG_STR_MAX];
-	char outbound_smarthost_password_file[CONFIG_STR_MAX];
+	/* The first is that of smarthost…, given or not; then one for each section [relay NAME]. */
+	struct config_relay relays[1 + CONFIG_RELAYS_MAX];
+	size_t n_relays;
+	struct config_route routes[CONFIG_ROUTES_MAX];
+	size_t n_routes;
 
 	/* [limits] */
 	uint64_t message_size;            /* bytes; the SIZE and APPENDLIMIT that we announce */
@@ -83,20 +114,34 @@ struct config {
 	uint64_t quota;       /* bytes of a new account, 0: none */
 };
 
-enum config_type { CONFIG_TEXT, CONFIG_NUMBER };
+/* CONFIG_DOMAIN: may be given many times */
+enum config_type { CONFIG_TEXT, CONFIG_NUMBER, CONFIG_DOMAIN };
+
+/* In the table; in the file a name follows: [relay NAME]. */
+#define CONFIG_RELAY_SECTION "relay"
 
 struct config_key {
 	const char *section, *name;
 	enum config_type type;
-	size_t offset;        /* in struct config */
-	const char *text;     /* default of a text; NULL: must be given */
-	uint64_t number;      /* default of a number */
+	size_t offset;    /* in struct config; of CONFIG_RELAY_SECTION: in struct config_relay */
+	const char *text; /* default of a text; NULL: must be given */
+	uint64_t number;  /* default of a number */
 	uint64_t least, most; /* of a number */
 	const char *help;
 };
 
 /* False for the text "none". */
 bool config_is_given(const char *text);
+
+/*
+ * The relay that takes the mail of senders in `domain` (lower case, A-labels; empty: none, as of
+ * notices): that of the section which names the domain, else the one of [outbound] smarthost. NULL:
+ * it goes to the recipients' servers.
+ */
+const struct config_relay *config_relay_of(const struct config *config, struct str domain);
+
+/* The relay of that label that is given, or NULL. */
+const struct config_relay *config_relay_by_label(const struct config *config, struct str label);
 
 /* The table, for documentation and `gatepost init`; `*ret_n` entries. */
 const struct config_key *config_keys(size_t *ret_n);

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "courier/state.h"
 #include "mail/address.h"
+#include "mail/mta_sts.h"
 
 enum { JOB_MEMORY = 1 << 20 };
 
@@ -128,12 +129,14 @@ static bool name_destination(const struct job *job, char *domain, char *host)
 	       str_to_cstr(buf_str(&canonical), domain, DNS_NAME_MAX + 1) == 0;
 }
 
-static int find_servers(struct courier *c, struct hosts *ret_hosts, struct fate *ret_fate)
+static int find_servers(
+    struct courier *c, bool relay, struct hosts *ret_hosts, struct fate *ret_fate)
 {
 	if (c->literal[0] == '\0')
 		return hosts_find(
 		    c->start->resolver, c->domain, c->start->config->hostname, ret_hosts, ret_fate);
-	*ret_hosts = (struct hosts){.n = 1};
+	/* The configuration says a relay's name: nobody between could have chosen another. */
+	*ret_hosts = (struct hosts){.n = 1, .v[0].secure = relay, .secure = relay};
 	return str_to_cstr(
 	    str_of_cstr(c->literal), ret_hosts->v[0].name, sizeof(ret_hosts->v[0].name));
 }
@@ -191,7 +194,7 @@ static void carry_anew(struct courier *c, struct job *job)
 	struct fate fate = {.outcome = CARRY_NEVER};
 	size_t next = 0;
 
-	if (find_servers(c, &hosts, &fate) < 0) {
+	if (find_servers(c, job->carry->relay != 0, &hosts, &fate) < 0) {
 		settle(job, &fate);
 		return;
 	}
@@ -219,6 +222,11 @@ static bool fits_connection(
 	const struct ipc_carry *carry = job->carry;
 	const struct demands demands = demands_of(carry);
 
+	/* A policy may have changed since: then it is another server that the next message is for.
+	 */
+	if (carry->sts_mode != STS_NONE &&
+	    !mta_sts_allows(carry->sts_mx.v, carry->sts_mx.n, str_of_cstr(c->host)))
+		return false;
 	return memcmp(&demands, &c->demands, sizeof(demands)) == 0 &&
 	       str_eq(str_of_cstr(c->domain), str_of_cstr(domain)) &&
 	       str_eq(str_of_cstr(c->literal), str_of_cstr(host)) && c->port == carry->port &&

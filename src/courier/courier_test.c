@@ -76,8 +76,8 @@ struct test_case {
 	struct str script;
 	struct ipc_carry carry;
 	struct str recipients[RECIPIENTS], message;
-	struct str sts_mx;
-	struct str tlsa; /* good, wrong, unusable, failed */
+	struct str sts_mx, sts_mx_then; /* then: after the first message */
+	struct str tlsa;                /* good, wrong, unusable, failed */
 	uint64_t n_recipients, n_messages, wait, notify, hosts;
 	uint64_t own_name, refuse_private, insecure, no_listener, many;
 	uint64_t flips;          /* tls_optional, after the first message */
@@ -106,7 +106,8 @@ static void set_text(struct test_case *t, struct str key, struct str value)
 		struct str *to;
 	} texts[] = {{STR("from"), &t->carry.mail.reverse_path},
 	    {STR("envid"), &t->carry.mail.envelope_id}, {STR("message"), &t->message},
-	    {STR("sts_mx"), &t->sts_mx}, {STR("tlsa"), &t->tlsa}, {STR("original"), &t->original},
+	    {STR("sts_mx"), &t->sts_mx}, {STR("sts_mx_then"), &t->sts_mx_then},
+	    {STR("tlsa"), &t->tlsa}, {STR("original"), &t->original},
 	    {STR("domain"), &t->carry.domain}, {STR("host"), &t->carry.host},
 	    {STR("user"), &t->carry.relay_user}, {STR("password"), &t->carry.relay_password},
 	    {STR("rcpt0"), &t->recipients[0]}, {STR("rcpt1"), &t->recipients[1]},
@@ -130,7 +131,8 @@ static void set(struct test_case *t, struct str key, struct str value)
 	    {STR("require_tls"), &t->carry.mail.require_tls},
 	    {STR("by_mode"), &t->carry.mail.by_mode}, {STR("eight_bit"), &t->carry.eight_bit},
 	    {STR("sts"), &t->carry.sts_mode}, {STR("tls_optional"), &t->carry.tls_optional},
-	    {STR("tls_must"), &t->carry.tls_must}, {STR("implicit"), &t->carry.implicit_tls}};
+	    {STR("tls_must"), &t->carry.tls_must}, {STR("relay"), &t->carry.relay},
+	    {STR("implicit"), &t->carry.implicit_tls}};
 	const struct {
 		struct str key;
 		uint64_t *to;
@@ -442,6 +444,8 @@ static void run_case(const char *path)
 		take_outcomes(&t, channel);
 		if (t.flips)
 			t.carry.tls_optional = !t.carry.tls_optional;
+		if (t.sts_mx_then.len > 0)
+			t.sts_mx = t.sts_mx_then;
 	}
 	assert_int_equal(t.n_tls, t.n_tls_wanted);
 	close(channel);

@@ -28,7 +28,8 @@ static struct config config = {.hostname = "out.example.org",
     .outbound_couriers = 2,
     .outbound_source_ipv4 = "127.0.0.3",
     .outbound_source_ipv6 = "none",
-    .outbound_smarthost_port = 587,
+    .n_relays = 1,
+    .relays = {{.host = "none"}},
     .message_size = 1 << 20,
     .connections = 10};
 

@@ -124,26 +124,34 @@ static void tell_tls_result(
 		return;
 }
 
-/* DANE before MTA-STS (RFC 8461 §2) before what there is. False: this server will not do. */
-static bool choose_by_policy(struct visit *v)
+/* False: whether there are TLSA records cannot be known now. */
+static bool choose_dane(struct visit *v)
 {
-	const struct ipc_carry *carry = v->job->carry;
-
 	switch (hosts_tlsa(v->c->start->resolver, v->host, &v->addresses, v->c->port, &v->tlsa)) {
 	case TLSA_FAILED:
-		tell_tls_result(
-		    v, TLS_POLICY_TLSA, TLS_DNSSEC_INVALID, "the TLSA records cannot be had");
+		if (v->job->carry->host.len == 0)
+			tell_tls_result(v, TLS_POLICY_TLSA, TLS_DNSSEC_INVALID,
+			    "the TLSA records cannot be had");
 		return refuse_server(v, CARRY_LATER, "4.7.5",
 		    "may have TLSA records that cannot be looked up now, and is not spoken with "
 		    "without them");
 	case TLSA_FOUND:
 		v->has_tlsa = true;
 		v->way = WAY_DANE;
-		return true;
+		break;
 	case TLSA_NONE:
 		break;
 	}
-	v->way = WAY_OPPORTUNISTIC;
+	return true;
+}
+
+/* DANE before MTA-STS (RFC 8461 §2) before what there is. False: this server will not do. */
+static bool choose_by_policy(struct visit *v)
+{
+	const struct ipc_carry *carry = v->job->carry;
+
+	if (!choose_dane(v) || v->way == WAY_DANE)
+		return v->way == WAY_DANE;
 	if (carry->sts_mode == STS_NONE)
 		return true;
 	if (is_named_by_policy(carry, v->host->name)) {
@@ -157,16 +165,38 @@ static bool choose_by_policy(struct visit *v)
 	           "is not among the servers that the domain's MTA-STS policy names");
 }
 
+/* Records of usages 2 and 3 alone count (RFC 7672 §3.1.3): with none of them a server is encrypted
+ * to, but not known. */
+static bool has_usable_tlsa(const struct visit *v)
+{
+	for (size_t i = 0; v->has_tlsa && i < v->tlsa.n; i++)
+		if (v->tlsa.v[i].usage == 2 || v->tlsa.v[i].usage == 3)
+			return true;
+	return false;
+}
+
+/* A relay, or an address in brackets. MTA-STS is of domains' MX hosts. TLSA records of a relay
+ * (RFC 7672 is about its name and port as it is about an MX host's) say who it is where there are
+ * any that count, else a certificate for its name does. */
+static bool choose_way_to_host(struct visit *v)
+{
+	const struct ipc_carry *carry = v->job->carry;
+	bool must = carry->tls_must || job_requires_tls(&carry->mail);
+
+	if (carry->relay && !choose_dane(v))
+		return false;
+	if (must && !has_usable_tlsa(v))
+		v->way = WAY_PKIX;
+	return true;
+}
+
 static bool choose_way(struct visit *v)
 {
 	const struct ipc_carry *carry = v->job->carry;
 
 	v->way = WAY_OPPORTUNISTIC;
-	if (carry->host.len > 0) {
-		v->way = carry->tls_must || job_requires_tls(&carry->mail) ? WAY_PKIX
-		                                                           : WAY_OPPORTUNISTIC;
-		return true;
-	}
+	if (carry->host.len > 0)
+		return choose_way_to_host(v);
 	/* RFC 8689 §4.1: the sender wants delivery more than secrecy. */
 	if (carry->tls_optional && !carry->mail.require_tls)
 		return true;
@@ -260,10 +290,12 @@ static bool try_server(struct visit *v)
 static bool visit_server(struct visit *v)
 {
 	const struct config *config = v->c->start->config;
+	/* Who configures a relay means its addresses, whatever they are; no others. */
+	bool may_be_private = config->outbound_allow_private != 0 || v->job->carry->relay != 0;
 	struct fate fate;
 
-	if (hosts_addresses(v->c->start->resolver, v->host->name, v->c->port,
-	        config->outbound_allow_private != 0, &v->addresses, &fate) < 0) {
+	if (hosts_addresses(v->c->start->resolver, v->host->name, v->c->port, may_be_private,
+	        &v->addresses, &fate) < 0) {
 		keep(v->kept, &fate);
 		return false;
 	}

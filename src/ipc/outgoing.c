@@ -200,6 +200,7 @@ static const struct ipc_field carry_fields[] = {
     FIELD(ipc_carry, domain, IPC_STR, DNS_NAME_MAX),
     FIELD(ipc_carry, host, IPC_STR, DNS_NAME_MAX),
     FIELD(ipc_carry, port, IPC_U16, 0),
+    FIELD(ipc_carry, relay, IPC_U8, 1),
     FIELD(ipc_carry, implicit_tls, IPC_U8, 1),
     FIELD(ipc_carry, relay_user, IPC_STR, IPC_ADDRESS_MAX),
     FIELD(ipc_carry, relay_password, IPC_SECRET, IPC_PASSWORD_MAX),

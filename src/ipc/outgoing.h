@@ -274,6 +274,7 @@ struct ipc_carry {
 	struct str domain; /* where to: its MX hosts are looked up; or: */
 	struct str host;   /* this host, a name or an address, and no MX */
 	uint16_t port;
+	uint8_t relay; /* `host` is a relay of the configuration: it may have a private address */
 	uint8_t implicit_tls;  /* of a relay */
 	struct str relay_user; /* AUTH, or empty */
 	struct str relay_password;

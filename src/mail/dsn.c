@@ -308,8 +308,8 @@ static void add_subject(struct buf *out, const struct dsn *dsn)
 static void add_header(struct buf *out, const struct dsn *dsn)
 {
 	add_date(out, STR("Date"), dsn->at_s);
-	buf_add(out, STR("From: Mail delivery <postmaster@"));
-	add_clean(out, dsn->host, false);
+	buf_add(out, STR("From: Mail delivery <"));
+	add_clean(out, dsn->from, false);
 	buf_add(out, STR(">\r\nTo: <"));
 	add_clean(out, dsn->to, true);
 	buf_add(out, STR(">\r\n"));

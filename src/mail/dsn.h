@@ -55,7 +55,8 @@ enum dsn_content {
 };
 
 struct dsn {
-	struct str host;        /* ours: Reporting-MTA and the sender's domain */
+	struct str host;        /* ours: Reporting-MTA */
+	struct str from;        /* its author: an address of the domain that it speaks for */
 	struct str to;          /* the reverse-path of the message */
 	struct str message_id;  /* of the notification, without "<" and ">" */
 	struct str boundary;    /* at most 70 bytes, in no content: random */

@@ -10,6 +10,7 @@
 static struct dsn sample(const struct dsn_recipient *recipients, size_t n)
 {
 	return (struct dsn){.host = STR("mail.example.test"),
+	    .from = STR("postmaster@example.test"),
 	    .to = STR("ada@example.test"),
 	    .message_id = STR("dsn-7@mail.example.test"),
 	    .boundary = STR("b-0123456789abcdef"),
@@ -58,7 +59,7 @@ static void a_failure_has_three_parts(void **state)
 	write_whole(&dsn, STR("Subject: Lunch\r\n"), &out);
 	expect_buf(out,
 	    "Date: Mon, 23 Nov 2026 13:05:04 +0000\r\n"
-	    "From: Mail delivery <postmaster@mail.example.test>\r\n"
+	    "From: Mail delivery <postmaster@example.test>\r\n"
 	    "To: <ada@example.test>\r\n"
 	    "Subject: Not delivered: Lunch\r\n"
 	    "Message-ID: <dsn-7@mail.example.test>\r\n"

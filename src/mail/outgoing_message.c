@@ -59,27 +59,51 @@ static struct str next_line(struct str *rest, struct scan *s)
 	return line;
 }
 
+/* A part that says that it is binary may go only where that is known (RFC 2045 §6.2, RFC 3030 §3),
+ * whatever is in it. */
+static bool is_binary_label(struct str line)
+{
+	return str_skip_nocase(&line, STR("Content-Transfer-Encoding:")) &&
+	       str_eq_nocase(str_trim(line), STR("binary"));
+}
+
+static bool has_binary_label(struct str header)
+{
+	while (header.len > 0)
+		if (is_binary_label(str_cut_line(&header)))
+			return true;
+	return false;
+}
+
+/* What no body may have that is not declared binary. */
+static void judge_line(struct outgoing_found *f, const struct scan *s, size_t n, bool complete)
+{
+	if (s->has_bare)
+		refuse(f, "line %zu of the body has a CR or LF that is no line end", n);
+	else if (s->has_nul && complete)
+		refuse(f, "line %zu of the body has a NUL byte", n);
+	else if (s->longest > OUTGOING_LINE_MAX && complete)
+		refuse(f, "line %zu of the body is longer than %d octets", n, OUTGOING_LINE_MAX);
+}
+
 static void scan_body(struct outgoing_found *f, bool complete, enum outgoing_body declared)
 {
 	struct str rest = f->text;
 	struct scan s = {0};
 	size_t n = 0;
+	bool may_be_binary = declared == OUTGOING_BINARY;
+	bool is_labelled = may_be_binary && has_binary_label(f->header);
 
 	while (rest.len > 0 && f->verdict == OUTGOING_OK) {
-		(void)next_line(&rest, &s);
+		struct str line = next_line(&rest, &s);
 		n++;
-		if (declared == OUTGOING_BINARY)
-			continue;
-		if (s.has_bare)
-			refuse(f, "line %zu of the body has a CR or LF that is no line end", n);
-		else if (s.has_nul && complete)
-			refuse(f, "line %zu of the body has a NUL byte", n);
-		else if (s.longest > OUTGOING_LINE_MAX && complete)
-			refuse(f, "line %zu of the body is longer than %d octets", n,
-			    OUTGOING_LINE_MAX);
+		if (may_be_binary)
+			is_labelled |= is_binary_label(line);
+		else
+			judge_line(f, &s, n, complete);
 	}
-	bool is_binary = s.has_bare || s.has_nul || s.longest > OUTGOING_LINE_MAX;
-	if (is_binary && declared == OUTGOING_BINARY)
+	bool is_binary = is_labelled || s.has_bare || s.has_nul || s.longest > OUTGOING_LINE_MAX;
+	if (is_binary && may_be_binary)
 		f->body = OUTGOING_BINARY;
 	else if (s.has_8bit)
 		f->body = OUTGOING_8BIT;

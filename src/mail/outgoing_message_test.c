@@ -71,6 +71,12 @@ static void what_the_content_needs(void **state UNUSED)
 	    {STR_INIT("From: a@b\r\nSubject: \xc3\xa4\r\n\r\nx"), OUTGOING_8BIT, OUTGOING_8BIT,
 	        true},
 	    {STR_INIT("From: a@b\r\n\r\nx\ny\r\n"), OUTGOING_BINARY, OUTGOING_BINARY, false},
+	    {STR_INIT("From: a@b\r\ncontent-transfer-encoding:  Binary \r\n\r\nx\r\n"),
+	        OUTGOING_BINARY, OUTGOING_BINARY, false},
+	    {STR_INIT("From: a@b\r\n\r\n--x\r\nContent-Transfer-Encoding: binary\r\n\r\nx\r\n"),
+	        OUTGOING_BINARY, OUTGOING_BINARY, false},
+	    {STR_INIT("From: a@b\r\nContent-Transfer-Encoding: 8bit\r\n\r\nx\r\n"), OUTGOING_BINARY,
+	        OUTGOING_7BIT, false},
 	    {STR_INIT("From: a@b\r\n\r\nx\ry\r\n"), OUTGOING_BINARY, OUTGOING_BINARY, false},
 	    {STR_INIT("From: a@b\r\n\r\n\0\r\n"), OUTGOING_BINARY, OUTGOING_BINARY, false},
 	};

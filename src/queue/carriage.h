@@ -13,6 +13,7 @@ struct place {
 	uint64_t id;
 	struct str name;
 	bool is_local;
+	const struct config_relay *relay; /* of the configuration, or NULL */
 	uint64_t window, here;
 	bool in_trouble;
 	uint64_t failures;
@@ -85,7 +86,7 @@ struct carriages {
 	size_t n_couriers, n_local, n_troubled, n_under_way;
 	uint64_t bytes;
 	uint64_t next_connection;
-	char relay_password[IPC_PASSWORD_MAX + 1];
+	char relay_passwords[1 + CONFIG_RELAYS_MAX][IPC_PASSWORD_MAX + 1];
 };
 
 /* It is over: to be written in the next round. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "queue/carriage.h"
 #include "queue/policy.h"
+#include "queue/route.h"
 #include "queue/schedule.h"
 
 enum { CANDIDATES_MAX = 256, REMOVE_DESTINATIONS_MAX = 1024, IMPLICIT_TLS_PORT = 465 };
@@ -43,6 +44,7 @@ static struct place *get_place(struct queue *q, const struct queued_destination 
 	*p = (struct place){.next = *bucket,
 	    .id = d->id,
 	    .is_local = str_eq(d->name, STR(QUEUE_LOCAL)),
+	    .relay = config_relay_by_label(q->config, d->name),
 	    .failures = d->failures,
 	    .in_trouble = d->failures > 0};
 	p->window = p->is_local ? CARRY_LOCAL_MAX : SCHEDULE_WINDOW_FIRST;
@@ -181,9 +183,10 @@ static int on_carried(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	if (!arena_dup(&c->arena, m->mta, &c->mta))
 		c->mta = STR("");
 	log_event(LOG_INFO, "queue.carried",
-	    "message=%" PRIu64 " destination=%s recipients=%zu mta=%s tls=%s unreachable=%d",
-	    c->m.id, log_quote(c->place->name).text, c->n, log_quote(m->mta).text,
-	    log_quote(m->tls).text, (int)m->unreachable);
+	    "message=%" PRIu64
+	    " destination=%s route=%s recipients=%zu mta=%s tls=%s unreachable=%d",
+	    c->m.id, log_quote(c->place->name).text, c->place->relay ? "relay" : "direct", c->n,
+	    log_quote(m->mta).text, log_quote(m->tls).text, (int)m->unreachable);
 	set_free(courier, m->reusable != 0 && !m->unreachable);
 	carriage_fail(c, false, "4.3.0", "the courier said nothing of this recipient");
 	return 0;
@@ -192,7 +195,8 @@ static int on_carried(struct loop_entry *from UNUSED, void *msg, void *ctx)
 static int on_tls_result(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
 	struct courier *courier = ctx;
-	if (!courier->carriage)
+	/* A relay is nobody's MX, and in nobody's report. */
+	if (!courier->carriage || courier->carriage->place->relay)
 		return -EPROTO;
 	policy_tls_result(courier->q, courier->carriage->place->name, msg);
 	return 0;
@@ -255,21 +259,28 @@ bool carry_can_reach(struct str domain)
 	return domain.len > 0 && domain.len <= DNS_NAME_MAX && !str_eq(domain, STR(QUEUE_LOCAL));
 }
 
-/* Where to: the domain's servers, an address in brackets, or the relay of the configuration. */
+static void set_relay(const struct carriage *c, struct ipc_carry *m)
+{
+	const struct config_relay *relay = c->place->relay;
+	m->relay = 1;
+	m->host = str_of_cstr(relay->host);
+	m->port = (uint16_t)relay->port;
+	m->implicit_tls = m->port == IMPLICIT_TLS_PORT;
+	m->tls_must = relay->tls != 0;
+	if (config_is_given(relay->user)) {
+		size_t i = (size_t)(relay - c->q->config->relays);
+		m->relay_user = str_of_cstr(relay->user);
+		m->relay_password = str_of_cstr(c->q->carriages->relay_passwords[i]);
+	}
+}
+
+/* Where to: a relay, an address in brackets, or the domain's servers. */
 static void set_route(const struct carriage *c, struct ipc_carry *m)
 {
-	const struct config *config = c->q->config;
 	struct str name = c->place->name;
-	m->port = (uint16_t)config->outbound_port;
-	if (config_is_given(config->outbound_smarthost)) {
-		m->host = str_of_cstr(config->outbound_smarthost);
-		m->port = (uint16_t)config->outbound_smarthost_port;
-		m->implicit_tls = m->port == IMPLICIT_TLS_PORT;
-		m->tls_must = config->outbound_smarthost_tls != 0;
-		if (config_is_given(config->outbound_smarthost_user)) {
-			m->relay_user = str_of_cstr(config->outbound_smarthost_user);
-			m->relay_password = str_of_cstr(c->q->carriages->relay_password);
-		}
+	m->port = (uint16_t)c->q->config->outbound_port;
+	if (c->place->relay) {
+		set_relay(c, m);
 	} else if (str_starts(name, STR("[")) && str_ends(name, STR("]"))) {
 		m->host = str_from(str_first(name, name.len - 1), 1);
 		(void)str_skip_nocase(&m->host, STR("ipv6:"));
@@ -348,7 +359,7 @@ static void start(struct carriage *c)
 	}
 	if (c->place->is_local)
 		local_start(c);
-	else if (config_is_given(q->config->outbound_smarthost))
+	else if (c->place->relay)
 		start_courier(c);
 	else
 		policy_ask(q, c->place->name, on_policy, c);
@@ -403,6 +414,28 @@ static int find_candidates(struct queue *q, uint64_t now, struct candidates *fou
 	return error == -ENOENT ? 0 : error;
 }
 
+/* With another configuration than when it came, a recipient may have another way to go: it waits
+ * there from now on. What stays is left in the carriage. */
+static int send_other_ways(struct carriage *c, const struct place *p)
+{
+	const struct config *config = c->q->config;
+	size_t n = c->n;
+	int error = 0;
+	bool has_relays = config->n_relays > 1 || config_relay_of(config, STR("")) != NULL;
+	if (p->is_local || (!has_relays && !route_is_relay(p->name)))
+		return 0;
+	c->n = 0;
+	for (size_t i = 0; i < n && !error; i++) {
+		struct str name;
+		if (!route_destination(config, &c->m, &c->v[i], &c->arena, &name) ||
+		    str_eq(name, p->name))
+			c->v[c->n++] = c->v[i];
+		else
+			error = queue_db_move_recipient(c->q->db, &c->v[i], name);
+	}
+	return error;
+}
+
 /* One more carriage to `p`: 1, 0 when nothing is due there, -errno. */
 static int claim_one(struct queue *q, struct place *p, uint64_t now)
 {
@@ -427,9 +460,12 @@ static int claim_one(struct queue *q, struct place *p, uint64_t now)
 		carriage_free(c);
 		return 1;
 	}
+	bool is_due = c->n > 0;
+	if (!error && is_due)
+		error = send_other_ways(c, p);
 	if (error || c->n == 0) {
 		carriage_free(c);
-		return error;
+		return error ? error : is_due;
 	}
 	c->place = p;
 	count(c, true);
@@ -559,10 +595,10 @@ void carry_init(struct queue *q)
 	q->carriages->last_finished = &q->carriages->finished;
 }
 
-bool carry_set_relay_password(struct queue *q, struct str password)
+bool carry_set_relay_password(struct queue *q, size_t relay, struct str password)
 {
-	struct carriages *all = q->carriages;
-	return str_to_cstr(password, all->relay_password, sizeof(all->relay_password)) >= 0;
+	char *to = q->carriages->relay_passwords[relay];
+	return str_to_cstr(password, to, sizeof(q->carriages->relay_passwords[relay])) >= 0;
 }
 
 void carry_free(struct queue *q)

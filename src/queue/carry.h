@@ -28,8 +28,8 @@ enum {
 
 void carry_init(struct queue *q);
 void carry_free(struct queue *q);
-/* The password for the relay of the configuration. False: too long, or no text. */
-MUST_USE bool carry_set_relay_password(struct queue *q, struct str password);
+/* The password for the configuration's relay of that number. False: too long, or no text. */
+MUST_USE bool carry_set_relay_password(struct queue *q, size_t relay, struct str password);
 
 /* Can a courier be sent there? Not to QUEUE_LOCAL, where mail for user@local would wait for
  * ourselves, nor to a name or literal that is longer than the message to a courier takes. */

@@ -12,8 +12,9 @@
 #include "queue/age.h"
 #include "queue/carry.h"
 #include "queue/reason.h"
+#include "queue/route.h"
 
-enum { COLUMNS_MAX = 8, CELL_MAX = 1000, TEXTS_MAX = 1 << 20, AT_ONCE = 64 };
+enum { COLUMNS_MAX = 10, CELL_MAX = 1000, TEXTS_MAX = 1 << 20, AT_ONCE = 64 };
 
 struct connection {
 	struct connection *next, **at;
@@ -189,7 +190,9 @@ static int show(struct connection *c, uint64_t id)
 		abort();
 	add_number(row, "message", id);
 	add_text(row, "from", m.mail.reverse_path.len > 0 ? m.mail.reverse_path : STR("<>"));
-	add_text(row, "submitter", m.user.len > 0 ? m.user : str_of_cstr(origin_name(m.origin)));
+	add_text(row, "submitter",
+	    m.user.len > 0 && m.origin != ORIGIN_NOTICE ? m.user
+	                                                : str_of_cstr(origin_name(m.origin)));
 	add_text(row, "peer", m.peer);
 	add_number(row, "size", m.size);
 	add_time(row, "received", m.received_at);
@@ -198,6 +201,13 @@ static int show(struct connection *c, uint64_t id)
 	send_row(c, row);
 	free(row);
 	return 0;
+}
+
+static void add_route(struct queue *q, struct row *row, struct str destination)
+{
+	struct buf text CLEANUP(buf_done) = BUF_MAX(CELL_MAX);
+	route_describe(q->config, destination, &text);
+	add_text(row, "route", buf_str(&text));
 }
 
 static void show_recipient(struct connection *c, const struct queued_message *m,
@@ -209,6 +219,7 @@ static void show_recipient(struct connection *c, const struct queued_message *m,
 	add_number(row, "number", r->id);
 	add_text(row, "recipient", r->address);
 	add_text(row, "destination", r->domain);
+	add_route(c->q, row, r->domain);
 	add_text(row, "state", str_of_cstr(reason_state(m, r, clock_wall_ms())));
 	add_number(row, "attempts", r->attempts);
 	add_time(row, "last-try", r->tried_at);

@@ -35,7 +35,8 @@ struct queued_message {
 	uint64_t account; /* who submitted it; 0: nobody who is signed in */
 	uint8_t origin;   /* enum queue_origin */
 	uint64_t connection;
-	struct str peer, user;
+	struct str peer;
+	struct str user; /* the address signed in with; of a notice: the one that it is from */
 	struct ipc_outgoing mail;
 	bool tls_optional;
 	uint64_t received_at, hold_until, expires_at, look_at;
@@ -133,6 +134,9 @@ MUST_USE int queue_db_recipients(struct queue_db *db, uint64_t message, uint64_t
 MUST_USE int queue_db_has_recipient(struct queue_db *db, uint64_t message, struct str address);
 /* Has the message a recipient that is not over? 1, 0, -errno. */
 MUST_USE int queue_db_is_open(struct queue_db *db, uint64_t message);
+/* It waits for another destination now, as far as it waited or was under way. */
+MUST_USE int queue_db_move_recipient(
+    struct queue_db *db, const struct queued_recipient *r, struct str destination);
 /* Writes state, attempts, tried_at, next_at, code and texts. */
 MUST_USE int queue_db_set_recipient(struct queue_db *db, const struct queued_recipient *r);
 

@@ -265,18 +265,31 @@ int queue_db_to_look_at(
 	return queue_db_ids(s, ret_ids, max, ret_n);
 }
 
+/* Relays may stand between only where there are any. */
+static int has_relays(struct queue_db *db)
+{
+	sqlite3_stmt *s = db->statements[DESTINATION_RELAYED];
+	int result = queue_db_step(s);
+	queue_db_end(s);
+	return result;
+}
+
 int queue_db_list(struct queue_db *db, const struct queue_db_filter *filter, uint64_t after,
     uint64_t *ret_ids, size_t max, size_t *ret_n)
 {
 	enum statement which = MESSAGES_AFTER;
-	if (filter->domain.len > 0)
-		which = MESSAGES_OF_DOMAIN;
+	bool is_domain = filter->domain.len > 0;
+	int relays = is_domain ? has_relays(db) : 0;
+	if (relays < 0)
+		return relays;
+	if (is_domain)
+		which = relays > 0 ? MESSAGES_OF_RELAYED_DOMAIN : MESSAGES_OF_DOMAIN;
 	else if (filter->account > 0 || filter->user.len > 0)
 		which = MESSAGES_OF_ACCOUNT;
 	sqlite3_stmt *s = db->statements[which];
 	queue_db_bind_u64(s, 1, after);
 	queue_db_bind_u64(s, 2, max);
-	if (which == MESSAGES_OF_DOMAIN)
+	if (is_domain)
 		queue_db_bind(s, 3, filter->domain);
 	if (which == MESSAGES_OF_ACCOUNT) {
 		queue_db_bind_u64(s, 3, filter->account);

@@ -126,6 +126,22 @@ int queue_db_set_recipient(struct queue_db *db, const struct queued_recipient *r
 	return queue_db_run(s);
 }
 
+int queue_db_move_recipient(
+    struct queue_db *db, const struct queued_recipient *r, struct str destination)
+{
+	uint64_t id = 0;
+	int error = destination_of(db, destination, &id);
+	if (error)
+		return error;
+	sqlite3_stmt *s = db->statements[RECIPIENT_MOVE];
+	queue_db_bind_u64(s, 1, r->id);
+	queue_db_bind_u64(s, 2, id);
+	error = queue_db_run(s);
+	if (!error)
+		error = queue_db_settle(db, r->destination);
+	return error ? error : queue_db_settle(db, id);
+}
+
 /* --- destinations --- */
 
 static int read_destination(sqlite3_stmt *s, struct arena *a, struct queued_destination *ret_d)

@@ -7,6 +7,8 @@
 #define RECIPIENT_COLUMNS                                                                          \
 	"r.id,r.message,r.destination,r.address,r.original,r.via,r.hops,r.notify,r.state,"         \
 	"r.attempts,r.tried_at,r.next_at,r.code,r.status,r.mta,r.text,d.name,r.sender"
+/* A name with a space: only those of relays have one, behind the first word (config/config.h). */
+#define IS_RELAY "((name>='relay ' AND name<'relay!') OR (name>='outbound ' AND name<'outbound!'))"
 
 const char *const queue_db_texts[N_STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -25,6 +27,14 @@ const char *const queue_db_texts[N_STATEMENTS] = {
         "SELECT DISTINCT message FROM recipient INDEXED BY recipient_open_message"
         " WHERE destination=(SELECT id FROM destination WHERE name=?3) AND state<3"
         " AND message>?1 ORDER BY message LIMIT ?2",
+    /* The same where relays stand between: their recipients are found by their addresses. */
+    [MESSAGES_OF_RELAYED_DOMAIN] =
+        "SELECT DISTINCT message FROM recipient INDEXED BY recipient_of_message"
+        " WHERE message>?1 AND state<3 AND"
+        " (destination=(SELECT id FROM destination WHERE name=?3)"
+        "  OR (lower(substr(address,-length(?3)-1))='@'||?3"
+        "   AND destination IN (SELECT id FROM destination WHERE " IS_RELAY ")))"
+        " ORDER BY message LIMIT ?2",
     [MESSAGES_OF_ACCOUNT] = "SELECT id FROM message WHERE id>?1 AND ((?3<>0 AND account=?3)"
                             " OR (?4<>'' AND (user=?4 OR reverse_path=?4)))"
                             " ORDER BY id LIMIT ?2",
@@ -38,6 +48,7 @@ const char *const queue_db_texts[N_STATEMENTS] = {
                       " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,0,0,?9,0,'','','',?10)",
     [RECIPIENT_SET] = "UPDATE recipient SET state=?2,attempts=?3,tried_at=?4,next_at=?5,code=?6,"
                       "status=?7,mta=?8,text=?9 WHERE id=?1",
+    [RECIPIENT_MOVE] = "UPDATE recipient SET destination=?2,state=0 WHERE id=?1 AND state<3",
     [RECIPIENTS_OF] = "SELECT " RECIPIENT_COLUMNS
                       " FROM recipient r LEFT JOIN destination d ON d.id=r.destination"
                       " WHERE r.message=?1 AND r.id>?2 ORDER BY r.id LIMIT ?3",
@@ -61,6 +72,7 @@ const char *const queue_db_texts[N_STATEMENTS] = {
     [DESTINATION_SETTLE] =
         "UPDATE destination SET due_at=max((SELECT min(next_at) FROM recipient"
         " WHERE destination=?1 AND state=0 AND state<3),blocked_until) WHERE id=?1",
+    [DESTINATION_RELAYED] = "SELECT 1 FROM destination WHERE " IS_RELAY " LIMIT 1",
     [DESTINATION_FORGET] = "DELETE FROM destination WHERE id>?1 AND id<=?2 AND due_at IS NULL"
                            " AND blocked_until<?3"
                            " AND NOT EXISTS(SELECT 1 FROM recipient"

@@ -10,7 +10,7 @@
 #include "queue/schedule.h"
 #include "seal/cipher.h"
 
-enum { RANDOM_LEN = 16, ID_MAX = 128 + CONFIG_STR_MAX, FIELD_MAX = 1024 };
+enum { RANDOM_LEN = 16, ID_MAX = 128 + CONFIG_STR_MAX, FIELD_MAX = 1024, FROM_MAX = 640 };
 
 bool notice_is_wanted(const struct queued_message *m, uint8_t notify, enum dsn_action action)
 {
@@ -56,6 +56,31 @@ static struct str field_of(struct str header, struct str name)
 }
 
 /* --- what is written --- */
+
+/* The domain of this server that a notice speaks for: the sender's, who signed in here, else that
+ * of the alias by which the message was passed on, or of the recipient's own mailbox. Empty: none.
+ */
+static struct str domain_of(
+    const struct queued_message *m, const struct queued_recipient *r, struct arena *a)
+{
+	struct str domain = STR("");
+	struct str address = m->account > 0   ? m->mail.reverse_path
+	                     : r->via.len > 0 ? r->via
+	                                      : r->address;
+	return queue_domain_of(address, a, &domain) && domain.p[0] != '[' ? domain : STR("");
+}
+
+/* Where mail to a domain's postmaster is answered to (RFC 5321 §4.5.1). */
+static void set_from(struct queue *q, const struct queued_message *m,
+    const struct queued_recipient *r, struct arena *a, struct dsn *dsn)
+{
+	struct buf from CLEANUP(buf_done) = BUF_MAX(FROM_MAX);
+	struct str domain = domain_of(m, r, a);
+	buf_add(&from, STR("postmaster@"));
+	buf_add(&from, domain.len > 0 ? domain : str_of_cstr(q->config->hostname));
+	if (!arena_dup(a, buf_str(&from), &dsn->from))
+		dsn->from = STR("postmaster");
+}
 
 static struct dsn_recipient describe(
     const struct notice *n, const struct queued_message *m, struct arena *a)
@@ -136,6 +161,7 @@ static int add(struct queue *q, const struct queued_message *about, const struct
 	struct str parts[] = {buf_str(&begin), content, buf_str(&end)};
 	uint64_t lifetime = q->config->outbound_lifetime * SCHEDULE_SECOND;
 	struct queued_message m = {.origin = ORIGIN_NOTICE,
+	    .user = dsn->from,
 	    .mail = {.body = dsn->content_is_8bit,
 	        .smtputf8 = dsn_needs_smtputf8(dsn),
 	        .require_tls = about->mail.require_tls},
@@ -204,11 +230,15 @@ int notices_add(
     struct queue *q, const struct queued_message *m, const struct notice *v, size_t n, uint64_t now)
 {
 	struct dsn_recipient recipients[DSN_RECIPIENTS_MAX];
-	struct arena a CLEANUP(arena_done) = ARENA_MAX(DSN_RECIPIENTS_MAX * (QUEUE_TEXT_MAX + 64));
+	struct arena a CLEANUP(arena_done) =
+	    ARENA_MAX(DSN_RECIPIENTS_MAX * (QUEUE_TEXT_MAX + 64) + 2 * FROM_MAX);
 	struct dsn dsn = {.recipients = recipients};
 	for (size_t i = 0; i < n && dsn.n_recipients < DSN_RECIPIENTS_MAX; i++) {
-		if (notice_is_wanted(m, v[i].recipient->notify, v[i].action))
-			recipients[dsn.n_recipients++] = describe(&v[i], m, &a);
+		if (!notice_is_wanted(m, v[i].recipient->notify, v[i].action))
+			continue;
+		if (dsn.n_recipients == 0)
+			set_from(q, m, v[i].recipient, &a, &dsn);
+		recipients[dsn.n_recipients++] = describe(&v[i], m, &a);
 	}
 	return dsn.n_recipients > 0 ? with_message(q, m, &dsn, now) : 0;
 }

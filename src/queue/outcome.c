@@ -7,6 +7,7 @@
 #include "queue/age.h"
 #include "queue/carriage.h"
 #include "queue/notices.h"
+#include "queue/route.h"
 #include "queue/schedule.h"
 #include "seal/cipher.h"
 
@@ -67,17 +68,11 @@ static int expand(
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(TEXTS_MAX);
 	struct queue_db *db = c->q->db;
 	for (size_t i = 0; i < o->outside.n; i++) {
-		struct str address = o->outside.v[i], domain;
+		struct str address = o->outside.v[i], destination;
 		bool is_itself = str_eq(address, r->address);
 		int there = is_itself ? 0 : queue_db_has_recipient(db, c->m.id, address);
 		if (there < 0)
 			return there;
-		if (there > 0 || r->hops >= CARRY_HOPS_MAX || address.len > IPC_ADDRESS_MAX ||
-		    !queue_domain_of(address, &a, &domain) || !carry_can_reach(domain)) {
-			log_event(LOG_WARNING, "queue.not-expanded",
-			    "message=%" PRIu64 " hops=%" PRIu64, c->m.id, r->hops);
-			continue;
-		}
 		struct queued_recipient new = {.message = c->m.id,
 		    .address = address,
 		    .original = r->original,
@@ -86,7 +81,13 @@ static int expand(
 		    .hops = r->hops + 1,
 		    .notify = r->notify,
 		    .next_at = now};
-		int error = queue_db_add_recipient(db, &new, domain);
+		if (there > 0 || r->hops >= CARRY_HOPS_MAX || address.len > IPC_ADDRESS_MAX ||
+		    !route_destination(c->q->config, &c->m, &new, &a, &destination)) {
+			log_event(LOG_WARNING, "queue.not-expanded",
+			    "message=%" PRIu64 " hops=%" PRIu64, c->m.id, r->hops);
+			continue;
+		}
+		int error = queue_db_add_recipient(db, &new, destination);
 		if (error)
 			return error;
 	}

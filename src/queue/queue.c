@@ -269,9 +269,9 @@ void queue_done(struct queue *q)
 }
 
 /* The first line of its file, which the role's user must be able to read. */
-static int read_relay_password(struct queue *q, int data_fd)
+static int read_relay_password(struct queue *q, int data_fd, size_t relay)
 {
-	const char *path = q->config->outbound_smarthost_password_file;
+	const char *path = q->config->relays[relay].password_file;
 	char *text = NULL;
 	size_t len = 0;
 	if (!config_is_given(path))
@@ -279,14 +279,23 @@ static int read_relay_password(struct queue *q, int data_fd)
 	int error = fd_read_file(data_fd, path, IPC_PASSWORD_MAX, &text, &len);
 	if (!error) {
 		struct str rest = str_of(text, len);
-		error = carry_set_relay_password(q, str_cut_line(&rest)) ? 0 : -EINVAL;
+		error = carry_set_relay_password(q, relay, str_cut_line(&rest)) ? 0 : -EINVAL;
 		explicit_bzero(text, len);
 	}
 	free(text);
 	if (error)
-		log_event(LOG_ERROR, "queue.no-relay-password", "file=%s error=%s",
+		log_event(LOG_ERROR, "queue.no-relay-password", "relay=%s file=%s error=%s",
+		    log_quote(str_of_cstr(q->config->relays[relay].label)).text,
 		    log_quote(str_of_cstr(path)).text,
 		    log_quote(str_of_cstr(strerror(-error))).text);
+	return error;
+}
+
+static int read_relay_passwords(struct queue *q, int data_fd)
+{
+	int error = 0;
+	for (size_t i = 0; i < q->config->n_relays && !error; i++)
+		error = read_relay_password(q, data_fd, i);
 	return error;
 }
 
@@ -294,7 +303,7 @@ int queue_main(struct role_start *start)
 {
 	static struct queue q;
 	if (queue_prepare(&q, start->config, start->supervisor) ||
-	    read_relay_password(&q, start->data_fd))
+	    read_relay_passwords(&q, start->data_fd))
 		return 1;
 	q.gathers = true;
 	sandbox_enter(start);

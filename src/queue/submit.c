@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "queue/carry.h"
+#include "queue/route.h"
 #include "queue/submit_private.h"
 
 enum { HOUR_MS = 3600000, DETAIL_MAX = IPC_TEXT_MAX, INCOMING_ARENA_MAX = 2 << 20 };
@@ -219,8 +220,7 @@ static void on_route(const void *answer, void *ctx)
 		result = SUBMIT_RELAY;
 	else if (m->result == RCPT_OK)
 		r->domain = STR(QUEUE_LOCAL);
-	else if (!queue_domain_of(r->address, &s->in.arena, &r->domain) ||
-	         !carry_can_reach(r->domain))
+	else if (!route_destination(s->q->config, &s->in.accept.m, r, &s->in.arena, &r->domain))
 		result = SUBMIT_UNKNOWN;
 	if (result == SUBMIT_OK && !is_named(s, r->address))
 		s->in.n_recipients++;

@@ -15,6 +15,7 @@
 #include "store/room.h"
 
 enum {
+	BODY_BINARY = 2, /* of ipc_outgoing */
 	SIGNED_FIELDS_MAX = 64 << 10,
 	SIGNATURE_LINE_LEN = 72,
 	SIGNATURE_TEXT_MAX = 2048,
@@ -83,7 +84,8 @@ static void commit(struct submitter *s)
 	m->user = s->user;
 	m->received_at = now;
 	m->tls_optional = in->examined.tls_optional != 0;
-	if (in->examined.body > m->mail.body)
+	/* What the content needs: one that was only declared binary can go to any server. */
+	if (in->examined.body > m->mail.body || m->mail.body == BODY_BINARY)
 		m->mail.body = in->examined.body;
 	if (in->examined.smtputf8)
 		m->mail.smtputf8 = 1;

@@ -63,7 +63,7 @@ enum sandbox_calls {
 
 /* Where a role may connect to by TCP, as far as the kernel's landlock judges it (version 4). */
 enum sandbox_ports {
-	PORTS_SMTP = 1 << 0,  /* outbound.port and outbound.smarthost_port */
+	PORTS_SMTP = 1 << 0,  /* outbound.port, and those of relays that are configured */
 	PORTS_DNS = 1 << 1,   /* 53, and that of outbound.resolver */
 	PORTS_HTTPS = 1 << 2, /* 443 */
 };

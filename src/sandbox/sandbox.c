@@ -139,7 +139,6 @@ static int allow_ports(int ruleset, int version, unsigned ports, const struct co
 		uint64_t port;
 	} rules[] = {
 	    {PORTS_SMTP, config->outbound_port},
-	    {PORTS_SMTP, config->outbound_smarthost_port},
 	    {PORTS_DNS, PORT_DNS},
 	    {PORTS_DNS, port_of_resolver(config)},
 	    {PORTS_HTTPS, PORT_HTTPS},
@@ -149,6 +148,10 @@ static int allow_ports(int ruleset, int version, unsigned ports, const struct co
 	for (size_t i = 0; i < ARRAY_LEN(rules) && r == 0; i++)
 		if ((rules[i].of & ports) != 0)
 			r = landlock_allow_connect(ruleset, version, (uint16_t)rules[i].port);
+	for (size_t i = 0; i < config->n_relays && (ports & PORTS_SMTP) != 0 && r == 0; i++)
+		if (config_is_given(config->relays[i].host))
+			r = landlock_allow_connect(
+			    ruleset, version, (uint16_t)config->relays[i].port);
 	return r;
 }
 

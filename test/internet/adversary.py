@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """A mail server that behaves as it is told, badly: for the little internet's evil hosts.
 
-  adversary.py HOW [--certificate FILE --key FILE] [--name NAME] [--log FILE]      listens on port 25, IPv4 and IPv6
+  adversary.py HOW [--certificate FILE --key FILE] [--name NAME] [--log FILE] [--port N] [--user NAME --password TEXT]
+
+It listens on port 25, or N, on IPv4 and IPv6; with a user it is a relay, which takes mail after AUTH PLAIN inside TLS alone.
 
 HOW: good      takes everything; STARTTLS where it has a certificate
      stripped  as good, but never offers STARTTLS (somebody in the middle took it out)
@@ -16,6 +18,7 @@ Each message taken is written to the log as one line of JSON: sender, recipients
 """
 
 import argparse
+import base64
 import json
 import socket
 import ssl
@@ -34,6 +37,7 @@ class Dialogue:
         self.o, self.c = options, connection
         self.pending, self.tls = b"", False
         self.sender, self.recipients = None, []
+        self.user = None
 
     def line(self):
         while b"\n" not in self.pending:
@@ -61,6 +65,8 @@ class Dialogue:
         offered = ["PIPELINING", "8BITMIME", "SIZE 50000000", "DSN", "ENHANCEDSTATUSCODES", "SMTPUTF8"]
         if self.o.certificate and not self.tls and self.o.how != "stripped":
             offered.append("STARTTLS")
+        if self.o.user and self.tls:
+            offered.append("AUTH PLAIN")
         for word in [self.o.name, *offered[:-1]]:
             self.say(f"250-{word}")
         self.say(f"250 {offered[-1]}")
@@ -71,6 +77,14 @@ class Dialogue:
         context.load_cert_chain(self.o.certificate, self.o.key)
         self.c = context.wrap_socket(self.c, server_side=True)
         self.tls, self.pending = True, b""
+
+    def sign_in(self, rest):
+        mechanism, _, secret = rest.partition(" ")
+        _, user, password = (base64.b64decode(secret).split(b"\0") + [b""] * 3)[:3]
+        if not self.tls or mechanism != "PLAIN" or (user.decode(), password.decode()) != (self.o.user, self.o.password):
+            return self.say("535 5.7.8 no")
+        self.user = self.o.user
+        return self.say("235 2.7.0 welcome")
 
     def recipient(self, word):
         if self.o.how == "full":
@@ -91,7 +105,7 @@ class Dialogue:
             lines.append(line[1:] if line.startswith(".") else line)
         self.drop_at("dot")
         with open(self.o.log, "a") as log:
-            log.write(json.dumps({"sender": self.sender, "recipients": self.recipients, "tls": self.tls, "data": "\r\n".join(lines) + "\r\n"}) + "\n")
+            log.write(json.dumps({"sender": self.sender, "recipients": self.recipients, "tls": self.tls, "user": self.user, "data": "\r\n".join(lines) + "\r\n"}) + "\n")
         self.say("250 2.0.0 taken")
         self.recipients = []
 
@@ -103,6 +117,10 @@ class Dialogue:
             self.hello()
         elif verb == "STARTTLS":
             self.start_tls()
+        elif verb == "AUTH":
+            self.sign_in(rest)
+        elif verb == "MAIL" and self.o.user and not self.user:
+            self.say("530 5.7.0 sign in first")
         elif verb == "MAIL":
             self.sender, self.recipients = rest[5:].split(">")[0].lstrip("<"), []
             self.say("250 2.1.0 fine")
@@ -147,8 +165,11 @@ def main():
     parse.add_argument("--key")
     parse.add_argument("--name", default="mx.evil.test")
     parse.add_argument("--log", default="/dev/null")
+    parse.add_argument("--port", type=int, default=25)
+    parse.add_argument("--user")
+    parse.add_argument("--password")
     options = parse.parse_args()
-    listener = socket.create_server(("::", 25), family=socket.AF_INET6, dualstack_ipv6=True, backlog=100)
+    listener = socket.create_server(("::", options.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=100)
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=serve, args=(options, connection), daemon=True).start()

@@ -17,10 +17,10 @@ HERE = Path(__file__).resolve().parent
 
 
 class Adversary:
-    def __init__(self, world, domain, how, certificate):
+    def __init__(self, world, domain, how, certificate, options=()):
         self.domain, self.name, self.certificate = domain, f"mx.{domain}", certificate
         self.host = world.network.host(domain.split(".")[0][:9])
-        command = ["/usr/bin/python3", str(HERE / "adversary.py"), how, "--name", self.name, "--log", "/var/taken"]
+        command = ["/usr/bin/python3", str(HERE / "adversary.py"), how, "--name", self.name, "--log", "/var/taken", *options]
         if certificate:
             self.host.write("/etc/mail-cert.pem", certificate.certificate)
             self.host.write("/etc/mail-key.pem", certificate.key)
@@ -78,6 +78,15 @@ class World:
             more = {"mta-sts": [evil.host.ipv4]}
         self._add(domain, evil.host, tlsa=self._tlsa(evil, dane), signed=signed, txt=txt, more=more)
         return evil
+
+    def relay(self, domain, user, password, port=587, dane=None):
+        """A server that takes mail for others from who signs in, as mx.DOMAIN; `dane`: TLSA records for that port."""
+        relay = Adversary(self, domain, "good", self.network.authority.certificate(f"mx.{domain}"),
+                          ["--port", str(port), "--user", user, "--password", password])
+        tlsa = {f"_{port}._tcp.mx": self._tlsa(relay, dane)} if dane else None
+        self.zones.add_domain(domain, addresses={"mx": [relay.host.ipv4, relay.host.ipv6]}, tlsa=tlsa)
+        self.zones.reload()
+        return relay
 
     # --- what harness.run_tests asks of a server ----------------------------------------------------------------------
 

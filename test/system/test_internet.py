@@ -23,6 +23,11 @@ from world import World
 ALICE = "alice@example.test"
 PACKAGES = Path(os.environ.get("GATEPOST_BUILD", "build/asan")).resolve().parent / "tools/packages"
 SECONDS = 40
+RELAYS = {
+    (f"relay {name}", key): value
+    for name, domain, host in (("provider", "relayed.test", "mx.provider.test"), ("wary", "wary.test", "mx.evil.test"))
+    for key, value in (("domain", domain), ("host", host), ("user", "us"), ("password_file", "provider.password"))
+}
 held = {}
 
 
@@ -250,6 +255,44 @@ def no_such_domain_comes_back(world):
     wait_until(lambda: [m for m in world.house.mail() if b"x@nowhere.invalid" in m and b"multipart/report" in m], SECONDS, "a notice")
 
 
+# --- through a relay --------------------------------------------------------------------------------------------------
+
+
+@test
+def a_domain_whose_mail_goes_through_a_relay(world):
+    """[relay provider] has the domain relayed.test: its senders' mail goes there, signed in, over DANE; others' does not."""
+    world.house.gatepost("domain", "add", "relayed.test")
+    world.house.add_account("rita@relayed.test")
+    good = adversary(world, "good.test", "good")
+    relay = world.relay("provider.test", "us", "open sesame", dane="good")
+    submit(world, ["one@good.test", "two@plain.test"], "by relay", sender="rita@relayed.test")
+    got = wait_until(lambda: [t for t in relay.taken() if "Subject: by relay\r\n" in t["data"]], SECONDS, "mail at the relay")
+    expect_equal([(t["user"], t["tls"], t["sender"], sorted(t["recipients"])) for t in got],
+                 [("us", True, "rita@relayed.test", ["one@good.test", "two@plain.test"])])
+    submit(world, ["three@good.test"], "not by relay")
+    wait_until(lambda: any("three@good.test" in t["recipients"] for t in good.taken()), SECONDS, "mail past the relay")
+    log = world.house.log()
+    expect('destination="relay provider" route=relay' in log, "the log does not name the relay")
+    expect("dane" in next(line for line in log.splitlines() if 'destination="relay provider"' in line), "DANE was not looked for")
+    expect(not any("one@good.test" in t["recipients"] for t in good.taken()), "it went past the relay")
+    expect(not any("three@good.test" in t["recipients"] for t in relay.taken()), "it went by the relay")
+
+
+@test
+def a_relay_that_shows_another_key(world):
+    """Its TLSA records do not know it: it gets neither mail nor password, and the queue says by which way it should go."""
+    world.house.gatepost("domain", "add", "wary.test")
+    world.house.add_account("wanda@wary.test")
+    relay = world.relay("evil.test", "us", "open sesame", dane="bad")
+    submit(world, ["x@good.test"], "to a liar", sender="wanda@wary.test")
+    row = wait_until(lambda: (r := waits(world, "x@good.test")) and "dane" in r["reason"] and r, SECONDS, "a reason")
+    expect_equal((row["destination"], row["route"]), ("relay wary", "mx.evil.test (relay wary)"))
+    expect_equal(relay.taken(), [])
+    number = next(iter(queued(world)[0].values()))
+    expect_equal([next(iter(r.values())) for r in world.house.json("queue", "list", "--domain", "good.test")], [number])
+    world.house.gatepost("queue", "remove", "--domain", "good.test")
+
+
 # --- the house itself -------------------------------------------------------------------------------------------------
 
 
@@ -307,8 +350,11 @@ def nothing_is_lost_when_killed(world):
 
 def make_world():
     PACKAGES.mkdir(parents=True, exist_ok=True)
-    world = World(packages=PACKAGES)
+    world = World(settings=RELAYS, packages=PACKAGES)
     try:
+        password = world.house.data / "provider.password"
+        password.write_text("open sesame\n")
+        password.chmod(0o644)
         world.start()
     except BaseException:
         world.close()

@@ -1,0 +1,57 @@
+#include "queue/route.h"
+
+#include "mail/address.h"
+#include "queue/carry.h"
+
+enum { DOMAIN_MAX = 512 };
+
+/* The address that says whose mail it is; empty: nobody's. */
+static struct str owner_of(const struct queued_message *m, const struct queued_recipient *r)
+{
+	if (r->sender.len > 0)
+		return r->sender;
+	if (m->mail.reverse_path.len > 0)
+		return m->mail.reverse_path;
+	if (r->via.len > 0)
+		return r->via;
+	return m->origin == ORIGIN_NOTICE ? m->user : STR("");
+}
+
+const struct config_relay *route_relay(
+    const struct config *config, const struct queued_message *m, const struct queued_recipient *r)
+{
+	struct buf domain CLEANUP(buf_done) = BUF_MAX(DOMAIN_MAX);
+	struct str local, after;
+	if (config->n_routes == 0 || !address_split(owner_of(m, r), &local, &after) ||
+	    !address_domain_canonical(after, &domain) || buf_failed(&domain))
+		return config_relay_of(config, STR(""));
+	return config_relay_of(config, buf_str(&domain));
+}
+
+bool route_destination(const struct config *config, const struct queued_message *m,
+    const struct queued_recipient *r, struct arena *a, struct str *ret_name)
+{
+	struct str domain;
+	if (!queue_domain_of(r->address, a, &domain) || !carry_can_reach(domain))
+		return false;
+	const struct config_relay *relay = route_relay(config, m, r);
+	*ret_name = relay ? str_of_cstr(relay->label) : domain;
+	return true;
+}
+
+bool route_is_relay(struct str destination)
+{
+	return str_index(destination, ' ') < destination.len;
+}
+
+void route_describe(const struct config *config, struct str destination, struct buf *out)
+{
+	const struct config_relay *relay = config_relay_by_label(config, destination);
+	if (relay)
+		buf_printf(out, "%s (%s)", relay->host, relay->label);
+	else if (route_is_relay(destination))
+		buf_printf(out, "%.*s, which is not configured any more", STR_FMT(destination));
+	else
+		buf_add(out,
+		    str_eq(destination, STR(QUEUE_LOCAL)) ? STR("this server") : STR("direct"));
+}
