@@ -14,13 +14,14 @@ BUILD ?= build/$(MODE)
 CC     = gcc
 V     ?= @
 
-LAYERS := base config mail dns seal ipc sandbox tls store smtp imap pop3 ledger keyholder directory \
+LAYERS := base config mail dns sieve seal ipc sandbox tls store smtp imap pop3 ledger keyholder directory \
           session registry delivery courier queue scribe resolver fetcher gatekeeper gate supervisor cli
 
 DEPS_base       :=
 DEPS_config     := base
 DEPS_mail       := base
 DEPS_dns        := base
+DEPS_sieve      := mail base
 DEPS_seal       := base
 DEPS_ipc        := base
 DEPS_sandbox    := config ipc base
