@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "directory/database_dkim.h"
 #include "directory/database_private.h"
 #include "directory/resolve.h"
 #include "directory/test_folder.h"
@@ -89,6 +90,37 @@ static void version_1_opens(void **state UNUSED)
 	test_folder_leave(&folder);
 }
 
+/* With an alias that leaves the house, a key of DKIM and a grant. */
+static void version_3_opens(void **state UNUSED)
+{
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(ARENA_LEN);
+	struct test_folder folder;
+	struct database *db;
+	struct dkim_row *keys;
+	struct name *targets;
+	unsigned rights = 0;
+	size_t n;
+	test_folder_enter(&folder);
+	copy_in(folder.before, "directory-3", DATABASE_FILE);
+	copy_in(folder.before, "directory-3", DATABASE_KEY);
+	assert_int_equal(database_open(false, &db), 0);
+	expect_everything(db, &a);
+	struct name alias = name_of(&a, "all@example.test"),
+	            away = name_of(&a, "away@example.test");
+	uint64_t bob = account_of(db, &a, "bob@example.test");
+	assert_int_equal(database_granted(db, &alias, bob, &rights), 0);
+	assert_int_equal(rights, GRANT_SEND_AS);
+	assert_int_equal(database_alias_targets(db, &away, &a, &targets, &n), 0);
+	assert_true(n == 1 && str_eq(targets[0].domain, STR("elsewhere.example")));
+	assert_int_equal(database_dkim_keys(db, STR("example.test"), &a, &keys, &n), 0);
+	assert_int_equal(n, 1);
+	assert_true(str_eq(keys[0].selector, STR("s1")) && keys[0].state == DKIM_ACTIVE);
+	assert_true(
+	    str_eq(keys[0].public_key, STR("public")) && str_eq(keys[0].sealed, STR("sealed")));
+	database_close(db);
+	test_folder_leave(&folder);
+}
+
 static void a_newer_version_is_left_alone(void **state UNUSED)
 {
 	struct test_folder folder;
@@ -107,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(version_1_opens),
+	    cmocka_unit_test(version_3_opens),
 	    cmocka_unit_test(a_newer_version_is_left_alone),
 	};
 	charset_init();

@@ -12,6 +12,7 @@
 #include "store/store_ingest.h"
 #include "store/store_object.h"
 #include "store/store_rights.h"
+#include "store/store_search.h"
 #include "store/test_account.h"
 #include "store/test_expect.h"
 #include "store/test_sample.h"
@@ -159,9 +160,63 @@ static void test_version_11(void **state UNUSED)
 	assert_int_equal(chdir(before), 0);
 }
 
+/* The index itself says that this message has the word. */
+static bool index_finds(struct store *s, const char *word, uint32_t message)
+{
+	struct store_search_answer answer;
+	assert_int_equal(store_search_find(s, STORE_SEARCH_BIT(SEARCH_CLASS_BODY),
+	                     str_of_cstr(word), &arena, &answer),
+	    0);
+	return answer.indexed >= message && store_search_says(&answer, message) == STORE_SEARCH_YES;
+}
+
+/* What 11 had, and INBOX's list as one value. In 12 the word index is to be made anew. */
+static void expect_list_and_index(const char *sample, bool has_index)
+{
+	static const struct expected inbox[] = {{2, 0}, {5, 3}, {7, 5}, {8, 0xffff}, {9, 50}};
+	static const struct expected archive[] = {{1, 4}}, plans[] = {{1, 100}};
+	char before[PATH_LEN_MAX];
+	assert_non_null(getcwd(before, sizeof(before)));
+	test_sample_open(&t, sample);
+	struct store *s = test_open(&t);
+	size_t n;
+	bool more = true;
+	assert_int_equal(store_ingest(s, &n), 0);
+	assert_int_equal(n, 1); /* delivered, and not taken in by that version */
+	expect(s, "INBOX", inbox, ARRAY_LEN(inbox));
+	expect(s, "Archive", archive, ARRAY_LEN(archive));
+	expect(s, "Work/Pl\xc3\xa4ne", plans, ARRAY_LEN(plans));
+	struct store_view *v = NULL;
+	assert_int_equal(store_view_open(s, 1, true, &v), 0);
+	assert_false(v->list_is_wrong);
+	assert_int_equal(store_view_entry(v, 1).flags & STORE_SYSTEM_FLAGS, STORE_FLAGGED);
+	uint32_t last = store_view_entry(v, 2).message;
+	assert_true(index_finds(s, "number", last) == has_index);
+	while (more)
+		assert_int_equal(store_search_work(s, 1000, &more), 0);
+	assert_true(index_finds(s, "number", last));
+	store_view_close(v);
+	store_close(s);
+	assert_int_equal(t.n_damage, 0);
+	test_account_remove(&t);
+	arena_done(&arena);
+	assert_int_equal(chdir(before), 0);
+}
+
+static void test_version_12(void **state UNUSED)
+{
+	expect_list_and_index("test/formats/12", false);
+}
+
+static void test_version_13(void **state UNUSED)
+{
+	expect_list_and_index("test/formats/13", true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_version_1),
-	    cmocka_unit_test(test_version_2), cmocka_unit_test(test_version_11)};
+	    cmocka_unit_test(test_version_2), cmocka_unit_test(test_version_11),
+	    cmocka_unit_test(test_version_12), cmocka_unit_test(test_version_13)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
