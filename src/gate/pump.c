@@ -125,29 +125,61 @@ static int pass(struct pump *p, struct str s)
 	return 0;
 }
 
+/* Where to read: the buffer, where there is one. */
+static char *room_of(struct pump *p, size_t *ret_len)
+{
+	*ret_len = p->buffer ? PUMP_BUFFER : PUMP_SMALL;
+	return p->buffer ? p->buffer : p->small;
+}
+
+/* What the peer sent; what fills the room promises more. -EAGAIN, 0 at the end, other -errno. */
+static ssize_t read_peer(struct pump *p, char **ret_bytes)
+{
+	struct gate *g = p->g;
+	size_t room;
+	char *to = room_of(p, &room);
+	ssize_t n = g->tls ? tls_read(g->tls, to, room, 0) : recv(g->fd, to, room, MSG_DONTWAIT);
+	if (!g->tls && n < 0)
+		n = -errno;
+	if (n == (ssize_t)room)
+		(void)buffer_of(p);
+	*ret_bytes = to;
+	return n == -EINTR ? -EAGAIN : n;
+}
+
 /* From the peer to the session, until nothing is there or the session does not keep up. */
 static int from_peer(struct pump *p)
 {
 	struct gate *g = p->g;
 	for (;;) {
-		char *to = p->buffer ? p->buffer : p->small;
-		size_t room = p->buffer ? PUMP_BUFFER : PUMP_SMALL;
-		ssize_t n =
-		    g->tls ? tls_read(g->tls, to, room, 0) : recv(g->fd, to, room, MSG_DONTWAIT);
-		if (!g->tls && n < 0)
-			n = -errno;
-		if (n == -EAGAIN || n == -EINTR)
+		char *bytes;
+		ssize_t n = read_peer(p, &bytes);
+		if (n == -EAGAIN)
 			return 0;
 		if (n <= 0) {
 			end_of_peer(p);
 			return n == 0 || n == -ECONNRESET ? 0 : (int)n;
 		}
-		if ((size_t)n == room)
-			(void)buffer_of(p); /* more is to come */
-		int r = pass(p, str_of(to, (size_t)n));
+		int r = pass(p, str_of(bytes, (size_t)n));
 		if (r < 0 || p->held || p->peer_ended || !g->tls || !tls_has_pending(g->tls))
 			return r;
 	}
+}
+
+/* What the session says, and what fills the small room with what follows it. As read_peer. */
+static ssize_t read_session(struct pump *p, char **ret_bytes, bool *given_back)
+{
+	size_t room;
+	char *to = room_of(p, &room);
+	ssize_t n = give_back_recv(p->stream, to, room, given_back);
+	*ret_bytes = to;
+	if (to != p->small || n != (ssize_t)room || *given_back)
+		return n;
+	*ret_bytes = to = memcpy(buffer_of(p), p->small, (size_t)n);
+	ssize_t more = give_back_recv(p->stream, to + n, PUMP_BUFFER - (size_t)n, given_back);
+	if (more < 0 && more != -EAGAIN && more != -EINTR)
+		return more;
+	return more > 0 ? n + more : n;
 }
 
 /*
@@ -156,23 +188,14 @@ static int from_peer(struct pump *p)
  */
 static int from_session(struct pump *p)
 {
-	char *to = p->buffer ? p->buffer : p->small;
-	size_t room = p->buffer ? PUMP_BUFFER : PUMP_SMALL;
 	bool given_back = false;
-	ssize_t n = give_back_recv(p->stream, to, room, &given_back);
+	char *bytes;
+	ssize_t n = read_session(p, &bytes, &given_back);
 	if (n < 0)
 		return n == -EAGAIN || n == -EINTR ? 0 : (int)n;
 	if (n == 0 && !given_back)
 		return -ENODATA;
-	size_t len = (size_t)n;
-	if (to == p->small && len == room && !given_back) {
-		to = memcpy(buffer_of(p), p->small, len);
-		n = give_back_recv(p->stream, to + len, PUMP_BUFFER - len, &given_back);
-		if (n < 0 && n != -EAGAIN && n != -EINTR)
-			return (int)n;
-		len += n > 0 ? (size_t)n : 0;
-	}
-	int r = gate_send(p->g, str_of(to, len));
+	int r = gate_send(p->g, str_of(bytes, (size_t)n));
 	return r == 0 && given_back ? GATE_GIVEN_BACK : r;
 }
 
