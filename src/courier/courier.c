@@ -299,7 +299,8 @@ static int tell(struct courier *c, const struct job *job)
 		r = tell_recipient(c, &job->v[i], (uint16_t)i);
 		accepted += job->v[i].fate.outcome == CARRY_ACCEPTED;
 	}
-	struct ipc_carried message = {.reusable = can_take_more(c),
+	c->takes_more = can_take_more(c);
+	struct ipc_carried message = {.reusable = c->takes_more,
 	    .unreachable = !job->spoken,
 	    .mta = str_of_cstr(c->mta),
 	    .tls = str_of_cstr(c->tls_text)};
@@ -362,11 +363,12 @@ static int take_message(struct courier *c)
 	ipc_received_done(&m);
 	if (r < 0)
 		return is_gone(r) ? 1 : r;
-	return can_take_more(c) ? 0 : 1;
+	return c->takes_more ? 0 : 1;
 }
 
 int courier_run(const struct courier_start *start)
 {
+	static const struct ipc_courier_ready ready = {0};
 	struct courier *c = calloc(1, sizeof(*c));
 	int r = c != NULL ? 0 : -ENOMEM;
 
@@ -374,6 +376,7 @@ int courier_run(const struct courier_start *start)
 		return r;
 	c->start = start;
 	link_init(&c->link, start->drain);
+	r = ipc_send(start->queue, IPC_COURIER_READY, &ready);
 	while (r == 0) {
 		r = wait_for_queue(c);
 		if (r == 0)
@@ -381,5 +384,5 @@ int courier_run(const struct courier_start *start)
 	}
 	visit_end(c);
 	free(c);
-	return r < 0 ? r : 0;
+	return r < 0 && !is_gone(r) ? r : 0;
 }

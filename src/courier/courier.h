@@ -2,12 +2,12 @@
  * courier/courier.h: the life of a courier: one connection to another server, one message at a
  * time.
  *
- * The queue sends a message (IPC_CARRY, IPC_CARRY_RCPT …, IPC_CARRY_MESSAGE); the courier finds the
- * destination's servers, tries them in order, and tells what became of each recipient
- * (IPC_CARRIED_RCPT) and of the attempt (IPC_CARRIED); in between, of each try at TLS
- * (IPC_TLS_RESULT). As long as the connection is good another message for the same destination can
- * follow over it. It ends when the queue closes the channel, when it breaks a rule, or when nothing
- * came for COURIER_IDLE_MS.
+ * It says that it is there (IPC_COURIER_READY). The queue sends a message (IPC_CARRY,
+ * IPC_CARRY_RCPT …, IPC_CARRY_MESSAGE); the courier finds the destination's servers, tries them in
+ * order, and tells what became of each recipient (IPC_CARRIED_RCPT) and of the attempt
+ * (IPC_CARRIED); in between, of each try at TLS (IPC_TLS_RESULT). As long as the connection is good
+ * another message for the same destination can follow over it. It ends when the queue closes the
+ * channel, when it breaks a rule, or when nothing came for COURIER_IDLE_MS.
  *
  * It holds that message, the connection, and for a relay its password: no key, no file. It blocks;
  * every wait has an end.

@@ -49,6 +49,15 @@ static void receive(int channel, uint16_t type, struct ipc_received *ret_m)
 	assert_int_equal(ret_m->type, type);
 }
 
+/* The first word of a courier. */
+static void expect_ready(int channel)
+{
+	struct ipc_received m;
+
+	receive(channel, IPC_COURIER_READY, &m);
+	ipc_received_done(&m);
+}
+
 static void expect_end(int channel)
 {
 	struct pollfd p = {.fd = channel, .events = POLLIN};
@@ -247,6 +256,7 @@ static void carry_one(struct ipc_carry carry, bool tls_result)
 	int channel CLEANUP(fd_close) = ask_for_courier(&w);
 	pid_t dns = answer_asker(&w);
 	carry.port = w.port;
+	expect_ready(channel);
 	send_message(channel, carry);
 	if (tls_result) {
 		receive(channel, IPC_TLS_RESULT, &m);
@@ -281,6 +291,7 @@ static void other_ports_are_closed_to_couriers(void **state UNUSED)
 	start_world(&w, true);
 	int channel CLEANUP(fd_close) = ask_for_courier(&w);
 	pid_t dns = answer_asker(&w);
+	expect_ready(channel);
 	send_message(channel,
 	    (struct ipc_carry){.domain = STR("example.net"), .port = w.port == 9 ? 10 : 9});
 	struct ipc_received m;
@@ -304,6 +315,7 @@ static void more_couriers_than_there_may_be_are_refused(void **state UNUSED)
 	pid_t first_dns = answer_asker(&w);
 	int second CLEANUP(fd_close) = ask_for_courier(&w);
 	pid_t second_dns = answer_asker(&w);
+	expect_ready(second);
 	int third CLEANUP(fd_close) = ask_for_courier(&w);
 	expect_end(third);
 	/* One that ended makes room. */
@@ -312,6 +324,7 @@ static void more_couriers_than_there_may_be_are_refused(void **state UNUSED)
 	usleep(200 * 1000);
 	int fourth CLEANUP(fd_close) = ask_for_courier(&w);
 	pid_t fourth_dns = answer_asker(&w);
+	expect_ready(fourth);
 	/* The stop ends those who wait for a message. */
 	stop_world(&w);
 	expect_end(second);

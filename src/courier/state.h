@@ -57,6 +57,7 @@ struct courier {
 	char host[DNS_NAME_MAX + 1]; /* its server */
 	/* What it is for: the MX hosts of `domain`, or `literal`, a host's name or address; and of
 	 * a relay as whom. */
+	bool takes_more; /* what the queue was told, and relies on */
 	char domain[DNS_NAME_MAX + 1];
 	char literal[DNS_NAME_MAX + 1];
 	char relay_user[IPC_ADDRESS_MAX + 1];

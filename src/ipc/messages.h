@@ -143,6 +143,7 @@ enum ipc_type {
 	IPC_CARRIED_RCPT,
 	IPC_CARRIED,
 	IPC_TLS_RESULT,
+	IPC_COURIER_READY,
 	/* dispatcher → resolver; courier, queue ⇄ resolver */
 	IPC_ASKER = 150,
 	IPC_DNS,

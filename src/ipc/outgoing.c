@@ -223,6 +223,10 @@ static const struct ipc_field carry_message_fields[] = {
     FIELD(ipc_carry_message, message, IPC_FD, 0),
 };
 
+static const struct ipc_field courier_ready_fields[] = {
+    FIELD(ipc_courier_ready, unused, IPC_U8, 0),
+};
+
 static const struct ipc_field carried_rcpt_fields[] = {
     FIELD(ipc_carried_rcpt, index, IPC_U16, 0),
     FIELD(ipc_carried_rcpt, outcome, IPC_U8, N_CARRY_OUTCOMES - 1),
@@ -345,6 +349,7 @@ static const struct ipc_message messages[] = {
     MESSAGE(IPC_CARRIED_RCPT, carried_rcpt),
     MESSAGE(IPC_CARRIED, carried),
     MESSAGE(IPC_TLS_RESULT, tls_result),
+    MESSAGE(IPC_COURIER_READY, courier_ready),
     MESSAGE(IPC_ASKER, asker),
     MESSAGE(IPC_DNS, dns),
     MESSAGE(IPC_DNS_ANSWER, dns_answer),

@@ -266,6 +266,12 @@ struct ipc_courier {
 	int channel;
 };
 
+/* courier → queue, once, before anything else: the process is there. Where the channel ends without
+ * it, none could be started, and no message is at fault. */
+struct ipc_courier_ready {
+	uint8_t unused; /* 0 */
+};
+
 /* queue → courier: one message for one destination: CARRY, CARRY_RCPT for each recipient,
  * CARRY_MESSAGE. After IPC_CARRIED another may follow for the same destination, over the same
  * connection; closing the channel ends it. */

@@ -62,7 +62,8 @@ int age_end_if_over(struct queue *q, uint64_t message)
 
 static bool concerns(const struct queued_recipient *r, enum schedule_due due)
 {
-	return r->state == RECIPIENT_WAITING ||
+	bool is_set_aside = r->state == RECIPIENT_HELD && r->crashes > 0; /* by nobody's wish */
+	return r->state == RECIPIENT_WAITING || is_set_aside ||
 	       (r->state == RECIPIENT_ACTIVE &&
 	           (due == SCHEDULE_TELL_BY || due == SCHEDULE_TELL_DELAY));
 }

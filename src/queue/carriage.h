@@ -21,12 +21,19 @@ struct place {
 	char text[IPC_ADDRESS_MAX + 1];
 };
 
+/* Why something is to be tried later. */
+enum cause {
+	CAUSE_ATTEMPT, /* what a server said, or did not say */
+	CAUSE_PARTNER, /* a process of ours was missing: no attempt, no fault of the message */
+	CAUSE_CRASH,   /* a process of ours ended over it, or over another that it had then */
+};
+
 /* What became of a recipient. */
 struct outcome {
 	bool is_known;
 	uint8_t result; /* enum carry_outcome */
 	bool relayed, expanded, is_local;
-	bool is_internal; /* no attempt: a partner was missing */
+	enum cause cause;
 	uint64_t code;
 	struct str status, mta, text;
 	struct str sender;       /* for them: the reverse-path, where it is another */
@@ -40,6 +47,8 @@ struct courier {
 	struct place *place;
 	struct carriage *carriage; /* NULL: idle */
 	uint64_t until;            /* clock_ms: idle, or carrying, no longer than this */
+	uint64_t dispatcher;       /* which of them forked it */
+	bool is_ready;             /* the process said that it is there */
 	size_t n_carried;
 };
 
@@ -49,6 +58,7 @@ struct local_gate {
 	struct loop_entry *entry;
 	uint16_t worker;
 	struct carriage *carriage; /* NULL: free */
+	uint64_t until;            /* clock_ms: with a carriage no longer than this */
 };
 
 struct carriage {
@@ -61,6 +71,8 @@ struct carriage {
 	struct queued_recipient *v;
 	struct outcome *outcomes;
 	size_t n;
+	bool is_fresh;     /* one row in the database (queue/fresh.h) */
+	uint64_t began_at; /* clock_wall_ms; fresh */
 	bool unreachable;
 	struct str mta;
 	int message; /* sealed memfd */
@@ -89,16 +101,24 @@ struct carriages {
 	char relay_passwords[1 + CONFIG_RELAYS_MAX][IPC_PASSWORD_MAX + 1];
 };
 
+/* A destination that may have one courier more now; NULL: it may not. */
+struct place *carriage_place(struct queue *q, const struct queued_destination *d);
+/* A new one of nothing; and one claimed for a destination: it starts when the transaction at hand
+ * is committed. */
+struct carriage *carriage_new(struct queue *q);
+void carriage_claimed(struct carriage *c, struct place *p);
 /* It is over: to be written in the next round. */
 void carriage_finished(struct carriage *c);
 /* Every recipient whose outcome is not known is to be tried later, for this reason. */
-void carriage_fail(struct carriage *c, bool is_internal, const char *status, const char *text);
+void carriage_fail(struct carriage *c, enum cause cause, const char *status, const char *text);
 void carriage_free(struct carriage *c);
 
 /* local.c: takes it to delivery. */
 void local_start(struct carriage *c);
 /* A gate is free, or a worker there: those that wait go on. */
 void local_continue(struct queue *q);
+/* Ends what takes too long; once a second. */
+void local_check(struct queue *q);
 void local_free(struct queue *q);
 
 /* outcome.c: writes what became of a carriage, within the transaction. */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -111,14 +112,14 @@ void carriage_finished(struct carriage *c)
 	all->last_finished = &c->next;
 }
 
-void carriage_fail(struct carriage *c, bool is_internal, const char *status, const char *text)
+void carriage_fail(struct carriage *c, enum cause cause, const char *status, const char *text)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		if (c->outcomes[i].is_known)
 			continue;
 		c->outcomes[i] = (struct outcome){.is_known = true,
 		    .result = CARRY_LATER,
-		    .is_internal = is_internal,
+		    .cause = cause,
 		    .status = str_of_cstr(status),
 		    .text = str_of_cstr(text)};
 	}
@@ -188,7 +189,7 @@ static int on_carried(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	    c->m.id, log_quote(c->place->name).text, c->place->relay ? "relay" : "direct", c->n,
 	    log_quote(m->mta).text, log_quote(m->tls).text, (int)m->unreachable);
 	set_free(courier, m->reusable != 0 && !m->unreachable);
-	carriage_fail(c, false, "4.3.0", "the courier said nothing of this recipient");
+	carriage_fail(c, CAUSE_ATTEMPT, "4.3.0", "the courier said nothing of this recipient");
 	return 0;
 }
 
@@ -202,6 +203,33 @@ static int on_tls_result(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	return 0;
 }
 
+static int on_ready(struct loop_entry *from UNUSED, void *msg UNUSED, void *ctx)
+{
+	struct courier *courier = ctx;
+	if (courier->is_ready)
+		return -EPROTO;
+	courier->is_ready = true;
+	return 0;
+}
+
+/* Couriers die with their dispatcher, whose channel has hung up by then. */
+static bool is_dispatcher_gone(const struct courier *courier)
+{
+	const struct queue *q = courier->q;
+	if (!q->dispatcher || q->n_dispatchers != courier->dispatcher)
+		return true;
+	struct pollfd p = {.fd = loop_entry_fd(q->dispatcher)};
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+/* What could not be started, or was stopped together with all others, is no attempt. */
+static enum cause cause_of_end(const struct courier *courier)
+{
+	if (courier->q->is_draining || !courier->is_ready || is_dispatcher_gone(courier))
+		return CAUSE_PARTNER;
+	return CAUSE_ATTEMPT;
+}
+
 static void on_courier_closed(struct loop_entry *from UNUSED, int error, void *ctx)
 {
 	struct courier *courier = ctx;
@@ -209,14 +237,15 @@ static void on_courier_closed(struct loop_entry *from UNUSED, int error, void *c
 	if (error == -EBADMSG || error == -EPROTO)
 		queue_alarm(courier->q, LEDGER_ALARM_BAD_MESSAGE, "",
 		    "a courier sent the queue what it may not send");
-	bool is_stop = courier->q->is_draining;
+	enum cause cause = cause_of_end(courier);
 	remove_courier(courier);
 	if (c)
-		carriage_fail(c, is_stop, "4.3.0", "the courier ended before the message was sent");
+		carriage_fail(c, cause, "4.3.0", "the courier ended before the message was sent");
 }
 
-static const struct ipc_receiver courier_messages[] = {{IPC_CARRIED_RCPT, on_carried_rcpt},
-    {IPC_CARRIED, on_carried}, {IPC_TLS_RESULT, on_tls_result}};
+static const struct ipc_receiver courier_messages[] = {{IPC_COURIER_READY, on_ready},
+    {IPC_CARRIED_RCPT, on_carried_rcpt}, {IPC_CARRIED, on_carried},
+    {IPC_TLS_RESULT, on_tls_result}};
 static const struct ipc_receivers courier_receivers = {
     courier_messages, ARRAY_LEN(courier_messages), on_courier_closed};
 
@@ -242,6 +271,7 @@ static struct courier *new_courier(struct queue *q)
 	int error = loop_send(q->dispatcher, IPC_COURIER, &m);
 	close(ends[1]);
 	courier->q = q;
+	courier->dispatcher = q->n_dispatchers;
 	if (!error)
 		courier->entry = loop_add_channel(q->loop, ends[0], &courier_receivers, courier);
 	if (!courier->entry) {
@@ -321,7 +351,7 @@ static void start_courier(struct carriage *c)
 		courier = new_courier(q);
 	}
 	if (!courier) {
-		carriage_fail(c, true, "4.3.0", "no process could be started to send it");
+		carriage_fail(c, CAUSE_PARTNER, "4.3.0", "no process could be started to send it");
 		return;
 	}
 	courier->carriage = c;
@@ -350,11 +380,11 @@ static void on_policy(void *ctx, uint8_t mode, struct ipc_strs mx)
 static void start(struct carriage *c)
 {
 	struct queue *q = c->q;
-	int error = queue_db_content(q->db, &c->m, &c->message);
+	int error = c->is_fresh ? 0 : queue_db_content(q->db, &c->m, &c->message);
 	if (error) {
 		queue_report(q, "a message cannot be read", error);
-		carriage_fail(
-		    c, error != -EBADMSG, "5.3.0", "the message is damaged on this server");
+		carriage_fail(c, error == -EBADMSG ? CAUSE_ATTEMPT : CAUSE_PARTNER, "5.3.0",
+		    "the message is damaged on this server");
 		return;
 	}
 	if (c->place->is_local)
@@ -436,8 +466,16 @@ static int send_other_ways(struct carriage *c, const struct place *p)
 	return error;
 }
 
-/* One more carriage to `p`: 1, 0 when nothing is due there, -errno. */
-static int claim_one(struct queue *q, struct place *p, uint64_t now)
+struct place *carriage_place(struct queue *q, const struct queued_destination *d)
+{
+	struct place *p = get_place(q, d);
+	if (may_start(q, p))
+		return p;
+	leave_place(q, p);
+	return NULL;
+}
+
+struct carriage *carriage_new(struct queue *q)
 {
 	struct carriage *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -448,6 +486,36 @@ static int claim_one(struct queue *q, struct place *p, uint64_t now)
 	if (c->next_of_all)
 		c->next_of_all->at = &c->next_of_all;
 	q->carriages->all = c;
+	return c;
+}
+
+void carriage_claimed(struct carriage *c, struct place *p)
+{
+	c->place = p;
+	count(c, true);
+	c->next = c->q->carriages->claimed;
+	c->q->carriages->claimed = c;
+}
+
+/* Its row is damaged: it holds no other up, and shows why it is here. */
+static int set_aside(struct carriage *c)
+{
+	int error = 0;
+	for (size_t i = 0; i < c->n && !error; i++) {
+		struct queued_recipient *r = &c->v[i];
+		r->state = RECIPIENT_HELD;
+		r->crashes = CARRY_CRASHES_MAX;
+		r->status = STR("5.3.0");
+		r->text = STR("the message is damaged on this server");
+		error = queue_db_set_recipient(c->q->db, r);
+	}
+	return error;
+}
+
+/* One more carriage to `p`: 1, 0 when nothing is due there, -errno. */
+static int claim_one(struct queue *q, struct place *p, uint64_t now)
+{
+	struct carriage *c = carriage_new(q);
 	c->v = ARENA_NEW_ARRAY(&c->arena, struct queued_recipient, CARRY_RECIPIENTS_MAX);
 	c->outcomes = ARENA_NEW_ARRAY(&c->arena, struct outcome, CARRY_RECIPIENTS_MAX);
 	assert(c->v && c->outcomes);
@@ -455,10 +523,10 @@ static int claim_one(struct queue *q, struct place *p, uint64_t now)
 	if (!error && c->n > 0)
 		error = queue_db_get(q->db, c->v[0].message, &c->arena, &c->m);
 	if (error == -EBADMSG && c->n > 0) {
-		/* It stays under way until the next start, and holds no other up. */
 		queue_report(q, "a message cannot be read", error);
+		error = set_aside(c);
 		carriage_free(c);
-		return 1;
+		return error ? error : 1;
 	}
 	bool is_due = c->n > 0;
 	if (!error && is_due)
@@ -467,10 +535,7 @@ static int claim_one(struct queue *q, struct place *p, uint64_t now)
 		carriage_free(c);
 		return error ? error : is_due;
 	}
-	c->place = p;
-	count(c, true);
-	c->next = q->carriages->claimed;
-	q->carriages->claimed = c;
+	carriage_claimed(c, p);
 	return 1;
 }
 
@@ -583,8 +648,9 @@ void carry_check(struct queue *q)
 		loop_remove(courier->entry);
 		remove_courier(courier);
 		if (c)
-			carriage_fail(c, false, "4.4.2", "it took too long");
+			carriage_fail(c, CAUSE_ATTEMPT, "4.4.2", "it took too long");
 	}
+	local_check(q);
 }
 
 void carry_init(struct queue *q)

@@ -5,7 +5,9 @@
  * A carriage is one message to those of its recipients that are due at one destination. It is
  * claimed in a round's transaction, starts when that is committed, and what became of it is written
  * in the next round. A courier that ends too early counts as an attempt: perhaps it was the
- * message. A partner that is not there does not.
+ * message. A partner that is not there does not, nor a courier that never was, or that died with
+ * its dispatcher. Where delivery ends over a message, it is tried again later and later, and held
+ * in the end.
  *
  * In memory is only what is under way: at most `outbound.couriers` carriages to other servers and
  * CARRY_LOCAL_MAX to delivery, and no more bytes than `limits.message_memory` (or one message).
@@ -23,6 +25,8 @@ enum {
 	CARRY_IDLE_MS = 3000,       /* so long a connection waits for the next */
 	CARRY_TIMEOUT_MS = 3600000, /* of one message; a courier's own time-outs are shorter */
 	CARRY_PARTNER_MS = 10000,   /* until it is tried again where a partner was missing */
+	CARRY_CRASHES_MAX = 6, /* so often a process of ours may end over it; then it is held */
+	CARRY_DELIVERY_MS = 600000, /* until delivery must have answered */
 	CARRY_HOPS_MAX = 10,        /* aliases that lead to aliases outside */
 };
 

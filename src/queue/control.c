@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "queue/age.h"
 #include "queue/carry.h"
+#include "queue/fresh.h"
 #include "queue/reason.h"
 #include "queue/route.h"
 
@@ -264,6 +265,7 @@ static bool change(
 		    !(r->state == RECIPIENT_WAITING && m->hold_until > now))
 			return false;
 		r->state = RECIPIENT_WAITING;
+		r->crashes = 0;
 		r->next_at = now;
 		return true;
 	}
@@ -408,6 +410,7 @@ static int on_ask(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	int error;
 	if (c->is_busy)
 		return -EPROTO;
+	fresh_file(c->q, UINT64_MAX);
 	if (m->verb >= QUEUE_RETRY && m->message == 0)
 		return begin_many(c, m);
 	if (m->verb == QUEUE_LIST)

@@ -8,13 +8,14 @@
 
 #include "base/base64.h"
 #include "base/fd.h"
+#include "base/num.h"
 #include "queue/database_private.h"
 #include "queue/key.h"
 #include "seal/vfs.h"
 #include "store/blob_file.h"
 #include "store/io.h"
 
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 2, IDS_AT_ONCE = 1000 };
 
 /*
  * A recipient's `state` is enum recipient_state, and only what waits, is under way or is held
@@ -22,7 +23,7 @@ enum { SCHEMA_VERSION = 1 };
  * recipients may be tried, NULL where none waits. `look_at` of a message is when its age has to be
  * looked at: for a notice of delay, its end, or what DELIVERBY asks.
  */
-static const char schema[] =
+static const char schema_1[] =
     "CREATE TABLE setting(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;"
     "CREATE TABLE message("
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -114,6 +115,40 @@ static const char schema[] =
     " PRIMARY KEY(day, domain, policy, policy_strings, mx, result, receiving, sending, detail)"
     " ) WITHOUT ROWID, STRICT;"
     "PRAGMA user_version=1;";
+
+/* What is under way from the moment it came: see database_fresh.c. */
+static const char schema_2[] =
+    "ALTER TABLE recipient ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE fresh("
+    " id INTEGER PRIMARY KEY,"
+    " account INTEGER NOT NULL,"
+    " origin INTEGER NOT NULL,"
+    " connection INTEGER NOT NULL,"
+    " peer TEXT NOT NULL,"
+    " user TEXT NOT NULL,"
+    " reverse_path TEXT NOT NULL,"
+    " envelope_id TEXT NOT NULL,"
+    " ret INTEGER NOT NULL,"
+    " body INTEGER NOT NULL,"
+    " smtputf8 INTEGER NOT NULL,"
+    " require_tls INTEGER NOT NULL,"
+    " tls_optional INTEGER NOT NULL,"
+    " by_mode INTEGER NOT NULL,"
+    " by_trace INTEGER NOT NULL,"
+    " deliver_by INTEGER NOT NULL,"
+    " received_at INTEGER NOT NULL,"
+    " hold_until INTEGER NOT NULL,"
+    " expires_at INTEGER NOT NULL,"
+    " look_at INTEGER NOT NULL,"
+    " told INTEGER NOT NULL,"
+    " size INTEGER NOT NULL,"
+    " destination TEXT NOT NULL,"
+    " recipients BLOB NOT NULL,"
+    " bytes BLOB NOT NULL) STRICT;"
+    "PRAGMA user_version=2;";
+
+/* From each version to the next. */
+static const char *const steps[SCHEMA_VERSION] = {schema_1, schema_2};
 
 int queue_db_error(int code)
 {
@@ -220,6 +255,7 @@ int queue_db_begin(struct queue_db *db, bool durable)
 {
 	int error = set_durable(db, durable);
 	db->n_added = db->n_removed = 0;
+	db->ids_before = db->ids_end;
 	return error ? error : queue_db_run(db->statements[BEGIN]);
 }
 
@@ -237,6 +273,8 @@ void queue_db_rollback(struct queue_db *db)
 	}
 	remove_files(db, db->added, db->n_added);
 	db->n_added = db->n_removed = 0;
+	db->ids_end = db->ids_before;
+	queue_db_forget_counts(db);
 }
 
 int queue_db_commit(struct queue_db *db)
@@ -271,11 +309,11 @@ static int make_schema(struct queue_db *db)
 	int error = schema_version(db, &version);
 	if (error || version == SCHEMA_VERSION)
 		return error;
-	if (version != 0)
+	if (version < 0 || version > SCHEMA_VERSION)
 		return -EPROTONOSUPPORT;
 	int code = sqlite3_exec(db->handle, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	if (code == SQLITE_OK)
-		code = sqlite3_exec(db->handle, schema, NULL, NULL, NULL);
+	for (; code == SQLITE_OK && version < SCHEMA_VERSION; version++)
+		code = sqlite3_exec(db->handle, steps[version], NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(db->handle, "COMMIT", NULL, NULL, NULL);
 	return queue_db_error(code);
@@ -289,6 +327,49 @@ static int prepare_all(struct queue_db *db)
 		if (code != SQLITE_OK)
 			return queue_db_error(code);
 	}
+	return 0;
+}
+
+/* --- numbers of messages: none is given twice, though rows may go without a trace --- */
+
+static int write_ids_end(struct queue_db *db, uint64_t end)
+{
+	uint8_t bytes[sizeof(end)];
+	num_put64(bytes, end);
+	sqlite3_stmt *s = db->statements[SETTING_SET];
+	queue_db_bind(s, 1, STR("next message"));
+	sqlite3_bind_blob(s, 2, bytes, sizeof(bytes), SQLITE_STATIC);
+	return queue_db_run(s);
+}
+
+int queue_db_take_id(struct queue_db *db, uint64_t *ret_id)
+{
+	if (db->next_id >= db->ids_end) {
+		int error = write_ids_end(db, db->next_id + IDS_AT_ONCE);
+		if (error)
+			return error;
+		db->ids_end = db->next_id + IDS_AT_ONCE;
+	}
+	*ret_id = db->next_id++;
+	return 0;
+}
+
+/* Behind all that were given, or may have been; of an older version, behind the last one. */
+static int read_ids_end(struct queue_db *db)
+{
+	sqlite3_stmt *s = db->statements[SETTING_GET];
+	queue_db_bind(s, 1, STR("next message"));
+	int result = queue_db_step(s);
+	if (result > 0 && sqlite3_column_bytes(s, 0) == sizeof(uint64_t))
+		db->next_id = num_get64(sqlite3_column_blob(s, 0));
+	queue_db_end(s);
+	uint64_t last = 0;
+	if (result >= 0)
+		result = queue_db_number(db->statements[MESSAGE_LAST], &last);
+	if (result < 0 && result != -ENOENT)
+		return result;
+	db->next_id = num_max(num_max(db->next_id, last + 1), 1);
+	db->ids_end = db->next_id;
 	return 0;
 }
 
@@ -316,6 +397,8 @@ static int wake_up(struct queue_db *db)
 	int error = queue_db_begin(db, true);
 	while (!error && n > 0)
 		error = wake_some(db, &n);
+	if (!error)
+		error = queue_db_file_all(db);
 	if (error) {
 		queue_db_rollback(db);
 		return error;
@@ -392,6 +475,8 @@ int queue_db_open(struct queue_db **ret_db)
 	if (!error)
 		error = prepare_all(db);
 	if (!error)
+		error = read_ids_end(db);
+	if (!error)
 		error = wake_up(db);
 	if (!error)
 		error = sweep(db);
@@ -399,14 +484,30 @@ int queue_db_open(struct queue_db **ret_db)
 		queue_db_close(db);
 		return error;
 	}
+	db->is_open = true;
 	*ret_db = db;
 	return 0;
+}
+
+/* At an orderly end. Nothing depends on it but that numbers follow each other, and limits hold. */
+static void write_last_things(struct queue_db *db)
+{
+	if (queue_db_begin(db, true))
+		return;
+	int error = queue_db_flush_rates(db);
+	if (!error && db->next_id < db->ids_end)
+		error = write_ids_end(db, db->next_id);
+	if (error || queue_db_commit(db))
+		queue_db_rollback(db);
 }
 
 void queue_db_close(struct queue_db *db)
 {
 	if (!db)
 		return;
+	if (db->is_open)
+		write_last_things(db);
+	queue_db_forget_accounts(db);
 	for (size_t i = 0; i < N_STATEMENTS; i++)
 		sqlite3_finalize(db->statements[i]);
 	sqlite3_close_v2(db->handle);

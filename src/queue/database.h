@@ -66,6 +66,7 @@ struct queued_recipient {
 	uint8_t notify, state;
 	uint64_t hops; /* aliases on the way */
 	uint64_t attempts, tried_at, next_at;
+	uint64_t crashes; /* processes of ours that ended over it, since its last attempt */
 	uint64_t code;
 	struct str status, mta, text; /* of the last attempt */
 	struct str domain;            /* the destination's name */
@@ -76,6 +77,7 @@ struct queued_destination {
 	struct str name;
 	uint64_t blocked_until, failures;
 	struct str reason;
+	uint64_t due_at; /* 0: nothing waits for it */
 };
 
 /*
@@ -119,8 +121,26 @@ struct queue_db_filter {
 };
 MUST_USE int queue_db_list(struct queue_db *db, const struct queue_db_filter *filter,
     uint64_t after, uint64_t *ret_ids, size_t max, size_t *ret_n);
-/* How many the account has in the queue, counted up to `max`. */
-MUST_USE int queue_db_count(struct queue_db *db, uint64_t account, uint64_t max, uint64_t *ret_n);
+
+/* --- fresh messages (database_fresh.c) --- */
+
+/*
+ * A message that is under way from the transaction on in which it came is one row of its own until
+ * it is over, or has to wait: most mail never needs more. What is said of messages and recipients
+ * above and below does not see it. It has at most QUEUE_FRESH_MAX bytes, all of its recipients are
+ * at one destination, and none has anything of its own but address, ORCPT and NOTIFY.
+ */
+enum { QUEUE_FRESH_MAX = 64 << 10 };
+
+/* As queue_db_add, with recipients. */
+MUST_USE int queue_db_fresh_add(struct queue_db *db, const struct queued_message *m,
+    struct str domain, const struct queued_recipient *v, size_t n, const struct str *parts,
+    size_t n_parts, uint64_t *ret_id);
+/* It is over. */
+MUST_USE int queue_db_fresh_end(struct queue_db *db, uint64_t id, uint64_t account);
+/* It becomes a message as any other, with its recipients in `state`, in their order; their numbers
+ * begin with `*ret_first` and follow each other. */
+MUST_USE int queue_db_file(struct queue_db *db, uint64_t id, uint8_t state, uint64_t *ret_first);
 
 /* --- recipients and destinations (database_recipient.c) --- */
 
@@ -161,17 +181,30 @@ MUST_USE int queue_db_set_destination(struct queue_db *db, const struct queued_d
 /* -ENOENT */
 MUST_USE int queue_db_destination(
     struct queue_db *db, uint64_t id, struct arena *a, struct queued_destination *ret_d);
+/* Makes it, where it is not there. */
+MUST_USE int queue_db_destination_of(struct queue_db *db, struct str name, uint64_t *ret_id);
+/* -ENOENT */
 MUST_USE int queue_db_destination_by_name(struct queue_db *db, struct str name, uint64_t *ret_id);
 
-/* --- what else is remembered (database_memory.c) --- */
+/* --- accounts (database_account.c) --- */
 
+/* How many messages the account has in the queue. The first question after a start, or after a
+ * transaction that failed, counts them. */
+MUST_USE int queue_db_count(struct queue_db *db, uint64_t account, uint64_t *ret_n);
+
+/* What it submitted. This is kept in memory and written now and then (queue_db_flush_rates, within
+ * a transaction; and at the end): a crash forgets some of it. */
 struct queue_rate {
 	uint64_t messages_hour, recipients_hour, recipients_day;
 };
+enum { QUEUE_RATE_FLUSH_MS = 10000 };
 MUST_USE int queue_db_rate(
     struct queue_db *db, uint64_t account, uint64_t now, struct queue_rate *ret_rate);
 MUST_USE int queue_db_rate_add(
     struct queue_db *db, uint64_t account, uint64_t now, uint64_t n_recipients);
+MUST_USE int queue_db_flush_rates(struct queue_db *db);
+
+/* --- what else is remembered (database_memory.c) --- */
 
 /* A policy of RFC 8461. */
 struct queued_policy {

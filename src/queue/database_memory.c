@@ -4,32 +4,6 @@
 
 enum { HOUR_MS = 3600000 };
 
-int queue_db_rate(struct queue_db *db, uint64_t account, uint64_t now, struct queue_rate *ret_rate)
-{
-	sqlite3_stmt *s = db->statements[RATE_GET];
-	queue_db_bind_u64(s, 1, account);
-	queue_db_bind_u64(s, 2, now / HOUR_MS);
-	int result = queue_db_step(s);
-	if (result > 0)
-		*ret_rate = (struct queue_rate){.messages_hour = queue_db_u64(s, 0),
-		    .recipients_hour = queue_db_u64(s, 1),
-		    .recipients_day = queue_db_u64(s, 2)};
-	queue_db_end(s);
-	return result < 0 ? result : 0;
-}
-
-int queue_db_rate_add(struct queue_db *db, uint64_t account, uint64_t now, uint64_t n_recipients)
-{
-	sqlite3_stmt *s = db->statements[RATE_ADD];
-	queue_db_bind_u64(s, 1, account);
-	queue_db_bind_u64(s, 2, now / HOUR_MS);
-	queue_db_bind_u64(s, 3, n_recipients);
-	int error = queue_db_run(s);
-	s = db->statements[RATE_FORGET];
-	queue_db_bind_u64(s, 1, now / HOUR_MS);
-	return error ? error : queue_db_run(s);
-}
-
 /* --- policies: patterns of MX names are kept as lines --- */
 
 static int split_lines(struct str text, struct arena *a, struct ipc_strs *ret_lines)

@@ -34,11 +34,11 @@ static int add_file(
 	return io_fsync(db->folder_fd);
 }
 
-static void bind_message(sqlite3_stmt *s, const struct queued_message *m)
+int queue_db_bind_message(sqlite3_stmt *s, int from, const struct queued_message *m, uint64_t size)
 {
 	const struct ipc_outgoing *mail = &m->mail;
 	uint64_t told = (m->delay_told ? TOLD_DELAY : 0u) | (m->by_told ? TOLD_BY : 0u);
-	int n = 0;
+	int n = from - 1;
 	queue_db_bind_u64(s, ++n, m->account);
 	queue_db_bind_u64(s, ++n, m->origin);
 	queue_db_bind_u64(s, ++n, m->connection);
@@ -59,6 +59,8 @@ static void bind_message(sqlite3_stmt *s, const struct queued_message *m)
 	queue_db_bind_u64(s, ++n, m->expires_at);
 	queue_db_bind_u64(s, ++n, m->look_at);
 	queue_db_bind_u64(s, ++n, told);
+	queue_db_bind_u64(s, ++n, size);
+	return n + 1;
 }
 
 static int add_content(
@@ -89,24 +91,28 @@ int queue_db_add(struct queue_db *db, const struct queued_message *m, const stru
 	bool in_file = len > QUEUE_FILE_MIN;
 	struct body body CLEANUP(body_wipe) = {0};
 	uint8_t encoded[BODY_ENCODED_LEN];
+	uint64_t id = 0;
 	int error = in_file ? add_file(db, parts, n_parts, &body) : 0;
+	if (!error)
+		error = queue_db_take_id(db, &id);
 	if (error)
 		return error;
 	sqlite3_stmt *s = db->statements[MESSAGE_ADD];
-	bind_message(s, m);
-	queue_db_bind_u64(s, 21, len);
+	queue_db_bind_u64(s, 1, id);
+	int place = queue_db_bind_message(s, 2, m, len);
 	if (in_file) {
 		body_encode(&body, encoded);
-		sqlite3_bind_blob(s, 22, encoded, sizeof(encoded), SQLITE_STATIC);
+		sqlite3_bind_blob(s, place, encoded, sizeof(encoded), SQLITE_STATIC);
 	}
 	error = queue_db_run(s);
 	if (error)
 		return error;
-	uint64_t id = (uint64_t)sqlite3_last_insert_rowid(db->handle);
 	error = in_file ? name_file(db, id, &body) : add_content(db, id, parts, n_parts, len);
-	if (!error)
-		*ret_id = id;
-	return error;
+	if (error)
+		return error;
+	queue_db_count_message(db, m->account, true);
+	*ret_id = id;
+	return 0;
 }
 
 static int read_body(sqlite3_stmt *s, int column, struct queued_message *m)
@@ -251,7 +257,12 @@ int queue_db_remove(struct queue_db *db, uint64_t id)
 	}
 	sqlite3_stmt *s = db->statements[MESSAGE_REMOVE];
 	queue_db_bind_u64(s, 1, id);
-	return queue_db_run(s);
+	int removed = queue_db_run(s);
+	if (!removed && !error)
+		queue_db_count_message(db, m.account, false);
+	else if (!removed)
+		queue_db_forget_counts(db);
+	return removed;
 }
 
 /* --- finding --- */
@@ -296,14 +307,6 @@ int queue_db_list(struct queue_db *db, const struct queue_db_filter *filter, uin
 		queue_db_bind(s, 4, filter->user);
 	}
 	return queue_db_ids(s, ret_ids, max, ret_n);
-}
-
-int queue_db_count(struct queue_db *db, uint64_t account, uint64_t max, uint64_t *ret_n)
-{
-	sqlite3_stmt *s = db->statements[MESSAGES_COUNT];
-	queue_db_bind_u64(s, 1, account);
-	queue_db_bind_u64(s, 2, max);
-	return queue_db_number(s, ret_n);
 }
 
 int queue_db_folder(const struct queue_db *db)

@@ -10,7 +10,10 @@ enum statement {
 	BEGIN,
 	COMMIT,
 	ROLLBACK,
+	SETTING_GET,
+	SETTING_SET,
 	MESSAGE_ADD,
+	MESSAGE_LAST,
 	MESSAGE_GET,
 	MESSAGE_LOOK,
 	MESSAGE_REMOVE,
@@ -37,15 +40,23 @@ enum statement {
 	DESTINATION_FIND,
 	DESTINATION_GET,
 	DESTINATION_SET,
-	DESTINATION_SETTLE,
+	DESTINATION_DUE,
+	DESTINATION_SET_DUE,
 	DESTINATION_RELAYED,
 	DESTINATION_FORGET,
 	DESTINATION_LAST,
 	DESTINATIONS_DUE,
 	DESTINATIONS_ACTIVE,
 	DESTINATION_NEXT,
+	FRESH_ADD,
+	FRESH_GET,
+	FRESH_TO_MESSAGE,
+	FRESH_TO_CONTENT,
+	FRESH_END,
+	FRESH_FIRST,
+	FRESH_COUNT,
 	RATE_GET,
-	RATE_ADD,
+	RATE_SET,
 	RATE_FORGET,
 	POLICY_GET,
 	POLICY_SET,
@@ -63,7 +74,24 @@ extern const char *const queue_db_texts[N_STATEMENTS];
  */
 enum { QUEUE_FILES_MAX = 16384 };
 
+/* What is kept in memory of an account that submits: see database_account.c. */
+struct queue_account {
+	struct queue_account *next;
+	uint64_t id;
+	bool is_counted; /* `waiting` is how many messages of it there are */
+	uint64_t waiting;
+	bool is_dirty;
+	uint64_t hour; /* of what follows; 0: nothing is known */
+	uint64_t messages, recipients, recipients_before;
+};
+enum { QUEUE_ACCOUNT_BUCKETS = 256, QUEUE_ACCOUNTS_MAX = 8192 };
+
 struct queue_db {
+	bool is_open;
+	uint64_t next_id, ids_end, ids_before; /* numbers to be given up to `ids_end` */
+	struct queue_account *accounts[QUEUE_ACCOUNT_BUCKETS];
+	size_t n_accounts;
+	uint64_t flushed_at;
 	sqlite3 *handle;
 	sqlite3_stmt *statements[N_STATEMENTS];
 	int folder_fd;
@@ -72,6 +100,20 @@ struct queue_db {
 	struct body added[QUEUE_FILES_MAX], removed[QUEUE_FILES_MAX];
 	size_t n_added, n_removed;
 };
+
+/* The number of the next message. */
+MUST_USE int queue_db_take_id(struct queue_db *db, uint64_t *ret_id);
+/* The columns of a message that both of its tables have, from place `from` on; the next place. */
+int queue_db_bind_message(sqlite3_stmt *s, int from, const struct queued_message *m, uint64_t size);
+/* All that is fresh becomes what waits; at the start. */
+MUST_USE int queue_db_file_all(struct queue_db *db);
+
+/* --- database_account.c --- */
+/* One message more, or less, of an account. */
+void queue_db_count_message(struct queue_db *db, uint64_t account, bool more);
+/* What was counted may be wrong: it is counted anew when it is asked for. */
+void queue_db_forget_counts(struct queue_db *db);
+void queue_db_forget_accounts(struct queue_db *db);
 
 /* SQLite's results as 0 or -errno. */
 int queue_db_error(int code);

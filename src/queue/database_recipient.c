@@ -9,7 +9,7 @@ int queue_db_destination_by_name(struct queue_db *db, struct str name, uint64_t 
 	return queue_db_number(s, ret_id);
 }
 
-static int destination_of(struct queue_db *db, struct str name, uint64_t *ret_id)
+int queue_db_destination_of(struct queue_db *db, struct str name, uint64_t *ret_id)
 {
 	int error = queue_db_destination_by_name(db, name, ret_id);
 	if (error != -ENOENT)
@@ -25,7 +25,7 @@ static int destination_of(struct queue_db *db, struct str name, uint64_t *ret_id
 int queue_db_add_recipient(struct queue_db *db, const struct queued_recipient *r, struct str domain)
 {
 	uint64_t destination = 0;
-	int error = destination_of(db, domain, &destination);
+	int error = queue_db_destination_of(db, domain, &destination);
 	if (error)
 		return error;
 	sqlite3_stmt *s = db->statements[RECIPIENT_ADD];
@@ -56,6 +56,7 @@ static int read_recipient(sqlite3_stmt *s, struct arena *a, struct queued_recipi
 	    .tried_at = queue_db_u64(s, 10),
 	    .next_at = queue_db_u64(s, 11),
 	    .code = queue_db_u64(s, 12),
+	    .crashes = queue_db_u64(s, 18),
 	};
 	if (!queue_db_text(s, 3, a, &r.address) || !queue_db_text(s, 4, a, &r.original) ||
 	    !queue_db_text(s, 5, a, &r.via) || !queue_db_text(s, 13, a, &r.status) ||
@@ -123,6 +124,7 @@ int queue_db_set_recipient(struct queue_db *db, const struct queued_recipient *r
 	queue_db_bind(s, 7, r->status);
 	queue_db_bind(s, 8, r->mta);
 	queue_db_bind(s, 9, r->text);
+	queue_db_bind_u64(s, 10, r->crashes);
 	return queue_db_run(s);
 }
 
@@ -130,7 +132,7 @@ int queue_db_move_recipient(
     struct queue_db *db, const struct queued_recipient *r, struct str destination)
 {
 	uint64_t id = 0;
-	int error = destination_of(db, destination, &id);
+	int error = queue_db_destination_of(db, destination, &id);
 	if (error)
 		return error;
 	sqlite3_stmt *s = db->statements[RECIPIENT_MOVE];
@@ -148,7 +150,8 @@ static int read_destination(sqlite3_stmt *s, struct arena *a, struct queued_dest
 {
 	struct queued_destination d = {.id = queue_db_u64(s, 0),
 	    .blocked_until = queue_db_u64(s, 2),
-	    .failures = queue_db_u64(s, 3)};
+	    .failures = queue_db_u64(s, 3),
+	    .due_at = queue_db_u64(s, 5)};
 	if (!queue_db_text(s, 1, a, &d.name) || !queue_db_text(s, 4, a, &d.reason))
 		return -ENOMEM;
 	*ret_d = d;
@@ -225,10 +228,28 @@ int queue_db_claim(struct queue_db *db, uint64_t destination, uint64_t now, stru
 	return error;
 }
 
+static bool is_same(sqlite3_stmt *s, int a, int b)
+{
+	return sqlite3_column_type(s, a) == sqlite3_column_type(s, b) &&
+	       queue_db_u64(s, a) == queue_db_u64(s, b);
+}
+
+/* A page less is written where nothing changes. */
 int queue_db_settle(struct queue_db *db, uint64_t destination)
 {
-	sqlite3_stmt *s = db->statements[DESTINATION_SETTLE];
+	sqlite3_stmt *s = db->statements[DESTINATION_DUE];
 	queue_db_bind_u64(s, 1, destination);
+	int result = queue_db_step(s);
+	bool changes = result > 0 && !is_same(s, 0, 1);
+	bool waits = changes && sqlite3_column_type(s, 0) != SQLITE_NULL;
+	uint64_t due_at = waits ? queue_db_u64(s, 0) : 0;
+	queue_db_end(s);
+	if (result <= 0 || !changes)
+		return result < 0 ? result : 0;
+	s = db->statements[DESTINATION_SET_DUE];
+	queue_db_bind_u64(s, 1, destination);
+	if (waits)
+		queue_db_bind_u64(s, 2, due_at);
 	return queue_db_run(s);
 }
 

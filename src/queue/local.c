@@ -54,7 +54,8 @@ static void on_gate_closed(struct loop_entry *from UNUSED, int error, void *ctx)
 		    "delivery sent the queue what it may not send");
 	remove_gate(gate);
 	if (c)
-		carriage_fail(c, true, "4.3.0", "the process that writes into mailboxes ended");
+		carriage_fail(c, c->q->is_draining ? CAUSE_PARTNER : CAUSE_CRASH, "4.3.0",
+		    "the process that writes into mailboxes ended over it");
 }
 
 static const struct ipc_receiver gate_messages[] = {{IPC_DELIVERED, on_delivered}};
@@ -167,7 +168,8 @@ static void deliver_next(struct carriage *c)
 	}
 	int worker = worker_for(c->q, ids[0]);
 	if (worker < 0) {
-		carriage_fail(c, true, "4.3.0", "no process is there that writes into mailboxes");
+		carriage_fail(
+		    c, CAUSE_PARTNER, "4.3.0", "no process is there that writes into mailboxes");
 		return;
 	}
 	struct local_gate *gate = gate_of(c->q, (uint16_t)worker);
@@ -177,6 +179,7 @@ static void deliver_next(struct carriage *c)
 	}
 	struct ipc_deliver m = {.envelope = e, .message = c->message};
 	gate->carriage = c;
+	gate->until = clock_ms() + CARRY_DELIVERY_MS;
 	/* When it fails, the gate's end is on its way. */
 	int error = loop_send(gate->entry, IPC_DELIVER, &m);
 	(void)error;
@@ -240,6 +243,24 @@ void local_continue(struct queue *q)
 	}
 }
 
+/* Those that wait may do so for want of a descriptor, where no gate's end will wake them. */
+void local_check(struct queue *q)
+{
+	uint64_t now = clock_ms();
+	struct local_gate *next;
+	for (struct local_gate *gate = q->carriages->gates; gate; gate = next) {
+		struct carriage *c = gate->carriage;
+		next = gate->next;
+		if (!c || now < gate->until)
+			continue;
+		loop_remove(gate->entry);
+		remove_gate(gate);
+		carriage_fail(c, CAUSE_CRASH, "4.3.0",
+		    "the process that writes into mailboxes did not answer");
+	}
+	local_continue(q);
+}
+
 void local_free(struct queue *q)
 {
 	while (q->carriages->gates)
@@ -280,8 +301,8 @@ static bool keep(struct carriage *c, size_t i, const struct ipc_route_answer *m)
 static void take_route(struct carriage *c, size_t i, const struct ipc_route_answer *m)
 {
 	if (!m || m->result == RCPT_TEMPORARY) {
-		settle(c, i, CARRY_LATER, "4.3.0", "the directory did not answer")->is_internal =
-		    true;
+		settle(c, i, CARRY_LATER, "4.3.0", "the directory did not answer")->cause =
+		    CAUSE_PARTNER;
 	} else if (m->result == RCPT_UNKNOWN) {
 		settle(c, i, CARRY_NEVER, "5.1.1", "there is no such mailbox here");
 	} else if (!keep(c, i, m)) {

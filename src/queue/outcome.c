@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "queue/age.h"
 #include "queue/carriage.h"
+#include "queue/fresh.h"
 #include "queue/notices.h"
 #include "queue/route.h"
 #include "queue/schedule.h"
@@ -33,11 +34,19 @@ static void later(
     struct carriage *c, struct queued_recipient *r, const struct outcome *o, uint64_t now)
 {
 	r->state = RECIPIENT_WAITING;
-	if (o->is_internal) {
+	if (o->cause == CAUSE_PARTNER) {
 		r->next_at = now + CARRY_PARTNER_MS;
 		return;
 	}
 	set_texts(r, o, now);
+	if (o->cause == CAUSE_CRASH) {
+		r->next_at = schedule_next_at(
+		    now, schedule_crash_ms(++r->crashes, chance()), c->m.expires_at);
+		if (r->crashes >= CARRY_CRASHES_MAX)
+			r->state = RECIPIENT_HELD;
+		return;
+	}
+	r->crashes = 0;
 	r->attempts++;
 	if (now >= c->m.expires_at) {
 		r->state = RECIPIENT_FAILED;
@@ -109,7 +118,7 @@ static void describe_trouble(struct carriage *c, struct buf *reason)
 static bool is_refused_as_a_whole(const struct carriage *c)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (c->outcomes[i].result != CARRY_LATER || c->outcomes[i].is_internal)
+		if (c->outcomes[i].result != CARRY_LATER || c->outcomes[i].cause != CAUSE_ATTEMPT)
 			return false;
 	return c->n > 0;
 }
@@ -127,13 +136,14 @@ static void set_in_trouble(struct carriage *c, bool on)
 		all->n_troubled -= p->here;
 }
 
-static int judge_place(struct carriage *c, uint64_t now)
+/* `changed`: recipients in the database did. */
+static int judge_place(struct carriage *c, uint64_t now, bool changed)
 {
 	struct place *p = c->place;
 	struct queued_destination d = {.id = p->id};
 	struct buf reason CLEANUP(buf_done) = BUF_MAX(QUEUE_TEXT_MAX);
 	if (p->is_local)
-		return queue_db_settle(c->q->db, p->id);
+		return changed ? queue_db_settle(c->q->db, p->id) : 0;
 	if (c->unreachable) {
 		/* Others that were under way at the same time say nothing new. */
 		if (p->failures == 0 || p->here == 1)
@@ -157,8 +167,9 @@ static int judge_place(struct carriage *c, uint64_t now)
 		    p->window, c->q->config->outbound_connections_per_destination);
 	p->failures = 0;
 	set_in_trouble(c, false);
-	return was_in_trouble ? queue_db_set_destination(c->q->db, &d)
-	                      : queue_db_settle(c->q->db, p->id);
+	if (was_in_trouble)
+		return queue_db_set_destination(c->q->db, &d);
+	return changed ? queue_db_settle(c->q->db, p->id) : 0;
 }
 
 /* --- all --- */
@@ -206,13 +217,18 @@ int outcome_write(struct carriage *c, uint64_t now)
 	for (size_t i = 0; i < c->n; i++)
 		v[i] = c->v[i];
 	once.v = v;
+	if (c->is_fresh) {
+		int result = fresh_end(c, v);
+		if (result != 0)
+			return result < 0 ? result : judge_place(c, now, false);
+	}
 	for (size_t i = 0; i < c->n && !error; i++) {
 		error = write_recipient(&once, i, now);
 		if (v[i].state >= RECIPIENT_DELIVERED && !is_told_by_others(&v[i], &c->outcomes[i]))
 			notices[n++] = (struct notice){&v[i], action_of(&v[i])};
 	}
 	if (!error)
-		error = judge_place(c, now);
+		error = judge_place(c, now, true);
 	if (!error)
 		error = age_tell_over(c->q, &c->m, notices, n, now);
 	return error ? error : age_end_if_over(c->q, c->m.id);

@@ -152,6 +152,8 @@ static int on_peer(struct loop_entry *from UNUSED, void *msg, void *ctx)
 		*partner.place = entry;
 	if (peer->role == ROLE_DELIVERY)
 		carry_delivery_changed(q, peer->index);
+	if (peer->role == ROLE_DISPATCHER)
+		q->n_dispatchers++;
 	/* What waited for it can go on. */
 	q->due_at = 0;
 	return 0;

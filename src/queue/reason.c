@@ -76,6 +76,10 @@ static void write_waiting(const struct queued_message *m, const struct queued_re
 		write_times(d->failures, out);
 	} else if (r->attempts > 0 && r->text.len > 0) {
 		write_last(r, out);
+	} else if (r->crashes > 0) {
+		write_clean(r->text, out);
+		buf_add(out, STR(", tried "));
+		write_times(r->crashes, out);
 	} else {
 		buf_add(out, STR("not tried yet"));
 	}
@@ -95,6 +99,10 @@ void reason_write(const struct queued_message *m, const struct queued_recipient 
 		break;
 	case RECIPIENT_HELD:
 		buf_add(out, STR("kept back until it is released"));
+		if (r->crashes > 0) {
+			buf_add(out, STR(": "));
+			write_clean(r->text, out);
+		}
 		break;
 	case RECIPIENT_EXPANDED:
 		buf_add(out, STR("an alias: its targets stand beside it"));

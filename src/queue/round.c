@@ -7,6 +7,7 @@
 #include "mail/address.h"
 #include "queue/age.h"
 #include "queue/carry.h"
+#include "queue/fresh.h"
 
 enum {
 	DOMAIN_MAX = 512,
@@ -61,18 +62,27 @@ static int add(struct queue *q, struct accept *a, uint64_t now)
 {
 	struct queued_message *m = &a->m;
 	age_begin(q, m, m->hold_until > now ? m->hold_until : now);
+	int result = fresh_take(q, a, now);
+	if (result != 0)
+		return result < 0 ? result : 0;
 	int error = queue_db_add(q->db, m, a->parts, a->n_parts, &m->id);
 	for (size_t i = 0; i < a->n_recipients && !error; i++) {
 		struct queued_recipient r = a->recipients[i];
 		r.message = m->id;
 		error = queue_db_add_recipient(q->db, &r, r.domain);
 	}
-	if (!error && m->account > 0)
-		error = queue_db_rate_add(q->db, m->account, now, a->n_recipients);
 	return error;
 }
 
-static void answer(struct queue *q, int error)
+static void count_rate(struct queue *q, const struct accept *a, uint64_t now)
+{
+	int error =
+	    a->m.account > 0 ? queue_db_rate_add(q->db, a->m.account, now, a->n_recipients) : 0;
+	if (error)
+		queue_report(q, "what was submitted cannot be counted", error);
+}
+
+static void answer(struct queue *q, int error, uint64_t now)
 {
 	struct accept *a = q->accepts;
 	q->accepts = NULL;
@@ -80,6 +90,8 @@ static void answer(struct queue *q, int error)
 	q->n_accepts = 0;
 	while (a) {
 		struct accept *next = a->next;
+		if (!error)
+			count_rate(q, a, now);
 		a->done(error, error ? 0 : a->m.id, a->ctx);
 		a = next;
 	}
@@ -98,6 +110,8 @@ static int write_all(struct queue *q, uint64_t now, size_t *ret_looked_at)
 		error = add(q, a, now);
 	if (!error)
 		error = carry_record(q, now);
+	if (!error && looks)
+		error = queue_db_flush_rates(q->db);
 	if (!error && looks)
 		error = age_look(q, now, ret_looked_at);
 	if (!error && !q->is_draining)
@@ -153,12 +167,14 @@ void queue_round(struct queue *q)
 	if (!q->accepts && clock_ms() < q->write_after)
 		return;
 	q->brought_at = 0;
+	if (now >= q->look_after)
+		fresh_file(q, now - FRESH_MS);
 	int error = write_all(q, now, &looked_at);
 	if (error) {
 		queue_report(q, "the queue cannot be written", error);
 		q->write_after = clock_ms() + QUEUE_RETRY_WRITE_MS;
 	}
-	answer(q, error);
+	answer(q, error, now);
 	carry_after(q, error == 0);
 	if (!error)
 		plan(q, now, looked_at);

@@ -6,6 +6,8 @@
 static const uint64_t retries_ms[] = {5 * SCHEDULE_MINUTE, 10 * SCHEDULE_MINUTE,
     20 * SCHEDULE_MINUTE, 30 * SCHEDULE_MINUTE, SCHEDULE_HOUR, 2 * SCHEDULE_HOUR,
     4 * SCHEDULE_HOUR};
+static const uint64_t crashes_ms[] = {10 * SCHEDULE_SECOND, 30 * SCHEDULE_SECOND,
+    2 * SCHEDULE_MINUTE, 10 * SCHEDULE_MINUTE, 30 * SCHEDULE_MINUTE, SCHEDULE_HOUR};
 static const uint64_t back_offs_ms[] = {SCHEDULE_MINUTE, 2 * SCHEDULE_MINUTE, 5 * SCHEDULE_MINUTE,
     15 * SCHEDULE_MINUTE, 30 * SCHEDULE_MINUTE, SCHEDULE_HOUR};
 
@@ -25,6 +27,11 @@ static uint64_t step(const uint64_t *v, uint64_t n, uint64_t count, uint64_t cha
 uint64_t schedule_retry_ms(uint64_t attempts, uint64_t chance)
 {
 	return step(retries_ms, ARRAY_LEN(retries_ms), attempts, chance);
+}
+
+uint64_t schedule_crash_ms(uint64_t crashes, uint64_t chance)
+{
+	return step(crashes_ms, ARRAY_LEN(crashes_ms), crashes, chance);
 }
 
 uint64_t schedule_back_off_ms(uint64_t failures, uint64_t chance)

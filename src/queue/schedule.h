@@ -23,6 +23,10 @@ enum { SCHEDULE_SECOND = 1000, SCHEDULE_MINUTE = 60000, SCHEDULE_HOUR = 3600000 
  * hours, up to a fifth more or less by chance. */
 uint64_t schedule_retry_ms(uint64_t attempts, uint64_t chance);
 
+/* How long until a message is tried again over which a process of ours ended `crashes` times (1 …):
+ * from 10 seconds to an hour, more or less by chance. */
+uint64_t schedule_crash_ms(uint64_t crashes, uint64_t chance);
+
 /* How long a destination is left alone whose servers could not be reached `failures` times in a row
  * (1 …): from a minute to an hour, more or less by chance. */
 uint64_t schedule_back_off_ms(uint64_t failures, uint64_t chance);

@@ -68,6 +68,7 @@ struct queue {
 	struct question *questions[QUEUE_QUESTION_BUCKETS];
 	size_t n_questions;
 	uint64_t last_request;
+	uint64_t n_dispatchers; /* so far */
 	struct accept *accepts, **last_accept;
 	size_t n_accepts;
 	struct carriages *carriages;

@@ -114,7 +114,7 @@ static enum submit_result check_limits(struct submitter *s, char detail[static D
 		return SUBMIT_OK;
 	int error = queue_db_rate(s->q->db, s->account, now, &rate);
 	if (!error)
-		error = queue_db_count(s->q->db, s->account, c->submit_queue, &n);
+		error = queue_db_count(s->q->db, s->account, &n);
 	if (error) {
 		queue_report(s->q, "limits cannot be read", error);
 		return SUBMIT_TEMPORARY;
@@ -236,7 +236,7 @@ enum submit_result submit_check_rate(struct submitter *s)
 		return SUBMIT_OK;
 	int error = queue_db_rate(s->q->db, s->account, clock_wall_ms(), &rate);
 	if (!error)
-		error = queue_db_count(s->q->db, s->account, c->submit_queue, &n);
+		error = queue_db_count(s->q->db, s->account, &n);
 	if (error)
 		return SUBMIT_TEMPORARY;
 	for (const struct accept *a = s->q->accepts; a; a = a->next) {

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "queue/fresh.h"
 #include "queue/state.h"
 
 enum { WORLD_START_S = 1800000000, WORLD_ACCOUNT = 7 };
@@ -153,6 +154,7 @@ static inline size_t world_count(struct world *w)
 	uint64_t ids[256];
 	size_t n = 0;
 	struct queue_db_filter all = {0};
+	fresh_file(w->q, UINT64_MAX);
 	assert_int_equal(queue_db_list(w->q->db, &all, 0, ids, 256, &n), 0);
 	return n;
 }
