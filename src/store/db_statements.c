@@ -156,6 +156,14 @@ const char *const db_statements[DB_N_STATEMENTS] = {
         "l WHERE l.mailbox = ?1 AND l.uidvalidity = ?2",
     [DB_LIST_PUT] = "INSERT OR REPLACE INTO lists (mailbox, uidvalidity, modseq, uidnext, entries) "
                     "VALUES (?1, ?2, ?3, ?4, ?5)",
+    [DB_RANKED] =
+        "SELECT uidnext FROM ranked WHERE mailbox = ?1 AND sort_key = ?2 AND uidvalidity = ?3",
+    [DB_RANKED_PUT] = "INSERT OR REPLACE INTO ranked (mailbox, sort_key, uidvalidity, uidnext) "
+                      "VALUES (?1, ?2, ?3, ?4)",
+    [DB_RANKS_SCAN] = "SELECT ranks FROM ranks WHERE mailbox = ?1 AND sort_key = ?2 AND first >= "
+                      "?3 ORDER BY first",
+    [DB_RANKS_ADD] = "INSERT INTO ranks (mailbox, sort_key, first, ranks) VALUES (?1, ?2, ?3, ?4)",
+    [DB_RANKS_CLEAR] = "DELETE FROM ranks WHERE mailbox = ?1 AND sort_key = ?2",
     [DB_EXPUNGED_ADD] =
         "INSERT OR REPLACE INTO expunged (mailbox, modseq, uid) VALUES (?1, ?2, ?3)",
     [DB_EXPUNGED_PART] = "INSERT INTO expunged (mailbox, modseq, uid) SELECT mailbox, ?2, uid FROM "

@@ -1,4 +1,5 @@
 /* store_order.h: reading the table `orders`, and the dates and sizes of `entries`. */
+#include <endian.h>
 #include <stdlib.h>
 
 #include "store/store_message.h"
@@ -140,4 +141,28 @@ int store_order_read(struct store_order *order, size_t at, struct store_order_ro
 	else
 		read_texts(order->stmt, order->fields, ret_row);
 	return found;
+}
+
+unsigned store_order_field(unsigned by)
+{
+	if (by < N_STORE_ORDER_KEYS)
+		return 1U << by;
+	return by == STORE_ORDER_BY_DATE ? STORE_ORDER_SENT : STORE_ORDER_PLACE;
+}
+
+void store_order_key(unsigned by, const struct store_order_row *row, struct buf *out)
+{
+	uint64_t number = row->size;
+
+	if (by < N_STORE_ORDER_KEYS) {
+		buf_add(out, row->keys[by]);
+		buf_add_c(out, '\0');
+		return;
+	}
+	/* Signed numbers as unsigned ones in the same order. */
+	if (by != STORE_ORDER_BY_SIZE)
+		number = (uint64_t)(by == STORE_ORDER_BY_ARRIVAL ? row->arrived_at : row->sent_at) ^
+		         UINT64_C(1) << 63;
+	number = htobe64(number);
+	buf_add(out, str_of(&number, sizeof(number)));
 }

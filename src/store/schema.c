@@ -265,6 +265,21 @@ static int make_version_13(struct db *db, struct letterbox_place end UNUSED)
 	                   "UPDATE search_state SET indexed = 0, owner = 0, until_ms = 0;");
 }
 
+/* Version 14 keeps the order of large mailboxes' messages (store/store_ranks.h). */
+static int make_version_14(struct db *db, struct letterbox_place end UNUSED)
+{
+	return run_sql(db,
+	    "CREATE TABLE ranked ("
+	    " mailbox INTEGER NOT NULL, sort_key INTEGER NOT NULL, uidvalidity INTEGER NOT NULL,"
+	    " uidnext INTEGER NOT NULL, PRIMARY KEY (mailbox, sort_key)) WITHOUT ROWID;"
+	    "CREATE TABLE ranks ("
+	    " mailbox INTEGER NOT NULL, sort_key INTEGER NOT NULL, first INTEGER NOT NULL,"
+	    " ranks BLOB NOT NULL, PRIMARY KEY (mailbox, sort_key, first)) WITHOUT ROWID;"
+	    "CREATE TRIGGER ranks_gone AFTER DELETE ON mailboxes"
+	    " BEGIN DELETE FROM ranked WHERE mailbox = old.id;"
+	    " DELETE FROM ranks WHERE mailbox = old.id; END;");
+}
+
 /* The step to version n + 1 stands at n. */
 static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place end) = {
     make_version_1,
@@ -280,6 +295,7 @@ static int (*const steps[SCHEMA_VERSION])(struct db *db, struct letterbox_place 
     make_version_11,
     make_version_12,
     make_version_13,
+    make_version_14,
 };
 
 static int get_version(struct db *db, int *ret_version)

@@ -11,7 +11,7 @@
 #include "store/letterbox.h"
 #include "store/store_mailbox.h"
 
-enum { SCHEMA_VERSION = 13 };
+enum { SCHEMA_VERSION = 14 };
 
 /*
  * Brings the database to SCHEMA_VERSION; a new one gets the default mailboxes and notes `end`, the

@@ -12,6 +12,7 @@
 #ifndef STORE_STORE_ORDER_H
 #define STORE_STORE_ORDER_H
 
+#include "base/buf.h"
 #include "store/store_view.h"
 
 enum {
@@ -36,6 +37,14 @@ enum {
 	STORE_ORDER_PLACE = 1 << 6, /* arrived_at, size: alone */
 	STORE_ORDER_SENT = 1 << 7,  /* sent_at */
 	STORE_ORDER_IDS = 1 << 8,   /* is_reply, ids */
+};
+
+/* What messages can be put in order by: the texts, and these numbers. */
+enum store_order_by {
+	STORE_ORDER_BY_ARRIVAL = N_STORE_ORDER_KEYS, /* INTERNALDATE */
+	STORE_ORDER_BY_SIZE,
+	STORE_ORDER_BY_DATE, /* sent_at */
+	N_STORE_ORDER_BY
 };
 
 struct store_order_row {
@@ -65,5 +74,13 @@ MUST_USE int store_order_read(
     struct store_order *order, size_t at, struct store_order_row *ret_row);
 /* Nothing for NULL. */
 void store_order_close(struct store_order *order);
+
+/* The field to ask for, to have what messages are put in order by. */
+unsigned store_order_field(unsigned by);
+/*
+ * Appends to a buffer what compares as bytes as messages do by that: a text with a NUL behind it,
+ * or 8 bytes of a number. None is the beginning of another.
+ */
+void store_order_key(unsigned by, const struct store_order_row *row, struct buf *out);
 
 #endif

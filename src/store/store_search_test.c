@@ -215,8 +215,11 @@ static void an_older_index_is_made_anew(void **state)
 	deliver(s, 3 * STORE_SEARCH_TAIL);
 	work_to_the_end(s);
 	assert_int_equal(count(s, "SELECT count(*) FROM search_segments WHERE state = 0"), 1);
-	assert_int_equal(
-	    sqlite3_exec(s->db.handle, "PRAGMA user_version = 12", NULL, NULL, NULL), 0);
+	assert_int_equal(sqlite3_exec(s->db.handle,
+	                     "DROP TRIGGER ranks_gone; DROP TABLE ranks; DROP TABLE ranked;"
+	                     "PRAGMA user_version = 12",
+	                     NULL, NULL, NULL),
+	    0);
 	store_close(s);
 	s = test_open(&t);
 	assert_int_equal(count(s, "SELECT indexed FROM search_state"), 0);
