@@ -17,7 +17,8 @@
 
 static const char about[] =
     "Looks at every byte of every file of the instance and names what is not as it was\n"
-    "written. Mail is sealed, so without an account's password its records, large messages and\n"
+    "written, and what is there that no instance has. Mail is sealed, so without an account's "
+    "password its records, large messages and\n"
     "keys are compared with their checksums and its index is left out (state `sealed`); with\n"
     "--account one account is looked at with its password, to the last byte.\n\n"
     "The running server does it, each account in a session of its own; where none runs, this\n"
@@ -49,7 +50,8 @@ void verify_row(struct verify *v, const char *file, const char *state, const uin
 	else if (ipc_send(v->to, IPC_CONTROL_ROW, &row) < 0)
 		_exit(CLI_FAILED);
 	v->has_damage = v->has_damage || strcmp(state, "changed") == 0 ||
-	                strcmp(state, "damaged") == 0 || strcmp(state, "failed") == 0;
+	                strcmp(state, "unknown") == 0 || strcmp(state, "damaged") == 0 ||
+	                strcmp(state, "failed") == 0;
 }
 
 void verify_damage(struct verify *v, const char *file, uint64_t offset, const char *problem)
@@ -189,10 +191,13 @@ static void ask_accounts(struct verify *v, struct cli_server *server)
 		verify_row(v, "accounts", "failed", NULL, "the directory cannot list all of them");
 		return;
 	}
+	v->knows_accounts = true;
 	for (size_t i = 0; rows.n_columns > 1 && i < rows.n_rows; i++) {
 		uint64_t id = 0;
-		if (num_parse(str_of_cstr(rows.cells[i][1]), UINT64_MAX, &id))
-			ask_account(v, server, rows.cells[i][0], id);
+		if (!num_parse(str_of_cstr(rows.cells[i][1]), UINT64_MAX, &id))
+			continue;
+		buf_add(&v->accounts, str_of(&id, sizeof(id)));
+		ask_account(v, server, rows.cells[i][0], id);
 	}
 }
 
@@ -221,6 +226,7 @@ static int ask_server(struct verify *v)
 	if (v->account)
 		return ask_one(v, server);
 	ask_directory(v, server);
+	verify_ask_queue(v);
 	ask_accounts(v, server);
 	return CLI_GO_ON;
 }
@@ -237,12 +243,12 @@ static int lock_instance(const struct verify *v)
 	return fd >= 0 || errno == ENOENT ? (fd >= 0 ? fd_take(&fd) : -ENOENT) : -errno;
 }
 
-/* What nobody looks at yet is not counted as right. */
-static void say_unread(struct verify *v)
+static int verify_content(struct verify *v, bool is_running)
 {
-	verify_row(v, "queue", "unread", NULL, "sealed; what is damaged is found when it is read");
-	verify_row(
-	    v, "tls/keyholder.key", "unread", NULL, "has a checksum; looked at at each start");
+	if (is_running)
+		return ask_server(v);
+	verify_stopped(v);
+	return CLI_GO_ON;
 }
 
 static int verify_all(struct verify *v)
@@ -251,14 +257,12 @@ static int verify_all(struct verify *v)
 	if (lock < 0 && lock != -EWOULDBLOCK && lock != -ENOENT)
 		return cli_fail(
 		    "%s/run/gatepost.pid: cannot be locked (%s)", v->config->data, strerror(-lock));
-	if (!v->account) {
+	if (!v->account)
 		verify_files(v);
-		say_unread(v);
-	}
-	if (lock == -EWOULDBLOCK)
-		return ask_server(v);
-	verify_stopped(v);
-	return CLI_GO_ON;
+	int status = verify_content(v, lock == -EWOULDBLOCK);
+	if (status == CLI_GO_ON && !v->account)
+		verify_names(v);
+	return status;
 }
 
 static int run(struct verify *v, bool json)
@@ -273,6 +277,7 @@ static int run(struct verify *v, bool json)
 		status = cli_print_rows(&v->rows, json, false);
 	fd_close(&v->data_fd);
 	cli_rows_done(&v->rows);
+	buf_done(&v->accounts);
 	return status == CLI_OK && v->has_damage ? CLI_FAILED : status;
 }
 
@@ -306,6 +311,7 @@ int cmd_verify(int argc, char **argv)
 	    .config_path = cli_config_path(arguments.config),
 	    .account = account,
 	    .password = account ? password : NULL,
+	    .accounts = BUF_MAX(VERIFY_ACCOUNTS_MAX * sizeof(uint64_t)),
 	    .to = -1};
 	status = run(&v, arguments.json);
 	explicit_bzero(password, sizeof(password));

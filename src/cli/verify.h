@@ -4,14 +4,21 @@
  * A report is rows: file, state, offset, problem. The states: "ok", "sealed" (right as far as can
  * be told without the account's password), "torn" (ledger.log: the end of a line is missing, as a
  * crash leaves it), "changed" (another than the server last began with: the operator's change, or
- * not), "unread" (not looked at by this command), "damaged", "failed" (it could not be looked at).
+ * not), "left" (a crash left it, and the next start or sign-in removes it), "unread" (known, and
+ * looked at by nobody), "unknown" (no file of an instance has such a name), "damaged", "failed" (it
+ * could not be looked at).
  */
 #ifndef CLI_VERIFY_H
 #define CLI_VERIFY_H
 
+#include <sys/types.h>
+
+#include "base/buf.h"
 #include "cli/cli.h"
 #include "ipc/channel.h"
 #include "seal/secret.h"
+
+enum { VERIFY_ACCOUNTS_MAX = 1 << 20 };
 
 struct verify {
 	const struct config *config;
@@ -23,8 +30,10 @@ struct verify {
 	struct cli_rows rows;
 	size_t n_rows; /* also those that were sent */
 	bool shows_progress;
-	bool has_damage;  /* a row is "changed", "damaged" or "failed" */
-	char showing[96]; /* whose progress stands on the terminal */
+	bool has_damage;     /* a row is "changed", "unknown", "damaged" or "failed" */
+	struct buf accounts; /* uint64_t each: the accounts that there are */
+	bool knows_accounts; /* they are all in there */
+	char showing[96];    /* whose progress stands on the terminal */
 };
 
 /* One row. `offset` NULL: of no place. */
@@ -45,11 +54,19 @@ MUST_USE int verify_recv(int channel, struct ipc_received *ret_m);
  */
 void verify_take(struct verify *v, uint64_t id, const char *name, int channel);
 
-/* The configuration, the certificate and its key, the ledger (verify_files.c). */
+/* The configuration, the certificate and its key, the key of those of DKIM, the ledger
+ * (verify_files.c). */
 void verify_files(struct verify *v);
 
-/* The directory and the accounts of an instance that no server runs on (verify_stopped.c): each in
- * a child in the sandbox of its role. */
+/* The queue, as the running server says (verify_queue.c); in a child of verify_stopped. */
+void verify_ask_queue(struct verify *v);
+_Noreturn void verify_be_queue(struct verify *v, pid_t parent);
+
+/* Files and folders that are not an instance's, by their names; last (verify_names.c). */
+void verify_names(struct verify *v);
+
+/* The directory, the queue and the accounts of an instance that no server runs on
+ * (verify_stopped.c): each in a child in the sandbox of its role. */
 void verify_stopped(struct verify *v);
 
 #endif

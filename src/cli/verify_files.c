@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/digest.h"
 #include "base/fd.h"
 #include "cli/verify.h"
+#include "keyholder/dkim_keys.h"
 #include "ledger/record.h"
 #include "sandbox/role.h"
 
@@ -19,7 +21,7 @@ enum { FILE_MAX = 1 << 20 };
 
 /* The digests that were noted last; empty: none. */
 struct noted {
-	struct digest_text config, certificate, key;
+	struct digest_text config, certificate, key, keyholder;
 };
 
 static void take_word(struct str line, struct str word, struct digest_text *digest)
@@ -48,7 +50,8 @@ static void on_line(void *ctx, struct str line)
 	if (!str_eq(sender, str_of_cstr(role_row(ROLE_KEYHOLDER)->name)))
 		return;
 	take_word(rest, STR("certificate="), &noted->certificate);
-	take_word(rest, STR("key="), &noted->key);
+	take_word(rest, STR(" key="), &noted->key);
+	take_word(rest, STR(" keyholder="), &noted->keyholder);
 }
 
 static void judge_ledger(struct verify *v, const struct record_check *check)
@@ -108,6 +111,30 @@ static void compare(struct verify *v, int dir_fd, const char *path, const char *
 		verify_row(v, name, "changed", NULL, "not what the server last began with");
 }
 
+/* An instance from before there was one gets it at its next start. */
+static bool has_keyholder_key(const struct verify *v, const struct noted *noted)
+{
+	struct stat st;
+	return noted->keyholder.text[0] != '\0' ||
+	       fstatat(v->data_fd, DKIM_KEYS_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Its checksum tells of damage; another whole key in its place only the ledger does. */
+static void look_at_keyholder_key(struct verify *v, const struct noted *noted)
+{
+	if (!has_keyholder_key(v, noted))
+		return;
+	int error = dkim_keys_check_key(v->data_fd);
+	if (error == -ENOKEY)
+		verify_damage(v, DKIM_KEYS_FILE, 0, "does not match its checksum");
+	else if (error == -ENOENT)
+		verify_damage(v, DKIM_KEYS_FILE, 0, "is missing");
+	else if (error)
+		verify_failed(v, DKIM_KEYS_FILE, error);
+	else
+		compare(v, v->data_fd, DKIM_KEYS_FILE, DKIM_KEYS_FILE, &noted->keyholder);
+}
+
 void verify_files(struct verify *v)
 {
 	struct noted noted = {0};
@@ -115,4 +142,5 @@ void verify_files(struct verify *v)
 	compare(v, AT_FDCWD, v->config_path, "gatepost.conf", &noted.config);
 	compare(v, v->data_fd, v->config->certificate, v->config->certificate, &noted.certificate);
 	compare(v, v->data_fd, v->config->key, v->config->key, &noted.key);
+	look_at_keyholder_key(v, &noted);
 }

@@ -6,6 +6,7 @@
  *
  *   of the directory   IPC_CONTROL_ROW: a row of the report, or the slot of --account
  *                      IPC_CHANGED: accounts to look at      IPC_CONTROL_DONE: the end
+ *   of the queue       IPC_CONTROL_ROW, IPC_CONTROL_DONE
  *   of an account      as of a session (session/verify.h)
  */
 #include <errno.h>
@@ -35,19 +36,18 @@ enum {
 	PAGES_AT_ONCE = 64,
 	ARENA_LEN = 1 << 20,
 	ACCOUNTS_AT_ONCE = 200,
-	ACCOUNTS_MAX = 1 << 20,
-	ROWS_MAX = 1 << 17, /* of the directory */
+	ROWS_MAX = 1 << 17, /* of a child */
 	END_MS = 10 * 1000,
 	END_PAUSE_MS = 5,
 };
 
 static const char session_file[] = "mailbox.db"; /* a session made it */
 
-/* What the directory said. */
+/* What the directory, or the queue, said. */
 struct found {
 	struct buf ids; /* uint64_t each */
 	size_t n_rows;
-	bool has_slot;
+	bool has_slot; /* of the directory, as the ids */
 	uint8_t slot[SLOT_LEN];
 };
 
@@ -251,7 +251,7 @@ static void verify_account(struct verify *v, int accounts_fd, uint64_t id, uint8
 		verify_failed(v, name, error);
 }
 
-/* A row of the report. What the directory's child says is not trusted. */
+/* A row of the report. What a child says is not trusted. */
 static int take_row(struct verify *v, struct found *found, const struct ipc_control_row *row)
 {
 	const struct str *values = row->values.v;
@@ -283,7 +283,7 @@ static int take_ids(struct found *found, const struct ipc_changed *m)
 }
 
 /* Until the end: 0, what the directory said, or that it came to none. */
-static int take_directory(struct verify *v, int channel, struct found *found)
+static int take_answers(struct verify *v, int channel, struct found *found)
 {
 	for (;;) {
 		struct ipc_received m;
@@ -305,10 +305,12 @@ static int take_directory(struct verify *v, int channel, struct found *found)
 	}
 }
 
-static int ask_directory(struct verify *v, int directory_fd, struct found *found)
+/* Has `be` look, in a child whose working folder is `folder`. */
+static int ask_child(
+    struct verify *v, int folder, void (*be)(struct verify *, pid_t), struct found *found)
 {
 	int ends[2];
-	int error = fchdir(directory_fd) < 0 ? -errno : ipc_pair(ends);
+	int error = fchdir(folder) < 0 ? -errno : ipc_pair(ends);
 	if (error)
 		return error;
 	int ours CLEANUP(fd_close) = ends[0], theirs CLEANUP(fd_close) = ends[1];
@@ -317,10 +319,10 @@ static int ask_directory(struct verify *v, int directory_fd, struct found *found
 		return -errno;
 	if (pid == 0) {
 		v->to = theirs;
-		be_directory(v, self);
+		be(v, self);
 	}
 	fd_close(&theirs);
-	error = take_directory(v, ours, found);
+	error = take_answers(v, ours, found);
 	fd_close(&ours);
 	int ended = end_child(pid);
 	return error ? error : ended;
@@ -340,14 +342,31 @@ static void judge_directory(struct verify *v, int error)
 
 static void in_folders(struct verify *v, int directory_fd, int accounts_fd)
 {
-	struct found found = {.ids = BUF_MAX(ACCOUNTS_MAX * sizeof(uint64_t))};
-	judge_directory(v, ask_directory(v, directory_fd, &found));
+	struct found found = {.ids = BUF_MAX(VERIFY_ACCOUNTS_MAX * sizeof(uint64_t))};
+	int error = ask_child(v, directory_fd, be_directory, &found);
+	judge_directory(v, error);
+	v->knows_accounts = error == 0;
+	buf_add(&v->accounts, buf_str(&found.ids));
 	for (size_t at = 0; at < found.ids.len; at += sizeof(uint64_t)) {
 		uint64_t id;
 		memcpy(&id, found.ids.p + at, sizeof(id));
 		if (found.has_slot || !v->account)
 			verify_account(v, accounts_fd, id, found.has_slot ? found.slot : NULL);
 	}
+	buf_done(&found.ids);
+}
+
+/* One of an earlier version has no queue. */
+static void look_at_queue(struct verify *v)
+{
+	struct found found = {.ids = BUF_MAX(0)};
+	int folder CLEANUP(fd_close) =
+	    openat(v->data_fd, "queue", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int error = folder < 0 ? -errno : ask_child(v, folder, verify_be_queue, &found);
+	if (error == -ECONNRESET)
+		verify_row(v, "queue", "failed", NULL, "the look at it ended before its end");
+	else if (error && error != -ENOENT)
+		verify_failed(v, "queue", error);
 	buf_done(&found.ids);
 }
 
@@ -363,6 +382,8 @@ void verify_stopped(struct verify *v)
 		verify_failed(v, "directory", -errno);
 	else
 		in_folders(v, directory, accounts);
+	if (before >= 0 && !v->account)
+		look_at_queue(v);
 	if (before >= 0 && fchdir(before) < 0)
 		verify_failed(v, ".", -errno);
 }

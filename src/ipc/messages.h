@@ -396,8 +396,8 @@ enum ledger_kind {
 	LEDGER_ALIAS_REMOVE,
 	LEDGER_SEND_GRANT, /* to the account: to send as an address that is not its own */
 	LEDGER_SEND_REVOKE,
-	LEDGER_FILES, /* what the server began with: "gatepost.conf=", "certificate=", "key=" and
-	                 the digest of the file, each where its reader knows it */
+	LEDGER_FILES,       /* what the server began with: "gatepost.conf=", "certificate=", "key=",
+	                       "keyholder=" and the digest of the file, each where its reader knows it */
 	LEDGER_DOMAIN_KEYS, /* DKIM: made, switched to, retired */
 	N_LEDGER_KINDS
 };

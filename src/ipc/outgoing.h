@@ -273,8 +273,7 @@ struct ipc_courier_ready {
 };
 
 /* queue → courier: one message for one destination: CARRY, CARRY_RCPT for each recipient,
- * CARRY_MESSAGE. After IPC_CARRIED another may follow for the same destination, over the same
- * connection; closing the channel ends it. */
+ * CARRY_MESSAGE. After IPC_CARRIED another may follow there; closing the channel ends it. */
 struct ipc_carry {
 	struct ipc_outgoing mail;
 	struct str domain; /* where to: its MX hosts are looked up; or: */
@@ -417,16 +416,16 @@ struct ipc_posted {
 	struct str detail;
 };
 
-/* command line → directory → queue: the channel on which the queue answers IPC_QUEUE_ASK with
- * IPC_CONTROL_ROW and IPC_CONTROL_DONE */
+/* command line → directory → queue: the channel for IPC_QUEUE_ASK and its IPC_CONTROL_ROW, …_DONE
+ */
 struct ipc_queue_control {
 	int channel;
 };
 
 /* LIST gives a row for each message (of `domain` or `account`, where given), oldest first, SHOW the
- * one row of `message`, RECIPIENTS a row for each of its recipients. LIST and RECIPIENTS go on in
- * pieces: `after` is what stands in the first column of the last row so far, until a piece has no
- * rows. The others act on `message`, or, where that is 0, on those of `domain`, or on all. */
+ * one of `message`, RECIPIENTS one for each of its recipients, VERIFY one for each damage. LIST and
+ * RECIPIENTS go on in pieces, behind the row with `after` in its first column, until there is none.
+ * The others act on `message`, or, where that is 0, on those of `domain`, or on all. */
 enum queue_verb {
 	QUEUE_LIST,
 	QUEUE_SHOW,
@@ -435,6 +434,7 @@ enum queue_verb {
 	QUEUE_HOLD,
 	QUEUE_RELEASE,
 	QUEUE_REMOVE,
+	QUEUE_VERIFY,
 	N_QUEUE_VERBS
 };
 

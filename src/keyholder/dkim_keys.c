@@ -74,15 +74,14 @@ static int make_key(int data_fd, struct secret **ret_key)
 	return r;
 }
 
-int dkim_keys_read_key(int data_fd, struct secret **ret_key)
+/* -ENOENT; -ENOKEY: these are not the bytes that were written. */
+static int read_key(int data_fd, struct secret **ret_key)
 {
 	char *file = NULL;
 	size_t len = 0;
 	uint8_t sum[CIPHER_CHECKSUM_LEN];
 	int r = fd_read_file(data_fd, DKIM_KEYS_FILE, KEY_FILE_LEN, &file, &len);
 
-	if (r == -ENOENT)
-		return make_key(data_fd, ret_key);
 	if (r < 0)
 		return r == -EFBIG ? -ENOKEY : r;
 	struct str bytes = str_of(file, SECRET_LEN);
@@ -97,6 +96,20 @@ int dkim_keys_read_key(int data_fd, struct secret **ret_key)
 	cipher_wipe(file, len);
 	free(file);
 	return r;
+}
+
+int dkim_keys_read_key(int data_fd, struct secret **ret_key)
+{
+	int r = read_key(data_fd, ret_key);
+
+	return r == -ENOENT ? make_key(data_fd, ret_key) : r;
+}
+
+int dkim_keys_check_key(int data_fd)
+{
+	struct secret *key CLEANUP(secret_free) = NULL;
+
+	return read_key(data_fd, &key);
 }
 
 struct dkim_keys *dkim_keys_new(const struct secret *key)

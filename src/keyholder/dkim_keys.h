@@ -44,6 +44,9 @@ bool dkim_keys_init_memory(void);
  */
 MUST_USE int dkim_keys_read_key(int data_fd, struct secret **ret_key);
 
+/* Looks at it: 0, -ENOENT, -ENOKEY: it is damaged; other -errno. */
+MUST_USE int dkim_keys_check_key(int data_fd);
+
 /* Borrows nothing of `key`. */
 struct dkim_keys *dkim_keys_new(const struct secret *key);
 void dkim_keys_free(struct dkim_keys *k);

@@ -184,7 +184,9 @@ static void the_file_of_the_key(void **state UNUSED)
 	assert_non_null(mkdtemp(folder));
 	int data CLEANUP(fd_close) = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(mkdirat(data, "tls", 0700), 0);
+	assert_int_equal(dkim_keys_check_key(data), -ENOENT);
 	assert_int_equal(dkim_keys_read_key(data, &first), 0);
+	assert_int_equal(dkim_keys_check_key(data), 0);
 	assert_int_equal(fstatat(data, DKIM_KEYS_FILE, &st, 0), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(dkim_keys_read_key(data, &second), 0);
@@ -195,6 +197,7 @@ static void the_file_of_the_key(void **state UNUSED)
 		byte ^= 1;
 		assert_int_equal(fd_pwrite_all(file, str_of(&byte, 1), at), 0);
 		assert_int_equal(dkim_keys_read_key(data, &none), -ENOKEY);
+		assert_int_equal(dkim_keys_check_key(data), -ENOKEY);
 		byte ^= 1;
 		assert_int_equal(fd_pwrite_all(file, str_of(&byte, 1), at), 0);
 	}

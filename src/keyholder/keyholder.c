@@ -25,7 +25,7 @@ struct keyholder {
 	size_t n_gates;
 	bool is_draining;
 	bool has_noted; /* the ledger knows the files */
-	struct digest_text key_digest, certificate_digest;
+	struct digest_text key_digest, certificate_digest, dkim_digest;
 };
 
 struct gate {
@@ -208,11 +208,11 @@ static const struct ipc_receivers ledger_receivers = {NULL, 0, on_ledger_closed}
 /* Once, so that `gatepost verify` can tell whether they were changed since. */
 static void note_files(struct keyholder *k)
 {
-	char detail[2 * DIGEST_TEXT_LEN + 32];
+	char detail[3 * DIGEST_TEXT_LEN + 48];
 	if (!k->ledger || k->has_noted)
 		return;
-	snprintf(detail, sizeof(detail), "certificate=%s key=%s", k->certificate_digest.text,
-	    k->key_digest.text);
+	snprintf(detail, sizeof(detail), "certificate=%s key=%s keyholder=%s",
+	    k->certificate_digest.text, k->key_digest.text, k->dkim_digest.text);
 	struct ipc_ledger_event event = {.kind = LEDGER_FILES, .detail = str_of_cstr(detail)};
 	k->has_noted = loop_send(k->ledger, IPC_LEDGER_EVENT, &event) == 0;
 }
@@ -298,17 +298,25 @@ static int load_key(struct keyholder *k, const struct role_start *start)
 	return error;
 }
 
+static int note(const struct role_start *start, const char *path, struct digest_text *ret_digest)
+{
+	char *content = NULL;
+	size_t len = 0;
+	int error = fd_read_file(start->data_fd, path, CERTIFICATE_FILE_MAX, &content, &len);
+	if (!error) {
+		*ret_digest = digest_of(str_of(content, len));
+		if (len > 0)
+			sodium_memzero(content, len);
+	}
+	free(content);
+	return error;
+}
+
 /* It is public, and not used here; who reads it elsewhere cannot tell the ledger before its
  * sandbox. */
 static int note_certificate(struct keyholder *k, const struct role_start *start)
 {
-	char *pem = NULL;
-	size_t len = 0;
-	int error = fd_read_file(
-	    start->data_fd, start->config->certificate, CERTIFICATE_FILE_MAX, &pem, &len);
-	if (!error)
-		k->certificate_digest = digest_of(str_of(pem, len));
-	free(pem);
+	int error = note(start, start->config->certificate, &k->certificate_digest);
 	if (error)
 		log_event(LOG_ERROR, "keyholder.no-certificate", "file=%s error=%s",
 		    log_quote(str_of_cstr(start->config->certificate)).text,
@@ -324,6 +332,8 @@ static int load_dkim(struct keyholder *k, const struct role_start *start)
 		log_event(LOG_WARNING, "keyholder.memory-not-locked", "hint=%s",
 		    "raise-the-limit-of-locked-memory");
 	int error = dkim_keys_read_key(start->data_fd, &key);
+	if (!error)
+		error = note(start, DKIM_KEYS_FILE, &k->dkim_digest);
 	if (error)
 		log_event(LOG_ERROR, "keyholder.no-dkim-key", "file=%s error=%s", DKIM_KEYS_FILE,
 		    log_quote(str_of_cstr(error == -ENOKEY ? "damaged; restore it from a backup"

@@ -11,11 +11,20 @@
 #include "base/num.h"
 #include "queue/age.h"
 #include "queue/carry.h"
+#include "queue/check.h"
 #include "queue/fresh.h"
 #include "queue/reason.h"
 #include "queue/route.h"
 
-enum { COLUMNS_MAX = 10, CELL_MAX = 1000, TEXTS_MAX = 1 << 20, AT_ONCE = 64 };
+enum {
+	COLUMNS_MAX = 10,
+	CELL_MAX = 1000,
+	TEXTS_MAX = 1 << 20,
+	AT_ONCE = 64,
+	DETAIL_MAX = 384,
+	DAMAGES_NOTED_MAX = 20, /* of one look; the ledger is not there for floods */
+	NEXT_PIECE_MS = 1,
+};
 
 struct connection {
 	struct connection *next, **at;
@@ -26,6 +35,9 @@ struct connection {
 	uint8_t verb;
 	uint64_t after, n_done, n_busy;
 	char domain[DNS_NAME_MAX + 1];
+	/* A look at every byte under way. */
+	struct queue_check *check;
+	unsigned n_noted;
 };
 
 /* --- rows --- */
@@ -401,6 +413,50 @@ static int begin_many(struct connection *c, const struct ipc_queue_ask *m)
 	return 0;
 }
 
+/* --- looking at every byte --- */
+
+static void on_finding(void *ctx, const struct queue_finding *f)
+{
+	struct connection *c = ctx;
+	char detail[DETAIL_MAX];
+	struct row *row = calloc(1, sizeof(*row));
+	if (!row)
+		abort();
+	add_text(row, "file", str_of_cstr(f->file));
+	add_text(row, "state", f->is_damage ? STR("damaged") : STR("left"));
+	add_number(row, "offset", f->offset);
+	add_text(row, "problem", str_of_cstr(f->what));
+	send_row(c, row);
+	free(row);
+	snprintf(detail, sizeof(detail), "%s at %" PRIu64 ": %s", f->file, f->offset, f->what);
+	if (f->is_damage && c->n_noted++ < DAMAGES_NOTED_MAX)
+		queue_alarm(c->q, LEDGER_ALARM_DAMAGE, "", detail);
+}
+
+static void look_on(void *ctx)
+{
+	struct connection *c = ctx;
+	int more = queue_check_step(c->check);
+	if (more > 0 && loop_after(c->q->loop, NEXT_PIECE_MS, look_on, c) == 0)
+		return;
+	queue_check_free(c->check);
+	c->check = NULL;
+	c->is_busy = false;
+	if (more != 0)
+		send_error(c, more < 0 ? more : -EAGAIN);
+	else
+		send_done(c, 0, "");
+}
+
+static int begin_look(struct connection *c)
+{
+	c->is_busy = true;
+	c->n_noted = 0;
+	c->check = queue_check_new(c->q->db, (struct queue_check_watch){on_finding, c});
+	look_on(c);
+	return 0;
+}
+
 /* --- the channel --- */
 
 static int on_ask(struct loop_entry *from UNUSED, void *msg, void *ctx)
@@ -410,6 +466,8 @@ static int on_ask(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	int error;
 	if (c->is_busy)
 		return -EPROTO;
+	if (m->verb == QUEUE_VERIFY)
+		return begin_look(c);
 	fresh_file(c->q, UINT64_MAX);
 	if (m->verb >= QUEUE_RETRY && m->message == 0)
 		return begin_many(c, m);
@@ -436,6 +494,7 @@ static void forget(struct connection *c)
 	if (c->next)
 		c->next->at = c->at;
 	loop_forget(c->q->loop, c);
+	queue_check_free(c->check);
 	c->q->n_connections--;
 	free(c);
 }

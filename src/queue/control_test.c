@@ -1,4 +1,5 @@
 #include "queue/control.h"
+#include "queue/key.h"
 #include "queue/test_courier.h"
 #include "queue/test_submit.h"
 
@@ -147,11 +148,58 @@ static void many_at_once(void **state)
 	close(submitter);
 }
 
+static void end_look(struct world *w, int control, size_t n_rows)
+{
+	struct ipc_received m;
+	int got;
+	while ((got = ipc_recv(control, &m)) == -EAGAIN)
+		world_wait(w, 1);
+	for (; n_rows > 0; n_rows--) {
+		assert_int_equal(m.type, IPC_CONTROL_ROW);
+		assert_true(str_eq(cell(m.msg, "file"), STR("queue/" QUEUE_KEY_FILE)));
+		assert_true(str_eq(cell(m.msg, "state"), STR("damaged")));
+		ipc_received_done(&m);
+		while ((got = ipc_recv(control, &m)) == -EAGAIN)
+			world_wait(w, 1);
+	}
+	assert_int_equal(got, 0);
+	assert_int_equal(m.type, IPC_CONTROL_DONE);
+	assert_int_equal(((struct ipc_control_done *)m.msg)->error, 0);
+	ipc_received_done(&m);
+}
+
+/* Piece by piece; damage is told, and is an alarm. Who goes away meanwhile is forgotten. */
+static void every_byte_is_looked_at_on_demand(void **state)
+{
+	struct world *w = *state;
+	int control = connect_control(w), other = connect_control(w);
+	ask(w, control, QUEUE_VERIFY, 0);
+	ask(w, other, QUEUE_VERIFY, 0);
+	close(other);
+	end_look(w, control, 0);
+	world_expect_nothing(w->ledger);
+	assert_int_equal(truncate(QUEUE_KEY_FILE, 1), 0);
+	ask(w, control, QUEUE_VERIFY, 0);
+	end_look(w, control, 1);
+	struct ipc_received m;
+	world_expect(w->ledger, IPC_LEDGER_EVENT, &m);
+	assert_int_equal(((struct ipc_ledger_event *)m.msg)->kind, LEDGER_ALARM_DAMAGE);
+	ipc_received_done(&m);
+	/* One thing at a time. */
+	ask(w, control, QUEUE_VERIFY, 0);
+	ask(w, control, QUEUE_VERIFY, 0);
+	world_expect(control, IPC_CONTROL_ROW, &m);
+	ipc_received_done(&m);
+	assert_int_equal(ipc_recv(control, &m), -ENODATA);
+	close(control);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	    TEST(what_waits_is_listed), TEST(held_released_retried_removed), TEST(many_at_once)};
+	const struct CMUnitTest tests[] = {TEST(what_waits_is_listed),
+	    TEST(held_released_retried_removed), TEST(many_at_once),
+	    TEST(every_byte_is_looked_at_on_demand)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

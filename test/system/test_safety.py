@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import smtplib
 import subprocess
 import time
 
@@ -22,7 +23,7 @@ SECRETS = {
     "large body": "enormousokapi", "attachment name": "confidentialgnu", "display name": "Incognitoibex",
 }
 FLIPS_PER_FILE = 1
-READY_FLIPPED_SECONDS = 5
+READY_FLIPPED_SECONDS = 20
 TMPFS_BYTES = 6 << 20
 
 
@@ -99,6 +100,16 @@ def passwords_and_keys_are_not_on_disk(server):
             expect(secret not in server.log(), what, "is in the log")
 
 
+def wait_to_go_out(server):
+    """A small message and a large one wait in the queue, and stay there."""
+    with smtplib.SMTP_SSL("127.0.0.1", server.submissions, context=wire.tls_context(), timeout=60) as client:
+        client.login(server.address, server.password)
+        for size in (1000, 400_000):
+            message = f"From: {server.address}\r\nSubject: waiting\r\n\r\n" + ("z" * 70 + "\r\n") * (size // 72)
+            client.sendmail(server.address, ["somebody@nowhere.invalid"], message)
+    server.gatepost("queue", "hold", "--all")
+
+
 def damage_target():
     """An instance with some mail of every kind, stopped; and what it holds: {mailbox: {uid: message}}."""
     server = Instance()
@@ -106,6 +117,7 @@ def damage_target():
         for n in range(6):
             server.deliver(messages.message(n, 9), parameters=" BODY=8BITMIME")
         server.deliver(secret_message(large=True))
+        wait_to_go_out(server)
         with server.imap_client() as c:
             c.ok("CREATE Other")
             for n in range(4):
@@ -116,9 +128,6 @@ def damage_target():
         server.close()
         raise
     return server, held
-
-
-UNREAD = ("queue", "tls/keyholder.key")
 
 
 def content_of(server):
@@ -160,11 +169,10 @@ def read_damaged(server, held):
 
 
 def flip_candidates(server):
-    """The files a flip is tried in: all but run/, which is made anew at each start, SQLite's shared memory, and what `verify` says it does
-    not look at."""
+    """The files a flip is tried in: all but run/, which is made anew at each start, and SQLite's shared memory."""
     for path in server.files():
         relative = path.relative_to(server.data)
-        if relative.parts[0] not in ("run", *UNREAD) and str(relative) not in UNREAD and not relative.name.endswith("-shm") and path.stat().st_size > 0:
+        if relative.parts[0] != "run" and not relative.name.endswith("-shm") and path.stat().st_size > 0:
             yield path, relative
 
 
@@ -189,7 +197,7 @@ def verified(target, relative):
         rows = json.loads(done.stdout) if done.stdout else []
         named = [r for r in rows if r["file"] == str(relative) and r["state"] in ("damaged", "changed", "torn")]
         if named:
-            others = [r for r in rows if r["file"] != str(relative) and r["state"] not in ("ok", "sealed", "unread")]
+            others = [r for r in rows if r["file"] != str(relative) and r["state"] not in ("ok", "sealed")]
             if others and relative.parts[0] != "directory":  # what is in there leads to the others
                 return f"others are named too: {others[:2]}"
             if done.returncode != 1 and named[0]["state"] != "torn":
@@ -203,7 +211,7 @@ def verified(target, relative):
 def verify_finds_nothing_in_a_sound_instance(server):
     rows = {r["file"]: r["state"] for r in server.json("verify")}
     expect_equal({rows.pop(f"accounts/{n}") for n in (1, 2)}, {"sealed"})
-    expect_equal({rows.pop(name) for name in UNREAD}, {"unread"})
+    expect({"queue", "tls/keyholder.key"} <= set(rows), rows)
     expect_equal(set(rows.values()), {"ok"}, rows)
     with_key = ("--account", server.address, "--password-stdin")
     expect_equal([r["state"] for r in server.json("verify", *with_key, stdin=server.password + "\n")], ["ok"])
@@ -214,10 +222,65 @@ def verify_finds_nothing_in_a_sound_instance(server):
     server.stop()
     try:
         rows = {r["file"]: r["state"] for r in server.json("verify")}
-        expect_equal(set(rows.values()), {"ok", "sealed", "unread"}, rows)
+        expect_equal(set(rows.values()), {"ok", "sealed"}, rows)
         expect_equal([r["state"] for r in server.json("verify", *with_key, stdin=server.password + "\n")], ["ok"])
     finally:
         server.start()
+
+
+PLANTED = ("shell.sh", "tls/other.pem", "directory/directory.db-journal", "queue/authorized_keys", "queue/.hidden", "ledger/ledger.log.1",
+           "run/socket", "accounts/77", "accounts/1/rules", "accounts/1/letterbox/1.seg")
+
+
+@test
+def what_no_instance_has_is_named(server):
+    """Files and folders that nobody looks into are findings, whether a server runs or not."""
+    def look(states, status):
+        done = server.gatepost("verify", "--json", check=False)
+        rows = {r["file"]: r["state"] for r in json.loads(done.stdout)}
+        for name in PLANTED + LEFT:
+            rows.setdefault(name, "not named")
+        expect_equal({n: rows[n] for n in states}, states)
+        expect_equal(done.returncode, status)
+
+    LEFT = ("queue/" + "0" * 32, "accounts/.making-9", "directory/directory.db.new-" + "0" * 16)
+    planted = dict.fromkeys(PLANTED, "unknown")
+    server.stop()
+    try:
+        for name in PLANTED + LEFT:
+            (server.data / name).mkdir() if name.startswith("accounts/77") or "making" in name else (server.data / name).write_text("x")
+        look(planted | dict.fromkeys(LEFT, "left"), 1)
+        server.start()
+        look(planted, 1)
+        for name in PLANTED:
+            path = server.data / name
+            path.rmdir() if path.is_dir() else path.unlink()
+        look({}, 0)
+        expect(not (server.data / LEFT[0]).exists(), "a file in queue/ that no message names is still there")
+    finally:
+        for name in PLANTED + LEFT:
+            path = server.data / name
+            if path.exists():
+                path.rmdir() if path.is_dir() else path.unlink()
+        if not server.running():
+            server.start()
+
+
+@test
+def another_key_for_the_keys_of_dkim_is_named(server):
+    """A whole key with a right checksum that is not the one the server began with."""
+    path = server.data / "tls/keyholder.key"
+    kept = path.read_bytes()
+    with Instance(start=False) as other:
+        foreign = (other.data / "tls/keyholder.key").read_bytes()
+    try:
+        for content, state in (foreign, "changed"), (kept[:-1] + bytes([kept[-1] ^ 1]), "damaged"), (kept, "ok"):
+            path.write_bytes(content)
+            done = server.gatepost("verify", "--json", check=False)
+            expect_equal({r["file"]: r["state"] for r in json.loads(done.stdout)}["tls/keyholder.key"], state)
+            expect_equal(done.returncode, 0 if state == "ok" else 1)
+    finally:
+        path.write_bytes(kept)
 
 
 @test(seconds=900)
@@ -244,7 +307,7 @@ def flipped_bytes_are_found(server):
 
 def starts_with(relative, n):
     """With these the server may not start, or not be reached: that is waited for now and then only."""
-    return relative.parts[0] in ("accounts", "ledger") or relative.name == "directory.db" or (full and n % 100 == 0)
+    return relative.parts[0] in ("accounts", "ledger") or relative.name in ("directory.db", "queue.db") or (full and n % 100 == 0)
 
 
 def flip_once(target, held, path, relative, at, by_server):
