@@ -46,6 +46,18 @@ struct queued_message {
 	struct body body; /* in_file: how the file is opened */
 };
 
+/*
+ * Nothing stands still for ever. Between two rounds (queue/test_states.h looks after each round of
+ * each test):
+ *   waiting  its destination is due (`due_at`) no later than its own time, or than until when the
+ *            destination is left alone; the message's age is looked at (`look_at`) meanwhile
+ *   active   a carriage has it (queue/carriage.h), and exactly one who says what became of it: a
+ *            question with a time-out, a courier or a channel to delivery with theirs, the wait for
+ *            such a channel, or the next round; after a start none is active
+ *   held     the operator releases or removes it; where processes of ours ended over it
+ * (`crashes`), it grows old as what waits does over     when the last of a message is, the message
+ * goes
+ */
 enum recipient_state {
 	RECIPIENT_WAITING,
 	RECIPIENT_ACTIVE,

@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "queue/fresh.h"
 #include "queue/state.h"
+#include "queue/test_states.h"
 
 enum { WORLD_START_S = 1800000000, WORLD_ACCOUNT = 7 };
 #define WORLD_START ((uint64_t)WORLD_START_S * 1000)
@@ -43,6 +44,7 @@ static inline void world_go(struct world *w)
 		assert_int_equal(loop_once(w->q->loop, 0), 0);
 		queue_round(w->q);
 	}
+	states_check(w->q);
 }
 
 static inline void world_wait(struct world *w, uint64_t ms)
