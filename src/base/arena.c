@@ -4,6 +4,7 @@
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/num.h"
 
@@ -41,6 +42,13 @@ void arena_clear(struct arena *a)
 	free_blocks(keep->next);
 	keep->next = NULL;
 	keep->used = 0;
+}
+
+void arena_wipe(struct arena *a)
+{
+	for (struct arena_block *block = a->blocks; block != NULL; block = block->next)
+		explicit_bzero(block->bytes, block->used);
+	arena_clear(a);
 }
 
 static struct arena_block *add_block(struct arena *a, size_t len)

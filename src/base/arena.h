@@ -30,6 +30,9 @@ void arena_done(struct arena *a);
 /* Forgets all that was allocated; keeps one block for the next use. */
 void arena_clear(struct arena *a);
 
+/* The same, and overwrites it first: for what the next use must not find. */
+void arena_wipe(struct arena *a);
+
 /* `len` zeroed bytes, aligned for any object; NULL at the ceiling. */
 MUST_USE void *arena_alloc(struct arena *a, size_t len);
 /* The same for `n` objects of `size` bytes; NULL too when the product does not fit. */

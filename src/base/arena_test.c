@@ -38,6 +38,24 @@ static void arena_is_zeroed_again_after_clear(void **state)
 		assert_int_equal(p[i], 0);
 }
 
+static void arena_wipe_leaves_nothing(void **state)
+{
+	(void)state;
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(1 << 20);
+	char *p = arena_alloc(&a, 4000);
+
+	assert_non_null(p);
+	memset(p, 0xff, 4000);
+	arena_wipe(&a);
+	assert_int_equal(a.used, 0);
+	/* the block is kept, and what was in it is not */
+	for (size_t i = 0; i < 4000; i++)
+		assert_int_equal(p[i], 0);
+	assert_ptr_equal(arena_alloc(&a, 10), p);
+	arena_done(&a);
+	arena_wipe(&a);
+}
+
 static void arena_holds_its_ceiling(void **state)
 {
 	(void)state;
@@ -113,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(arena_gives_zeroed_aligned_memory),
 	    cmocka_unit_test(arena_is_zeroed_again_after_clear),
+	    cmocka_unit_test(arena_wipe_leaves_nothing),
 	    cmocka_unit_test(arena_holds_its_ceiling),
 	    cmocka_unit_test(arena_takes_pieces_larger_than_its_blocks),
 	    cmocka_unit_test(arena_array_refuses_a_product_that_wraps),

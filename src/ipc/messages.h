@@ -119,7 +119,7 @@ enum ipc_type {
 	IPC_ROUTE_ANSWER,
 	IPC_SIGNERS,
 	IPC_SIGNERS_ANSWER,
-	/* queue → scribes, queue ⇄ scribe */
+	/* queue ⇄ scribe; queue → scribes */
 	IPC_PREPARE = 120,
 	IPC_EXAMINED,
 	IPC_FINISH,
@@ -128,6 +128,7 @@ enum ipc_type {
 	IPC_KEY,
 	IPC_SEAL,
 	IPC_SEALED,
+	IPC_SCRIBE,
 	/* queue ⇄ keyholder; directory ⇄ keyholder */
 	IPC_DKIM_SIGN = 130,
 	IPC_DKIM_SIGNED,

@@ -99,8 +99,12 @@ static const struct ipc_field signers_answer_fields[] = {
     FIELD(ipc_signers_answer, algorithms, IPC_U64S, OUTGOING_SIGNATURES_MAX),
 };
 
+static const struct ipc_field scribe_fields[] = {
+    FIELD(ipc_scribe, channel, IPC_FD, 0),
+    FIELD(ipc_scribe, messages, IPC_U8, SCRIBE_MESSAGES_MAX),
+};
+
 static const struct ipc_field prepare_fields[] = {
-    FIELD(ipc_prepare, channel, IPC_FD, 0),
     FIELD(ipc_prepare, message, IPC_FD, 0),
     FIELD(ipc_prepare, complete, IPC_U8, 1),
     FIELD(ipc_prepare, body, IPC_U8, 2),
@@ -336,6 +340,7 @@ static const struct ipc_message messages[] = {
     MESSAGE(IPC_KEY, key),
     MESSAGE(IPC_SEAL, seal),
     MESSAGE(IPC_SEALED, sealed),
+    MESSAGE(IPC_SCRIBE, scribe),
     MESSAGE(IPC_DKIM_SIGN, dkim_sign),
     MESSAGE(IPC_DKIM_SIGNED, dkim_signed),
     MESSAGE(IPC_DKIM_MAKE, dkim_make),

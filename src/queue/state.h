@@ -74,6 +74,7 @@ struct queue {
 	struct carriages *carriages;
 	struct submitter *submitters;
 	size_t n_submitters;
+	size_t n_scribes;               /* that submitters have */
 	struct lookup *lookups;         /* policies being asked about */
 	struct reporting *reporting;    /* the TLS report under way */
 	uint64_t report_after_ms;       /* into a day: when those of the day before go out */

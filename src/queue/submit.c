@@ -39,8 +39,8 @@ void submit_forget(struct submitter *s)
 {
 	struct incoming *in = &s->in;
 	queue_forget(s->q, s);
-	if (in->scribe)
-		loop_remove(in->scribe);
+	if (s->scribe.is_at_work)
+		submit_drop_scribe(s);
 	fd_close(&in->message);
 	fd_close(&in->finished);
 	if (in->map)
@@ -53,6 +53,7 @@ void submit_forget(struct submitter *s)
 static void free_submitter(struct submitter *s)
 {
 	submit_forget(s);
+	submit_drop_scribe(s);
 	arena_done(&s->in.arena);
 	*s->at = s->next;
 	if (s->next)
@@ -419,9 +420,12 @@ int submit_on_gate(struct loop_entry *from UNUSED, void *msg, void *ctx)
 void submit_check(struct queue *q)
 {
 	uint64_t now = clock_ms();
-	for (struct submitter *s = q->submitters; s; s = s->next)
+	for (struct submitter *s = q->submitters; s; s = s->next) {
 		if (s->step >= STEP_EXAMINE && s->step <= STEP_FINISH && now >= s->until)
 			fail_text(s, SUBMIT_TEMPORARY, "");
+		if (s->scribe.entry && !s->scribe.is_at_work && now >= s->scribe.idle_until)
+			submit_drop_scribe(s);
+	}
 }
 
 void submit_free(struct queue *q)

@@ -21,7 +21,7 @@ enum { SUBMIT_RECIPIENTS_MAX = 1000, SUBMIT_STEP_TIMEOUT_MS = 60000 };
 int submit_on_submitter(struct loop_entry *from, void *msg, void *ctx);
 int submit_on_gate(struct loop_entry *from, void *msg, void *ctx);
 
-/* Gives up what takes a scribe too long; once a second. */
+/* Gives up what takes a scribe too long, and scribes that wait too long; once a second. */
 void submit_check(struct queue *q);
 
 /* Forgets all submitters; at the end. */

@@ -153,9 +153,32 @@ static void sign_next(struct submitter *s)
 		fail(s, SUBMIT_TEMPORARY);
 }
 
-/* --- the scribe's second part --- */
+/* --- the scribe's life --- */
 
-static int on_finished(struct loop_entry *from, void *msg, void *ctx)
+void submit_drop_scribe(struct submitter *s)
+{
+	if (!s->scribe.entry)
+		return;
+	loop_remove(s->scribe.entry);
+	s->scribe = (struct submit_scribe){0};
+	s->q->n_scribes--;
+}
+
+/* It may wait for the next message of the same submitter; what comes from outside shares none. */
+static void keep_or_drop(struct submitter *s)
+{
+	struct submit_scribe *scribe = &s->scribe;
+	uint64_t now = clock_ms();
+	scribe->is_at_work = false;
+	scribe->idle_until = now + SCRIBE_IDLE_MS;
+	if (s->forwards || scribe->n_messages >= SCRIBE_MESSAGES_MAX ||
+	    now >= scribe->began + SCRIBE_LIFE_MS || s->q->n_scribes > SCRIBES_KEPT_MAX)
+		submit_drop_scribe(s);
+}
+
+/* --- its second part --- */
+
+static int on_finished(struct loop_entry *from UNUSED, void *msg, void *ctx)
 {
 	struct submitter *s = ctx;
 	struct incoming *in = &s->in;
@@ -171,8 +194,7 @@ static int on_finished(struct loop_entry *from, void *msg, void *ctx)
 	in->n_signatures = m->fields.n;
 	in->finished = fd_take(&m->message);
 	in->signed_fields = BUF_MAX(SIGNED_FIELDS_MAX);
-	in->scribe = NULL;
-	loop_remove(from);
+	keep_or_drop(s);
 	sign_next(s);
 	return 0;
 }
@@ -188,7 +210,7 @@ static void finish(struct submitter *s)
 	    .at = clock_wall_ms(),
 	    .name = str_of_cstr(s->q->config->hostname)};
 	s->step = STEP_FINISH;
-	if (!in->scribe || loop_send(in->scribe, IPC_FINISH, &m))
+	if (!s->scribe.entry || loop_send(s->scribe.entry, IPC_FINISH, &m))
 		fail(s, SUBMIT_TEMPORARY);
 }
 
@@ -273,7 +295,7 @@ static void ask_may_send(struct submitter *s)
 		fail(s, SUBMIT_TEMPORARY);
 }
 
-/* --- the scribe's first part --- */
+/* --- its first part --- */
 
 /* What the directory takes and answers with. */
 static bool are_addresses(struct ipc_strs v)
@@ -294,7 +316,7 @@ static int on_examined(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	if (m->result != EXAMINED_OK) {
 		enum submit_result result =
 		    m->result == EXAMINED_LOOP ? SUBMIT_LOOP : SUBMIT_MALFORMED;
-		/* The scribe's end is not of interest any more; the loop removes it. */
+		keep_or_drop(s);
 		submit_fail(s, result, m->detail);
 		return 0;
 	}
@@ -311,12 +333,14 @@ static int on_examined(struct loop_entry *from UNUSED, void *msg, void *ctx)
 static void on_scribe_closed(struct loop_entry *from UNUSED, int error, void *ctx)
 {
 	struct submitter *s = ctx;
-	s->in.scribe = NULL;
+	bool was_at_work = s->scribe.is_at_work;
+	s->scribe = (struct submit_scribe){0};
+	s->q->n_scribes--;
 	if (error == -EBADMSG || error == -EPROTO)
 		queue_alarm(s->q, LEDGER_ALARM_BAD_MESSAGE, s->peer,
 		    "a scribe sent the queue what it may not send");
 	/* It died over this message; while the directory answers, too. */
-	if (s->step >= STEP_EXAMINE && s->step <= STEP_FINISH)
+	if (was_at_work && s->step >= STEP_EXAMINE && s->step <= STEP_FINISH)
 		fail(s, SUBMIT_TEMPORARY);
 }
 
@@ -325,24 +349,43 @@ static const struct ipc_receiver scribe_messages[] = {
 static const struct ipc_receivers scribe_receivers = {
     scribe_messages, ARRAY_LEN(scribe_messages), on_scribe_closed};
 
-static int ask_scribe(struct submitter *s)
+static int begin_scribe(struct submitter *s)
 {
 	int ends[2];
 	int error = s->q->scribes ? ipc_pair(ends) : -EPIPE;
 	if (error)
 		return error;
-	struct ipc_prepare m = {.channel = ends[1],
-	    .message = s->in.message,
-	    .complete = s->forwards ? 0 : 1,
-	    .body = s->in.accept.m.mail.body};
-	error = loop_send(s->q->scribes, IPC_PREPARE, &m);
+	struct ipc_scribe m = {
+	    .channel = ends[1], .messages = s->forwards ? 1 : SCRIBE_MESSAGES_MAX};
+	error = loop_send(s->q->scribes, IPC_SCRIBE, &m);
 	close(ends[1]);
 	if (!error) {
-		s->in.scribe = loop_add_channel(s->q->loop, ends[0], &scribe_receivers, s);
-		error = s->in.scribe ? 0 : -EMFILE;
+		s->scribe = (struct submit_scribe){.began = clock_ms(),
+		    .entry = loop_add_channel(s->q->loop, ends[0], &scribe_receivers, s)};
+		error = s->scribe.entry ? 0 : -EMFILE;
 	}
 	if (error)
 		close(ends[0]);
+	else
+		s->q->n_scribes++;
+	return error;
+}
+
+/* The one that is there, or where it has gone in the meantime a new one. */
+static int ask_scribe(struct submitter *s)
+{
+	struct ipc_prepare m = {.message = s->in.message,
+	    .complete = s->forwards ? 0 : 1,
+	    .body = s->in.accept.m.mail.body};
+	int error = s->scribe.entry ? loop_send(s->scribe.entry, IPC_PREPARE, &m) : -EPIPE;
+	if (error) {
+		submit_drop_scribe(s);
+		error = begin_scribe(s);
+		if (!error)
+			error = loop_send(s->scribe.entry, IPC_PREPARE, &m);
+	}
+	s->scribe.is_at_work = error == 0;
+	s->scribe.n_messages++;
 	return error;
 }
 

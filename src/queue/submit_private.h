@@ -26,8 +26,7 @@ struct incoming {
 	struct queued_recipient *recipients;
 	size_t n_recipients;
 	struct str trace;
-	int message;               /* sealed memfd, as it came */
-	struct loop_entry *scribe; /* NULL: not there (any more) */
+	int message; /* sealed memfd, as it came */
 	struct ipc_examined examined;
 	struct str sender; /* to be set */
 	struct str domain; /* that signs */
@@ -42,6 +41,16 @@ struct incoming {
 	size_t map_len;
 };
 
+/* A scribe reads what comes over one connection, message after message, within the limits in
+ * ipc/scribing.h; a message of one who is not signed in has one of its own. */
+struct submit_scribe {
+	struct loop_entry *entry; /* NULL: none */
+	bool is_at_work;          /* it has a message */
+	unsigned n_messages;
+	uint64_t began;      /* clock_ms */
+	uint64_t idle_until; /* clock_ms; while it waits */
+};
+
 struct submitter {
 	struct submitter *next, **at; /* of all */
 	struct queue *q;
@@ -53,6 +62,7 @@ struct submitter {
 	bool forwards; /* of gatekeeper-smtp */
 	enum submit_step step;
 	uint64_t until; /* clock_ms: the step is given up */
+	struct submit_scribe scribe;
 	struct incoming in;
 };
 
@@ -66,6 +76,8 @@ void submit_forget(struct submitter *s);
 /* Is the message under way within its account's limits still? Others of the account may have come
  * in since its MAIL, over other connections, and wait for the end of the round. */
 enum submit_result submit_check_rate(struct submitter *s);
+/* The scribe is not needed any more. */
+void submit_drop_scribe(struct submitter *s);
 /* DATA: 0, or -EPROTO. */
 int submit_begin_message(struct submitter *s, struct ipc_submit_data *m);
 

@@ -1,11 +1,11 @@
 /*
- * queue/test_submit.h: for tests: what a submitter, the directory, a scribe and the keyholder say
- * to a queue. Only *_test.c includes it.
+ * queue/test_submit.h: for tests: what a submitter, the directory and the keyholder say to a queue.
+ * Only *_test.c includes it.
  */
 #ifndef QUEUE_TEST_SUBMIT_H
 #define QUEUE_TEST_SUBMIT_H
 
-#include "queue/test_queue.h"
+#include "queue/test_scribe.h"
 
 /* --- the directory --- */
 
@@ -105,50 +105,6 @@ static inline void say_rcpt(struct world *w, int submitter, const char *address,
 	say(w, submitter, IPC_SUBMIT_RCPT, &rcpt);
 	answer_route(w, result, account, "");
 	(void)expect_answer(submitter, SUBMIT_OK);
-}
-
-static inline int world_memfd(struct str text)
-{
-	int fd = -1;
-	assert_int_equal(fd_sealed_memfd("test", text, &fd), 0);
-	return fd;
-}
-
-/* DATA; the scribe's end of its channel is given back. */
-static inline int say_data(struct world *w, int submitter, struct str message)
-{
-	struct ipc_received m;
-	struct ipc_submit_data data = {
-	    .trace = STR("Received: by test\r\n"), .message = world_memfd(message)};
-	say(w, submitter, IPC_SUBMIT_DATA, &data);
-	close(data.message);
-	world_expect(w->scribes, IPC_PREPARE, &m);
-	struct ipc_prepare *prepare = m.msg;
-	int scribe = fd_take(&prepare->channel);
-	ipc_received_done(&m);
-	assert_int_equal(fd_set_nonblocking(scribe, true), 0);
-	return scribe;
-}
-
-static inline void say_examined(struct world *w, int scribe)
-{
-	struct str author = STR("ann@example.org");
-	struct ipc_examined examined = {.authors = {&author, 1}, .header_len = 20};
-	say(w, scribe, IPC_EXAMINED, &examined);
-}
-
-static inline void say_finished(struct world *w, int scribe, struct str message, bool is_signed)
-{
-	struct ipc_received m;
-	struct str field = STR("DKIM-Signature: v=1; b=");
-	struct str hash = STR("0123456789abcdef0123456789abcdef");
-	world_expect(scribe, IPC_FINISH, &m);
-	ipc_received_done(&m);
-	struct ipc_finished finished = {.fields = {&field, is_signed},
-	    .hashes = {&hash, is_signed},
-	    .message = world_memfd(message)};
-	say(w, scribe, IPC_FINISHED, &finished);
-	close(finished.message);
 }
 
 static inline void say_signed(struct world *w)

@@ -164,7 +164,7 @@ static const struct role_row rows[N_ROLES] = {
 		.calls = CALLS_BASE | CALLS_FLAGS | CALLS_CHANNEL | CALLS_FORK | CALLS_BECOME,
 		.memory = 1 * GIB, .descriptors = 2048,
 		.processes = ROLE_PROCESSES_UNLIMITED, .becomes = true, .child = ROLE_SCRIBE,
-		.holds = "messages on their way out while it hands them on unread",
+		.holds = "nothing but ends of channels, which it hands on",
 	},
 	[ROLE_SCRIBE] = {
 		.name = "scribe", .user = "gatepost-scribe", .parent = ROLE_SCRIBES,
@@ -172,7 +172,7 @@ static const struct role_row rows[N_ROLES] = {
 		.memory = 1 * GIB, .cpu = 60, .descriptors = 2048,
 		.file_size = FILE_SIZE_MESSAGE,
 		.shares_parents_rules = true,
-		.holds = "one message on its way out",
+		.holds = "one message on its way out, or a few of one user's connection",
 	},
 	[ROLE_DISPATCHER] = {
 		.name = "dispatcher", .user = "gatepost-dispatcher", .parent = ROLE_SUPERVISOR,

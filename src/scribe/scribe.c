@@ -21,6 +21,8 @@ enum {
 	READ_MAX = 256 * 1024, /* a larger message is mapped */
 	ARENA_LEN = 8 << 20,
 	HEADER_ROOM = 64 * 1024, /* for what is added to a header */
+	SCRIBE_GRACE_MS =
+	    10 * 1000, /* the queue ends one that is idle; this is for one that does not */
 };
 
 static_assert((int)OUTGOING_AUTHORS == (int)OUTGOING_AUTHORS_MAX, "as many as the message takes");
@@ -31,12 +33,15 @@ static_assert((int)DKIM_KEY_ED25519 == (int)DKIM_ED25519_SHA256, "the same order
 static_assert((int)DKIM_SIGN_FIELD_MAX <= (int)IPC_STRS_ITEM_MAX, "as long");
 
 struct scribe {
-	int channel, message;
+	int channel;
+	char *room; /* READ_MAX bytes, for one message after the other; NULL: none was read yet */
+	struct arena arena;
+	/* the message under way */
+	int message;
 	bool complete;
 	enum outgoing_body declared;
-	struct str text; /* the message */
+	struct str text;
 	bool is_mapped;
-	struct arena arena;
 	struct outgoing_found found;
 	uint8_t body_hash[DKIM_HASH_LEN];
 	/* what it becomes */
@@ -55,13 +60,18 @@ static int read_message(struct scribe *s)
 
 	if (r < 0)
 		return r;
-	s->is_mapped = len > READ_MAX;
-	char *p =
-	    s->is_mapped ? mmap(NULL, len, PROT_READ, MAP_PRIVATE, s->message, 0) : malloc(len + 1);
-	if (p == NULL || p == MAP_FAILED)
+	if (len > READ_MAX) {
+		void *map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, s->message, 0);
+		if (map == MAP_FAILED)
+			return -errno;
+		s->is_mapped = true;
+		s->text = str_of(map, len);
+		return 0;
+	}
+	if (s->room == NULL && (s->room = malloc(READ_MAX)) == NULL)
 		return -ENOMEM;
-	s->text = str_of(p, len);
-	return s->is_mapped ? 0 : fd_pread_all(s->message, p, len, 0);
+	s->text = str_of(s->room, len);
+	return fd_pread_all(s->message, s->room, len, 0);
 }
 
 static int tell_examined(struct scribe *s)
@@ -97,7 +107,10 @@ static int make_header(struct scribe *s, const struct ipc_finish *finish)
 	struct buf id CLEANUP(buf_done) = BUF_MAX(MESSAGE_ID_LEN_MAX);
 	unsigned char random[16];
 
+	/* in one piece, so that none is left behind when it grows */
 	s->header = BUF_MAX(s->found.header.len + HEADER_ROOM);
+	if (buf_reserve(&s->header, s->header.max) == NULL)
+		return -ENOMEM;
 	if (!s->complete) {
 		struct str header = s->found.header;
 		if (!s->found.lacks_empty_line)
@@ -137,11 +150,11 @@ static int prepare_signatures(struct scribe *s, const struct ipc_finish *finish)
 		    .at = finish->at / 1000,
 		};
 		s->fields[i] = BUF_MAX(DKIM_SIGN_FIELD_MAX);
+		s->n_signatures++;
 		if (finish->algorithms.v[i] >= N_DKIM_ALGORITHMS ||
 		    !dkim_sign_prepare(&signer, buf_str(&s->header), buf_str(&names), s->body_hash,
 		        &s->fields[i], s->hashes[i]))
 			return -EPROTO;
-		s->n_signatures++;
 	}
 	return 0;
 }
@@ -210,7 +223,24 @@ static int wait_for_finish(struct scribe *s)
 	return r;
 }
 
-static int run(struct scribe *s)
+/* Nothing of a message is there any more when the next one is read. */
+static void forget_message(struct scribe *s)
+{
+	if (s->is_mapped)
+		munmap((void *)(uintptr_t)s->text.p, s->text.len);
+	else if (s->room != NULL)
+		explicit_bzero(s->room, s->text.len);
+	arena_wipe(&s->arena);
+	ipc_wipe(&s->header);
+	buf_done(&s->header);
+	for (size_t i = 0; i < s->n_signatures; i++)
+		buf_done(&s->fields[i]);
+	fd_close(&s->message);
+	*s = (struct scribe){
+	    .channel = s->channel, .room = s->room, .arena = s->arena, .message = -1};
+}
+
+static int do_message(struct scribe *s)
 {
 	int r = read_message(s);
 
@@ -224,32 +254,47 @@ static int run(struct scribe *s)
 	return wait_for_finish(s);
 }
 
-static void scribe_done(struct scribe *s)
+static int wait_for_message(struct scribe *s, int timeout_ms)
 {
-	if (s->is_mapped && s->text.p != NULL)
-		munmap((void *)(uintptr_t)s->text.p, s->text.len);
-	else
-		free((void *)(uintptr_t)s->text.p);
-	arena_done(&s->arena);
-	buf_done(&s->header);
-	for (size_t i = 0; i < OUTGOING_SIGNATURES_MAX; i++)
-		buf_done(&s->fields[i]);
-	fd_close(&s->message);
-	fd_close(&s->channel);
+	struct ipc_received m;
+	int r = ipc_wait(s->channel, timeout_ms, &m);
+
+	if (r < 0)
+		return r;
+	struct ipc_prepare *prepare = m.msg;
+	if (m.type == IPC_PREPARE) {
+		s->message = fd_take(&prepare->message);
+		s->complete = prepare->complete;
+		s->declared = prepare->body;
+	}
+	r = m.type == IPC_PREPARE ? 0 : -EPROTO;
+	ipc_received_done(&m);
+	return r;
 }
 
-int scribe_run(struct ipc_prepare *prepare)
+static int run(struct scribe *s, unsigned messages)
+{
+	uint64_t until = clock_ms() + SCRIBE_LIFE_MS;
+	int r = 0;
+
+	for (unsigned n = 0; r == 0 && n < messages && clock_ms() < until; n++) {
+		r = wait_for_message(s, n == 0 ? SCRIBE_WAIT_MS : SCRIBE_IDLE_MS + SCRIBE_GRACE_MS);
+		if (r == 0)
+			r = do_message(s);
+		forget_message(s);
+	}
+	return r;
+}
+
+int scribe_run(struct ipc_scribe *start)
 {
 	struct scribe s = {
-	    .channel = fd_take(&prepare->channel),
-	    .message = fd_take(&prepare->message),
-	    .complete = prepare->complete,
-	    .declared = prepare->body,
-	    .arena = ARENA_MAX(ARENA_LEN),
-	};
-	int r = run(&s);
+	    .channel = fd_take(&start->channel), .message = -1, .arena = ARENA_MAX(ARENA_LEN)};
+	int r = run(&s, start->messages);
 
-	scribe_done(&s);
+	free(s.room);
+	arena_done(&s.arena);
+	fd_close(&s.channel);
 	/* That the queue went away, or took too long, is no fault of this process. */
 	if (r < 0 && r != -ENODATA && r != -EPIPE && r != -ECONNRESET && r != -ETIMEDOUT) {
 		log_event(LOG_ERROR, "scribe.failed", "error=%s", strerror(-r));

@@ -20,7 +20,23 @@ struct scribe {
 	int channel;
 };
 
-static struct scribe start_fd(int message, bool complete)
+static void send_fd(const struct scribe *s, int message, bool complete)
+{
+	struct ipc_prepare prepare = {.message = message, .complete = complete};
+
+	assert_int_equal(ipc_send(s->channel, IPC_PREPARE, &prepare), 0);
+	close(message);
+}
+
+static void send_text(const struct scribe *s, struct str message, bool complete)
+{
+	int fd = -1;
+
+	assert_int_equal(fd_sealed_memfd("message", message, &fd), 0);
+	send_fd(s, fd, complete);
+}
+
+static struct scribe begin(uint8_t messages)
 {
 	struct scribe s;
 	int ends[2];
@@ -30,22 +46,28 @@ static struct scribe start_fd(int message, bool complete)
 	s.pid = fork();
 	assert_true(s.pid >= 0);
 	if (s.pid == 0) {
-		struct ipc_prepare prepare = {
-		    .channel = ends[1], .message = message, .complete = complete};
+		struct ipc_scribe it = {.channel = ends[1], .messages = messages};
 		close(ends[0]);
-		_exit(scribe_run(&prepare));
+		_exit(scribe_run(&it));
 	}
 	close(ends[1]);
-	close(message);
+	return s;
+}
+
+static struct scribe start_fd(int message, bool complete)
+{
+	struct scribe s = begin(1);
+
+	send_fd(&s, message, complete);
 	return s;
 }
 
 static struct scribe start(struct str message, bool complete)
 {
-	int fd = -1;
+	struct scribe s = begin(1);
 
-	assert_int_equal(fd_sealed_memfd("message", message, &fd), 0);
-	return start_fd(fd, complete);
+	send_text(&s, message, complete);
+	return s;
 }
 
 static int end(struct scribe *s)
@@ -93,7 +115,8 @@ static void put_together(
 	read_finished(m, ret_text);
 }
 
-static void expect_signed(struct str message, size_t body_len)
+/* By a scribe that is there, or, where `s` is NULL, by one of its own. */
+static void expect_signed_by(struct scribe *s, struct str message, size_t body_len)
 {
 	const struct str selectors[] = {STR("r"), STR("e")};
 	const uint64_t algorithms[] = {DKIM_RSA_SHA256, DKIM_ED25519_SHA256};
@@ -116,18 +139,24 @@ static void expect_signed(struct str message, size_t body_len)
 	struct str header, body;
 	size_t n;
 
-	struct scribe s = start(message, true);
-	struct ipc_received m = hear(&s, IPC_EXAMINED);
+	struct scribe own;
+	if (s == NULL)
+		own = start(message, true);
+	else
+		send_text(s, message, true);
+	struct scribe *by = s != NULL ? s : &own;
+	struct ipc_received m = hear(by, IPC_EXAMINED);
 	const struct ipc_examined *examined = m.msg;
 	assert_int_equal(examined->result, EXAMINED_OK);
 	assert_int_equal(examined->authors.n, 1);
 	expect_str(examined->authors.v[0], "alice@example.org");
 	ipc_received_done(&m);
-	assert_int_equal(ipc_send(s.channel, IPC_FINISH, &finish), 0);
-	m = hear(&s, IPC_FINISHED);
+	assert_int_equal(ipc_send(by->channel, IPC_FINISH, &finish), 0);
+	m = hear(by, IPC_FINISHED);
 	put_together(m.msg, keys, &text);
 	ipc_received_done(&m);
-	assert_int_equal(end(&s), 0);
+	if (s == NULL)
+		assert_int_equal(end(&own), 0);
 	header_split(buf_str(&text), &header, &body);
 	assert_int_equal(body.len, body_len);
 	assert_true(str_find(header, STR("\r\nMessage-ID: <")) < header.len);
@@ -141,6 +170,11 @@ static void expect_signed(struct str message, size_t body_len)
 	assert_int_equal(v[1].result, DKIM_PASS);
 	EVP_PKEY_free(keys[0].key);
 	EVP_PKEY_free(keys[1].key);
+}
+
+static void expect_signed(struct str message, size_t body_len)
+{
+	expect_signed_by(NULL, message, body_len);
 }
 
 static void messages_are_completed_and_signed(void **state UNUSED)
@@ -165,6 +199,26 @@ static void what_cannot_be_sent_is_said(void **state UNUSED)
 	assert_int_equal(examined->result, EXAMINED_MALFORMED);
 	expect_str(examined->detail, "its header has 2 From fields, and may have one");
 	ipc_received_done(&m);
+	assert_int_equal(ipc_wait(s.channel, 10000, &m), -ENODATA);
+	assert_int_equal(end(&s), 0);
+}
+
+/* Large and small, refused and not, one after the other; then it has read enough. */
+static void several_messages_of_one_submitter(void **state UNUSED)
+{
+	struct buf large CLEANUP(buf_done) = BUF_MAX(MESSAGE_MAX);
+	struct scribe s = begin(4);
+	struct ipc_received m;
+
+	buf_add(&large, STR("From: alice@example.org\r\n\r\n"));
+	repeat(&large, "a line of a large message, with  two spaces \r\n", 50000);
+	expect_signed_by(&s, STR("From: alice@example.org\r\nSubject: x\r\n\r\nHello\r\n"), 7);
+	expect_signed_by(&s, buf_str(&large), 50000 * 46);
+	send_text(&s, STR("From: a@b\r\nFrom: c@d\r\n\r\n"), true);
+	m = hear(&s, IPC_EXAMINED);
+	assert_int_equal(((struct ipc_examined *)m.msg)->result, EXAMINED_MALFORMED);
+	ipc_received_done(&m);
+	expect_signed_by(&s, STR("From: alice@example.org\r\n\r\nx\r\n"), 3);
 	assert_int_equal(ipc_wait(s.channel, 10000, &m), -ENODATA);
 	assert_int_equal(end(&s), 0);
 }
@@ -218,6 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(messages_are_completed_and_signed),
 	    cmocka_unit_test(what_cannot_be_sent_is_said),
+	    cmocka_unit_test(several_messages_of_one_submitter),
 	    cmocka_unit_test(forwarded_mail_is_left_as_it_is),
 	    cmocka_unit_test(a_queue_that_goes_away_is_no_fault),
 	};
