@@ -1,3 +1,4 @@
+#include "ipc/scribing.h"
 #include "queue/test_courier.h"
 #include "queue/test_submit.h"
 
@@ -640,6 +641,7 @@ static void strangers_have_only_aliases(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct ipc_prepare prepare;
 		struct ipc_received none;
+		const struct ipc_keys_wanted no_keys = {0};
 		if (i > 0) {
 			/* about the first one, which is on its way */
 			while (ipc_recv(w->directory, &none) == 0)
@@ -652,12 +654,14 @@ static void strangers_have_only_aliases(void **state)
 		int scribe = world_prepared(w, 1, &prepare);
 		assert_int_equal(prepare.complete, 0);
 		say_examined(w, scribe);
+		say(w, scribe, IPC_KEYS_WANTED, &no_keys);
 		say_finished(w, scribe, WORLD_MESSAGE, false);
 		(void)expect_answer(ends[0], SUBMIT_OK);
 		assert_int_equal(ipc_recv(scribe, &none), -ENODATA);
 		close(scribe);
 	}
 	close(ends[0]);
+	world_go(w);
 	close(gatekeeper);
 }
 

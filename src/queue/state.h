@@ -75,6 +75,7 @@ struct queue {
 	struct submitter *submitters;
 	size_t n_submitters;
 	size_t n_scribes;               /* that submitters have */
+	size_t n_forward_scribes;       /* of mail that is forwarded (forward.h) */
 	struct lookup *lookups;         /* policies being asked about */
 	struct reporting *reporting;    /* the TLS report under way */
 	uint64_t report_after_ms;       /* into a day: when those of the day before go out */

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "queue/carry.h"
+#include "queue/forward.h"
 #include "queue/route.h"
 #include "queue/submit_private.h"
 
@@ -39,6 +40,7 @@ void submit_forget(struct submitter *s)
 {
 	struct incoming *in = &s->in;
 	queue_forget(s->q, s);
+	forward_release(s);
 	if (s->scribe.is_at_work)
 		submit_drop_scribe(s);
 	fd_close(&in->message);
@@ -207,6 +209,13 @@ static bool is_named(const struct submitter *s, struct str address)
 	return false;
 }
 
+/* The first alias that leads out of the house seals what it forwards. */
+static void note_alias(struct submitter *s, struct str address)
+{
+	if (s->in.domain.len == 0 && !queue_domain_of(address, &s->in.arena, &s->in.domain))
+		s->in.domain = STR("");
+}
+
 static void on_route(const void *answer, void *ctx)
 {
 	struct submitter *s = ctx;
@@ -225,6 +234,8 @@ static void on_route(const void *answer, void *ctx)
 		result = SUBMIT_UNKNOWN;
 	if (result == SUBMIT_OK && !is_named(s, r->address))
 		s->in.n_recipients++;
+	if (s->forwards && result == SUBMIT_OK && m->outside.n > 0)
+		note_alias(s, r->address);
 	submit_answer(s, result, 0, "", STEP_READY);
 }
 
@@ -421,6 +432,7 @@ void submit_check(struct queue *q)
 {
 	uint64_t now = clock_ms();
 	for (struct submitter *s = q->submitters; s; s = s->next) {
+		forward_check(s);
 		if (s->step >= STEP_EXAMINE && s->step <= STEP_FINISH && now >= s->until)
 			fail_text(s, SUBMIT_TEMPORARY, "");
 		if (s->scribe.entry && !s->scribe.is_at_work && now >= s->scribe.idle_until)

@@ -3,8 +3,8 @@
  * messages.
  *
  * Who somebody is came with the channel, from the directory (an account) or from gatekeeper-smtp
- * (somebody who is not signed in: they may name only addresses that take mail here, and their mail
- * is changed in nothing). A message goes through a scribe, and is answered when it is durable.
+ * (somebody who is not signed in: they may name only addresses that take mail here; queue/forward.h
+ * says what becomes of it). A message goes through a scribe, and is answered when it is durable.
  * Whatever partner is missing, dies or does not answer on that way: SUBMIT_TEMPORARY, and nothing
  * is kept. Of a submitter that goes away before its answer nothing is kept.
  *

@@ -10,8 +10,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "mail/address.h"
+#include "queue/forward.h"
 #include "queue/schedule.h"
-#include "queue/submit_private.h"
 #include "store/room.h"
 
 enum {
@@ -39,9 +39,9 @@ static void on_committed(int error, uint64_t id, void *ctx)
 	}
 	log_event(LOG_INFO, "queue.accepted",
 	    "message=%" PRIu64 " connection=%" PRIu64 " account=%" PRIu64
-	    " size=%zu recipients=%zu signatures=%zu",
+	    " size=%zu recipients=%zu signatures=%zu sealed=%d",
 	    id, s->connection, s->account, s->in.signed_fields.len + s->in.map_len,
-	    s->in.n_recipients, s->in.n_signatures);
+	    s->in.n_recipients, s->in.n_signatures, s->in.forward.n_sealed > 0);
 	submit_forget(s);
 	submit_answer(s, SUBMIT_OK, id, "", STEP_IDLE);
 }
@@ -183,7 +183,9 @@ static int on_finished(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	struct submitter *s = ctx;
 	struct incoming *in = &s->in;
 	struct ipc_finished *m = msg;
-	if (s->step != STEP_FINISH || m->fields.n != m->hashes.n || m->fields.n != in->selectors.n)
+	size_t n = s->forwards ? 0 : in->selectors.n;
+	if (s->step != STEP_FINISH || m->fields.n != m->hashes.n || m->fields.n != n ||
+	    forward_is_sealing(s))
 		return -EPROTO;
 	for (size_t i = 0; i < m->fields.n; i++) {
 		if (m->hashes.v[i].len != OUTGOING_SHA256_LEN ||
@@ -196,6 +198,7 @@ static int on_finished(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	in->signed_fields = BUF_MAX(SIGNED_FIELDS_MAX);
 	keep_or_drop(s);
 	sign_next(s);
+	forward_release(s);
 	return 0;
 }
 
@@ -208,13 +211,14 @@ static void finish(struct submitter *s)
 	    .selectors = in->selectors,
 	    .algorithms = in->algorithms,
 	    .at = clock_wall_ms(),
-	    .name = str_of_cstr(s->q->config->hostname)};
+	    .name = str_of_cstr(s->q->config->hostname),
+	    .peer = s->forwards ? str_of_cstr(s->peer) : STR("")};
 	s->step = STEP_FINISH;
 	if (!s->scribe.entry || loop_send(s->scribe.entry, IPC_FINISH, &m))
 		fail(s, SUBMIT_TEMPORARY);
 }
 
-static bool dup_strs(struct arena *a, struct ipc_strs from, struct ipc_strs *to)
+bool submit_dup_strs(struct arena *a, struct ipc_strs from, struct ipc_strs *to)
 {
 	struct str *v = ARENA_NEW_ARRAY(a, struct str, from.n + 1);
 	if (!v)
@@ -226,6 +230,20 @@ static bool dup_strs(struct arena *a, struct ipc_strs from, struct ipc_strs *to)
 	return true;
 }
 
+/* Of the keys that sign, one seals: RSA, which all who check chains know (RFC 8617 §4.1.3). */
+static void keep_sealer(struct incoming *in)
+{
+	struct ipc_strs selectors = in->selectors;
+	struct ipc_u64s algorithms = in->algorithms;
+	in->selectors.n = in->algorithms.n = 0;
+	for (size_t i = 0; i < selectors.n && in->selectors.n == 0; i++) {
+		if (algorithms.v[i] != DKIM_RSA_SHA256)
+			continue;
+		in->selectors = (struct ipc_strs){selectors.v + i, 1};
+		in->algorithms = (struct ipc_u64s){algorithms.v + i, 1};
+	}
+}
+
 static void on_signers(const void *answer, void *ctx)
 {
 	struct submitter *s = ctx;
@@ -233,23 +251,28 @@ static void on_signers(const void *answer, void *ctx)
 	const struct ipc_signers_answer *m = answer;
 	uint64_t *algorithms = ARENA_NEW_ARRAY(&in->arena, uint64_t, OUTGOING_SIGNATURES_MAX);
 	if (!m || m->selectors.n != m->algorithms.n || !algorithms ||
-	    !dup_strs(&in->arena, m->selectors, &in->selectors)) {
+	    !submit_dup_strs(&in->arena, m->selectors, &in->selectors)) {
 		fail(s, SUBMIT_TEMPORARY);
 		return;
 	}
 	for (size_t i = 0; i < m->algorithms.n; i++)
 		algorithms[i] = m->algorithms.v[i];
 	in->algorithms = (struct ipc_u64s){algorithms, m->algorithms.n};
+	if (s->forwards)
+		keep_sealer(in);
 	finish(s);
 }
 
-/* The domain of the first author signs (DMARC compares with that); what is only passed on is not
- * ours to sign. */
-static void ask_signers(struct submitter *s)
+/* The domain of the first author signs (DMARC compares with that); what is only passed on is sealed
+ * by the domain of the alias. */
+void submit_ask_signers(struct submitter *s)
 {
 	struct incoming *in = &s->in;
-	if (s->forwards || in->examined.authors.n == 0 ||
-	    !queue_domain_of(in->examined.authors.v[0], &in->arena, &in->domain)) {
+	bool has_domain =
+	    s->forwards ? in->domain.len > 0
+	                : in->examined.authors.n > 0 &&
+	                      queue_domain_of(in->examined.authors.v[0], &in->arena, &in->domain);
+	if (!has_domain) {
 		finish(s);
 		return;
 	}
@@ -274,7 +297,7 @@ static void on_may_send(const void *answer, void *ctx)
 	           !arena_dup(&s->in.arena, m->address, &s->in.sender)) {
 		fail(s, SUBMIT_TEMPORARY);
 	} else {
-		ask_signers(s);
+		submit_ask_signers(s);
 	}
 }
 
@@ -282,7 +305,7 @@ static void ask_may_send(struct submitter *s)
 {
 	struct incoming *in = &s->in;
 	if (s->forwards) {
-		ask_signers(s);
+		s->step = STEP_KEYS; /* the scribe names them next */
 		return;
 	}
 	struct ipc_may_send ask = {.request = queue_request(s->q),
@@ -322,7 +345,7 @@ static int on_examined(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	}
 	in->examined = *m;
 	in->examined.detail = STR("");
-	if (!dup_strs(&in->arena, m->authors, &in->examined.authors) ||
+	if (!submit_dup_strs(&in->arena, m->authors, &in->examined.authors) ||
 	    !arena_dup(&in->arena, m->sender, &in->examined.sender))
 		fail(s, SUBMIT_TEMPORARY);
 	else
@@ -344,8 +367,9 @@ static void on_scribe_closed(struct loop_entry *from UNUSED, int error, void *ct
 		fail(s, SUBMIT_TEMPORARY);
 }
 
-static const struct ipc_receiver scribe_messages[] = {
-    {IPC_EXAMINED, on_examined}, {IPC_FINISHED, on_finished}};
+static const struct ipc_receiver scribe_messages[] = {{IPC_EXAMINED, on_examined},
+    {IPC_KEYS_WANTED, forward_on_keys_wanted}, {IPC_SEAL, forward_on_seal},
+    {IPC_FINISHED, on_finished}};
 static const struct ipc_receivers scribe_receivers = {
     scribe_messages, ARRAY_LEN(scribe_messages), on_scribe_closed};
 
@@ -389,6 +413,12 @@ static int ask_scribe(struct submitter *s)
 	return error;
 }
 
+void submit_start_scribe(struct submitter *s)
+{
+	if (forward_may_start(s) && ask_scribe(s))
+		fail(s, SUBMIT_TEMPORARY);
+}
+
 /* No line of it is anything but the one field, or goes on with it: a second field would stand in
  * the message unread by the scribe, and a CR or LF alone is a line's end to some servers. */
 static bool is_trace(struct str trace)
@@ -429,9 +459,7 @@ int submit_begin_message(struct submitter *s, struct ipc_submit_data *m)
 		fail(s, error == -ENOSPC ? SUBMIT_FULL : SUBMIT_TEMPORARY);
 		return 0;
 	}
-	error = ask_scribe(s);
 	s->until = clock_ms() + SUBMIT_STEP_TIMEOUT_MS;
-	if (error)
-		fail(s, SUBMIT_TEMPORARY);
+	submit_start_scribe(s);
 	return 0;
 }

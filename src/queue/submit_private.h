@@ -12,11 +12,25 @@ enum submit_step {
 	STEP_READY, /* RCPT or DATA may come */
 	STEP_RCPT,  /* asked where the recipient is */
 	STEP_EXAMINE,
+	STEP_KEYS, /* of mail that is forwarded (forward.h) */
 	STEP_MAY_SEND,
 	STEP_SIGNERS,
 	STEP_FINISH,
 	STEP_SIGN,
 	STEP_COMMIT,
+};
+
+struct key_ask;
+
+/* Of mail that is forwarded. */
+struct forward {
+	bool waits, has_place; /* for a scribe; among the scribes for such mail */
+	struct ipc_strs names; /* of keys */
+	struct key_ask *asks;  /* NULL: the scribe has not named them yet */
+	size_t n_keys, n_asked, n_open;
+	uint64_t keys_until; /* clock_ms */
+	bool is_sealing;     /* the keyholder is asked */
+	unsigned n_sealed;
 };
 
 /* A message on its way in; all of it in `arena`. */
@@ -29,7 +43,8 @@ struct incoming {
 	int message; /* sealed memfd, as it came */
 	struct ipc_examined examined;
 	struct str sender; /* to be set */
-	struct str domain; /* that signs */
+	struct str domain; /* that signs; of mail that is forwarded: of the alias */
+	struct forward forward;
 	struct ipc_strs selectors;
 	struct ipc_u64s algorithms;
 	struct str fields[OUTGOING_SIGNATURES_MAX]; /* without signature */
@@ -78,6 +93,11 @@ void submit_forget(struct submitter *s);
 enum submit_result submit_check_rate(struct submitter *s);
 /* The scribe is not needed any more. */
 void submit_drop_scribe(struct submitter *s);
+/* Has the message prepared. */
+void submit_start_scribe(struct submitter *s);
+/* What the domain signs with; then the scribe finishes. */
+void submit_ask_signers(struct submitter *s);
+MUST_USE bool submit_dup_strs(struct arena *a, struct ipc_strs from, struct ipc_strs *to);
 /* DATA: 0, or -EPROTO. */
 int submit_begin_message(struct submitter *s, struct ipc_submit_data *m);
 

@@ -16,13 +16,15 @@
 #include "mail/dkim_sign.h"
 #include "mail/message_id.h"
 #include "mail/outgoing_message.h"
+#include "scribe/sealing.h"
 
 enum {
 	READ_MAX = 256 * 1024, /* a larger message is mapped */
 	ARENA_LEN = 8 << 20,
 	HEADER_ROOM = 64 * 1024, /* for what is added to a header */
 	SCRIBE_GRACE_MS =
-	    10 * 1000, /* the queue ends one that is idle; this is for one that does not */
+	    10 * 1000,       /* the queue ends one that is idle; this is for one that does not */
+	SET_MAX = 32 * 1024, /* an ARC set */
 };
 
 static_assert((int)OUTGOING_AUTHORS == (int)OUTGOING_AUTHORS_MAX, "as many as the message takes");
@@ -44,7 +46,9 @@ struct scribe {
 	bool is_mapped;
 	struct outgoing_found found;
 	uint8_t body_hash[DKIM_HASH_LEN];
+	struct sealing sealing; /* of mail that is forwarded */
 	/* what it becomes */
+	struct buf set;    /* of ARC */
 	struct buf header; /* without the empty line */
 	struct buf fields[OUTGOING_SIGNATURES_MAX];
 	uint8_t hashes[OUTGOING_SIGNATURES_MAX][DKIM_HASH_LEN];
@@ -115,7 +119,7 @@ static int make_header(struct scribe *s, const struct ipc_finish *finish)
 		struct str header = s->found.header;
 		if (!s->found.lacks_empty_line)
 			header.len -= 2; /* the empty line */
-		buf_add(&s->header, header);
+		sealing_add_header(header, finish->name, &s->header);
 		if (header.len > 0 && !str_ends(header, STR("\r\n")))
 			buf_add(&s->header, STR("\r\n"));
 		return buf_failed(&s->header) ? -E2BIG : 0;
@@ -136,7 +140,7 @@ static int prepare_signatures(struct scribe *s, const struct ipc_finish *finish)
 {
 	struct buf names CLEANUP(buf_done) = BUF_MAX(DKIM_SIGN_NAMES_MAX);
 
-	if (finish->domain.len == 0)
+	if (finish->domain.len == 0 || !s->complete)
 		return 0;
 	if (finish->selectors.n != finish->algorithms.n ||
 	    !dkim_sign_names(buf_str(&s->header), &names))
@@ -159,15 +163,33 @@ static int prepare_signatures(struct scribe *s, const struct ipc_finish *finish)
 	return 0;
 }
 
+/* Mail that is forwarded has an ARC set on top instead. */
+static int seal(struct scribe *s, const struct ipc_finish *finish)
+{
+	struct sealing_message m = {.header = s->found.header,
+	    .body = s->found.text,
+	    .goes = buf_str(&s->header),
+	    .body_hash = s->body_hash};
+
+	if (finish->domain.len == 0 || s->complete)
+		return 0;
+	if (finish->selectors.n != 1 || finish->algorithms.n != 1 ||
+	    finish->algorithms.v[0] != DKIM_RSA_SHA256)
+		return -EPROTO;
+	s->set = BUF_MAX(SET_MAX);
+	return sealing_make(&s->sealing, s->channel, finish, &m, &s->set);
+}
+
 /* The trace field and the header are written, and the body once from where it lies. */
 static int write_message(struct scribe *s, struct str trace, int *ret_fd)
 {
 	int fd CLEANUP(fd_close) = memfd_create("outgoing", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	struct buf top CLEANUP(buf_done) = BUF_MAX(s->header.len + trace.len + 2);
+	struct buf top CLEANUP(buf_done) = BUF_MAX(s->set.len + s->header.len + trace.len + 2);
 	struct str body = s->found.text;
 
 	if (fd < 0)
 		return -errno;
+	buf_add(&top, buf_str(&s->set));
 	buf_add(&top, trace);
 	buf_add(&top, buf_str(&s->header));
 	buf_add(&top, STR("\r\n"));
@@ -194,6 +216,8 @@ static int finish(struct scribe *s, const struct ipc_finish *m)
 	if (r == 0)
 		r = prepare_signatures(s, m);
 	if (r == 0)
+		r = seal(s, m);
+	if (r == 0)
 		r = write_message(s, m->trace, &fd);
 	if (r < 0)
 		return r;
@@ -213,13 +237,21 @@ static int finish(struct scribe *s, const struct ipc_finish *m)
 
 static int wait_for_finish(struct scribe *s)
 {
-	struct ipc_received m;
-	int r = ipc_wait(s->channel, SCRIBE_WAIT_MS, &m);
+	bool is_over = false;
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	r = m.type == IPC_FINISH ? finish(s, m.msg) : -EPROTO;
-	ipc_received_done(&m);
+	while (r == 0 && !is_over) {
+		struct ipc_received m;
+		r = ipc_wait(s->channel, SCRIBE_WAIT_MS, &m);
+		if (r < 0)
+			return r;
+		is_over = m.type == IPC_FINISH;
+		if (is_over)
+			r = finish(s, m.msg);
+		else
+			r = m.type == IPC_KEY ? sealing_take_key(&s->sealing, m.msg) : -EPROTO;
+		ipc_received_done(&m);
+	}
 	return r;
 }
 
@@ -235,6 +267,8 @@ static void forget_message(struct scribe *s)
 	buf_done(&s->header);
 	for (size_t i = 0; i < s->n_signatures; i++)
 		buf_done(&s->fields[i]);
+	sealing_done(&s->sealing);
+	buf_done(&s->set);
 	fd_close(&s->message);
 	*s = (struct scribe){
 	    .channel = s->channel, .room = s->room, .arena = s->arena, .message = -1};
@@ -249,6 +283,10 @@ static int do_message(struct scribe *s)
 	outgoing_examine(s->text, s->complete, s->declared, &s->arena, &s->found);
 	r = tell_examined(s);
 	if (r < 0 || s->found.verdict != OUTGOING_OK)
+		return r;
+	if (!s->complete)
+		r = sealing_ask(&s->sealing, s->channel, s->found.header);
+	if (r < 0)
 		return r;
 	hash_body(s); /* while the queue asks others */
 	return wait_for_finish(s);

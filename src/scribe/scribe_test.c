@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
+#include "ipc/scribing.h"
 #include "mail/dkim_sign.h"
 #include "mail/header.h"
 #include "scribe/scribe.h"
@@ -234,6 +235,9 @@ static void forwarded_mail_is_left_as_it_is(void **state UNUSED)
 	struct ipc_received m = hear(&s, IPC_EXAMINED);
 
 	assert_int_equal(((struct ipc_examined *)m.msg)->result, EXAMINED_OK);
+	ipc_received_done(&m);
+	m = hear(&s, IPC_KEYS_WANTED);
+	assert_int_equal(((struct ipc_keys_wanted *)m.msg)->names.n, 0);
 	ipc_received_done(&m);
 	assert_int_equal(ipc_send(s.channel, IPC_FINISH, &finish), 0);
 	m = hear(&s, IPC_FINISHED);

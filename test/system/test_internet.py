@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Mail to and from servers that know nothing of us, in a little internet with names, neighbours and enemies (test/internet)."""
 
+import base64
 import email
 import email.policy
 import json
@@ -17,6 +18,11 @@ sys.path.insert(0, str(Path(prelude.__file__).resolve().parent.parent / "interne
 import mtas
 import network
 import zones
+
+try:
+    import dkim
+except ImportError:
+    dkim = None
 from harness import Skip, expect, expect_equal, full, run_tests, test, wait_until
 from world import World
 
@@ -134,10 +140,8 @@ def many_recipients_in_one_go(world):
 @test
 def signatures_are_good_for_others(world):
     """What comes out is verified by dkimpy, with the keys that `domain dns` prints."""
-    try:
-        import dkim
-    except ImportError:
-        raise Skip("python3-dkim is not installed") from None
+    if dkim is None:
+        raise Skip("python3-dkim is not installed")
     good = adversary(world, "good.test", "good")
     submit(world, ["sig@good.test"], "signed", body="a line\r\n\r\n.dot\r\n\r\n\r\n")
     taken = wait_until(lambda: [t for t in good.taken() if "Subject: signed\r\n" in t["data"]], SECONDS, "the message")
@@ -332,6 +336,104 @@ def an_alias_that_leaves_the_house(world):
         world.house.deliver(b"From: x@client.example\r\nSubject: forwarded\r\n\r\nhello\r\n", "away@example.test")
     got = wait_until(lambda: [t for t in good.taken() if "moved@good.test" in t["recipients"]], SECONDS, "the forwarded message")[0]
     expect("Subject: forwarded" in got["data"], got)
+
+
+# --- forwarded mail is sealed (ARC) -----------------------------------------------------------------------------------
+
+
+class Signer:
+    """A domain with a key of its own, and what dkimpy signs with it."""
+
+    def __init__(self, world, domain):
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        key = rsa.generate_private_key(65537, 1024)
+        self.private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
+                                         serialization.NoEncryption())
+        public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        self.domain, self.record = domain, "v=DKIM1; k=rsa; p=" + base64.b64encode(public).decode()
+        world.zones.add_domain(domain, txt={"sel._domainkey": [self.record]})
+        world.zones.reload()
+
+    def sign(self, message):
+        return dkim.sign(message, b"sel", self.domain.encode(), self.private, include_headers=[b"From", b"Subject"]) + message
+
+    def seal(self, message):
+        mine = f"Authentication-Results: {self.domain}; dkim=pass header.d=author.test\r\n".encode() + message
+        return b"".join(dkim.arc_sign(mine, b"sel", self.domain.encode(), self.private, self.domain.encode())) + mine
+
+
+def forwarded_from_afar(world, subject, change=lambda message: message):
+    """What Exim gets of a message that an author signed, a list sealed, Postfix sent, and our alias sent on; and a way to all keys."""
+    if dkim is None:
+        raise Skip("python3-dkim is not installed")
+    postfix, exim_ = neighbour(world, mtas.Postfix, "postfix.test", dane="good"), neighbour(world, mtas.Exim, "exim.test")
+    if "author.test" not in held:
+        held["author.test"], held["list.test"] = Signer(world, "author.test"), Signer(world, "list.test")
+        world.house.gatepost("alias", "add", "far@example.test", "bob@exim.test")
+    author, list_ = held["author.test"], held["list.test"]
+    text = (f"Authentication-Results: mail.example.test; spf=pass; dmarc=pass\r\nFrom: Ann <ann@author.test>\r\nTo: far@example.test\r\n"
+            f"Subject: {subject}\r\nDate: Tue, 24 Nov 2026 09:00:00 +0000\r\nMessage-ID: <{time.time()}@author.test>\r\n\r\nhello\r\n").encode()
+    postfix.send("bounces@list.test", ["far@example.test"], change(list_.seal(author.sign(text))).decode())
+    got = arrives(lambda: exim_.mail("bob"), subject, "the forwarded message").replace("\r\n", "\n").replace("\n", "\r\n").encode()
+    records = {r["name"].rstrip("."): r["value"] for r in world.house.json("domain", "dns", "example.test") if r["type"] == "TXT"}
+    records.update({f"sel._domainkey.{s.domain}": s.record for s in (author, list_)})
+    return got, lambda name, **_: records.get(name.decode().rstrip("."), "").encode() or None
+
+
+def results_of_ours(got):
+    """The set's ARC-Authentication-Results of instance 2, unfolded."""
+    [found] = [" ".join(v.split()) for k, v in email.message_from_bytes(got).items()
+               if k == "ARC-Authentication-Results" and v.lstrip().startswith("i=2;")]
+    return found
+
+
+@test
+def a_chain_goes_on_through_an_alias(world):
+    got, ask = forwarded_from_afar(world, "sealed twice")
+    status, sets, why = dkim.arc_verify(got, dnsfunc=ask)
+    expect_equal((status, [s["instance"] for s in sets]), (b"pass", [2, 1]), why)
+    expect_equal((sets[0]["cv"], sets[0]["as-domain"], sets[0]["ams-valid"]), (b"pass", b"example.test", True))
+    expect(dkim.verify(got, dnsfunc=ask), "the author's signature did not outlive the alias")
+    results = results_of_ours(got)
+    for part in ("i=2; mail.example.test; dkim=pass header.d=author.test header.s=sel", "; arc=pass header.oldest-pass=0 smtp.remote-ip="):
+        expect(part in results, part, "is not in", results)
+    expect("spf" not in results and "dmarc" not in results, "it claims what nobody checked:", results)
+    header = email.message_from_bytes(got)
+    claims = header.get_all("Authentication-Results")
+    expect_equal(len(claims), 1, claims)
+    names = [k for k in header.keys() if k.startswith("ARC-") or k == "Received"]
+    at = names.index("ARC-Seal")
+    expect_equal(names[at:at + 4], ["ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results", "Received"], names)
+
+
+@test
+def a_broken_chain_is_said_to_be_one(world):
+    got, ask = forwarded_from_afar(world, "broken", change=lambda m: m.replace(b"hello", b"hallo"))
+    status, sets, why = dkim.arc_verify(got, dnsfunc=ask)
+    expect_equal((status, sets[0]["cv"], sets[0]["ams-valid"]), (None, b"fail", True), why)
+    results = results_of_ours(got)
+    for part in ('dkim=fail reason="body hash did not verify" header.d=author.test', '; arc=fail reason="body hash did not verify"'):
+        expect(part in results, part, "is not in", results)
+    # RFC 8617 §5.1.2: the seal covers its own set alone
+    parts = got.split(b"ARC-Authentication-Results: i=2;", 1)
+    own = dkim.ARC(parts[0] + b"ARC-Authentication-Results: i=2;" + parts[1].replace(b"ARC-", b"X-ARC-"))
+    alone = own.verify_instance(own.sorted_arc_headers()[1], 2, dnsfunc=ask)
+    expect(alone["as-valid"], alone)
+
+
+@test
+def a_key_that_cannot_be_had_breaks_the_chain_and_loses_nothing(world):
+    """The list's domain is delegated to where nobody is: RFC 8617 §5.2.1 leaves no "later"."""
+    forwarded_from_afar(world, "still there")
+    world.zones.add_domain("list.test", server="192.0.2.77")
+    world.zones.reload()
+    world.house.stop()
+    world.house.start()  # its cache had the key
+    got, _ = forwarded_from_afar(world, "nobody knows")
+    results = results_of_ours(got)
+    expect("dkim=pass header.d=author.test" in results and '; arc=fail reason="key cannot be had now"' in results, results)
 
 
 @test
