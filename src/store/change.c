@@ -60,9 +60,25 @@ struct copying {
 	uint64_t permitted;
 	bool same; /* both are one mailbox: then only `target` counts */
 	uint64_t modseq;
-	uint32_t *from, *to;
+	struct arena *arena;
+	struct store_uids asked;
+	uint32_t *from; /* NULL: as many of the first of `asked` */
+	uint32_t *to;
 	size_t n;
 };
+
+/* From the first on that is not there any more, those that were copied are listed. */
+static int list_copied(struct copying *c)
+{
+	if (c->from)
+		return 0;
+	c->from = ARENA_NEW_ARRAY(c->arena, uint32_t, c->asked.n);
+	if (!c->from)
+		return -E2BIG;
+	if (c->n > 0)
+		memcpy(c->from, c->asked.v, c->n * sizeof(*c->from));
+	return 0;
+}
 
 static int copy_one(struct copying *c, uint32_t uid, enum store_copy_mode mode)
 {
@@ -70,7 +86,7 @@ static int copy_one(struct copying *c, uint32_t uid, enum store_copy_mode mode)
 	struct row row;
 	int found = get_row(s, c->view->mailbox, uid, &row);
 	if (found <= 0)
-		return found;
+		return found < 0 ? found : list_copied(c);
 	if (c->modseq == 0)
 		c->modseq = store_next_modseq(s);
 	uint32_t new_uid = 0;
@@ -80,13 +96,15 @@ static int copy_one(struct copying *c, uint32_t uid, enum store_copy_mode mode)
 		error = store_box_remove(s, c->same ? &c->target : &c->source, uid, c->modseq);
 	if (error)
 		return error;
-	c->from[c->n] = uid;
+	if (c->from)
+		c->from[c->n] = uid;
 	c->to[c->n++] = new_uid;
 	return 0;
 }
 
-static int copy_each(struct copying *c, struct store_uids uids, enum store_copy_mode mode)
+static int copy_each(struct copying *c, enum store_copy_mode mode)
 {
+	struct store_uids uids = c->asked;
 	uint64_t began = clock_ms();
 	int error = 0;
 	for (size_t i = 0; !error && i < uids.n; i++) {
@@ -97,18 +115,17 @@ static int copy_each(struct copying *c, struct store_uids uids, enum store_copy_
 	return error;
 }
 
-static int copy_all(
-    struct copying *c, struct store_uids uids, uint64_t target, enum store_copy_mode mode)
+static int copy_all(struct copying *c, uint64_t target, enum store_copy_mode mode)
 {
 	struct store *s = c->view->store;
 	int error = store_box_load(s, target, &c->target);
 	if (!error && mode == STORE_COPY)
-		error = store_check_count(s, uids.n);
+		error = store_check_count(s, c->asked.n);
 	c->same = target == c->view->mailbox;
 	if (!error && !c->same)
 		error = store_box_load(s, c->view->mailbox, &c->source);
 	if (!error)
-		error = copy_each(c, uids, mode);
+		error = copy_each(c, mode);
 	if (error || c->n == 0)
 		return error;
 	struct store_box *source = c->same ? &c->target : &c->source;
@@ -127,18 +144,21 @@ int store_copy(struct store_view *v, struct store_uids uids, uint64_t target,
 {
 	struct copying c = {.view = v,
 	    .permitted = permitted,
-	    .from = ARENA_NEW_ARRAY(a, uint32_t, uids.n),
+	    .arena = a,
+	    .asked = uids,
 	    .to = ARENA_NEW_ARRAY(a, uint32_t, uids.n)};
-	if (!c.from || !c.to)
+	if (!c.to)
 		return -E2BIG;
 	struct db *db = &v->store->db;
 	int error = db_begin(db);
 	if (!error)
-		error = db_end(db, copy_all(&c, uids, target, mode));
+		error = db_end(db, copy_all(&c, target, mode));
 	if (error)
 		return store_note_error(v->store, error);
-	*ret_result = (struct store_copy_result){
-	    .uidvalidity = c.target.uidvalidity, .from = c.from, .to = c.to, .n = c.n};
+	*ret_result = (struct store_copy_result){.uidvalidity = c.target.uidvalidity,
+	    .from = c.from ? c.from : uids.v,
+	    .to = c.to,
+	    .n = c.n};
 	return 0;
 }
 

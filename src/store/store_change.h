@@ -50,7 +50,8 @@ enum { STORE_COPY_MS_MAX = 8000 };
 
 struct store_copy_result {
 	uint32_t uidvalidity; /* of the target */
-	const uint32_t *from; /* UIDs here and there, pair by pair; in the arena */
+	const uint32_t
+	    *from; /* UIDs here and there, pair by pair; in the arena, or `uids` itself */
 	const uint32_t *to;
 	size_t n;
 };

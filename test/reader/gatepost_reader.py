@@ -144,7 +144,7 @@ def extract(options, credential):
         if version == 0:
             mailbox = None  # made, but never used
         else:
-            need(version in range(1, 14), "mailbox.db: version")  # they differ in columns not read here
+            need(version in range(1, 15), "mailbox.db: version")  # they differ in columns not read here
     indexed = extract_indexed(folder, keys, mailbox, options.out) if mailbox else 0
     return {"messages": indexed, "new": extract_new(folder, keys, mailbox, options.out)}
 

@@ -335,9 +335,22 @@ static int look_at_unknown(
 	return r;
 }
 
-static void collect(
-    const struct store_view *view, const struct outcomes *o, struct search_found *found)
+static void outcomes_done(struct outcomes *o)
 {
+	free(o->v);
+}
+
+/* 0 or -E2BIG. */
+static int collect(struct imap_session *s, const struct outcomes *o, struct search_found *found)
+{
+	const struct store_view *view = s->view;
+	size_t n = 0;
+
+	for (size_t at = 0; at < view->n; at++)
+		n += o->v[at] == YES;
+	found->positions = ARENA_NEW_ARRAY(&s->arena, uint32_t, n + 1);
+	if (found->positions == NULL)
+		return -E2BIG;
 	for (size_t at = 0; at < view->n; at++) {
 		if (o->v[at] != YES)
 			continue;
@@ -347,21 +360,20 @@ static void collect(
 			found->highest_modseq = modseq;
 	}
 	found->n_damaged = o->n_damaged;
+	return 0;
 }
 
 int search_run(struct imap_session *s, struct imap_search_key *key, struct search_found *ret_found)
 {
 	struct searching g = {.s = s, .now = clock_wall()};
 	struct search_found found = {0};
-	struct outcomes outcomes = {0};
+	struct outcomes outcomes CLEANUP(outcomes_done) = {.v = calloc(s->view->n + 1, 1)};
 	int r = 0;
 
 	if (s->view->n >= SEARCH_INDEX_LEAST)
 		r = search_ask_index(s, key);
-	found.positions = ARENA_NEW_ARRAY(&s->arena, uint32_t, s->view->n + 1);
-	outcomes.v = ARENA_NEW_ARRAY(&s->arena, uint8_t, s->view->n + 1);
-	if (r == 0 && (found.positions == NULL || outcomes.v == NULL))
-		r = -E2BIG;
+	if (outcomes.v == NULL)
+		abort();
 	if (r < 0)
 		return r;
 	search_message_init(&g.message, s->store);
@@ -372,8 +384,9 @@ int search_run(struct imap_session *s, struct imap_search_key *key, struct searc
 	search_message_done(&g.message);
 	if (r < 0)
 		return r;
-	collect(s->view, &outcomes, &found);
-	r = search_fuzzy_score(s, key, &found);
+	r = collect(s, &outcomes, &found);
+	if (r == 0)
+		r = search_fuzzy_score(s, key, &found);
 	if (r == 0)
 		*ret_found = found;
 	return r;

@@ -170,18 +170,26 @@ static bool is_saved(const struct search_answer *a, size_t i)
 	return i >= first && i < end;
 }
 
+/* A sorted result is saved as a set, too: which positions it has, then their UIDs upwards. */
 static void save(const struct search_answer *a)
 {
+	struct imap_session *s = a->s;
 	struct imap_set_builder builder = {0};
+	uint8_t *marks = calloc(s->view->n / 8 + 1, 1);
 
+	if (marks == NULL)
+		abort();
 	for (size_t i = 0; i < a->n; i++)
 		if (is_saved(a, i))
-			imap_set_builder_add(&builder, entry_at(a, i).uid);
+			marks[a->positions[i] / 8] |= (uint8_t)(1U << a->positions[i] % 8);
+	for (size_t at = 0; at < s->view->n; at++)
+		if ((marks[at / 8] >> at % 8 & 1) != 0)
+			imap_set_builder_add(&builder, store_view_entry(s->view, at).uid);
 	struct imap_set set = imap_set_builder_set(&builder);
-	imap_set_resolve(&set, UINT32_MAX); /* a sorted result is saved as a set, too */
-	free(a->s->saved);
-	a->s->saved = set.ranges;
-	a->s->n_saved = set.n;
+	free(s->saved);
+	s->saved = set.ranges;
+	s->n_saved = set.n;
+	free(marks);
 }
 
 void search_answer_write(const struct search_answer *a, struct str word)
