@@ -49,9 +49,6 @@ static void on_committed(int error, uint64_t id, void *ctx)
 /* The whole message: signatures, then what the scribe made. */
 static int map_finished(struct incoming *in)
 {
-	int error = fd_check_sealed(in->finished, &in->map_len);
-	if (error || in->map_len == 0 || in->map_len > FINISHED_LEN_MAX)
-		return error ? error : -EPROTO;
 	in->map = mmap(NULL, in->map_len, PROT_READ, MAP_PRIVATE, in->finished, 0);
 	if (in->map == MAP_FAILED) {
 		in->map = NULL;
@@ -186,6 +183,10 @@ static int on_finished(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	size_t n = s->forwards ? 0 : in->selectors.n;
 	if (s->step != STEP_FINISH || m->fields.n != m->hashes.n || m->fields.n != n ||
 	    forward_is_sealing(s))
+		return -EPROTO;
+	/* One that it could still change, or make shorter, would be another than is signed. */
+	if (fd_check_sealed(m->message, &in->map_len) || in->map_len == 0 ||
+	    in->map_len > FINISHED_LEN_MAX)
 		return -EPROTO;
 	for (size_t i = 0; i < m->fields.n; i++) {
 		if (m->hashes.v[i].len != OUTGOING_SHA256_LEN ||
