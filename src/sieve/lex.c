@@ -144,6 +144,12 @@ static struct sieve_token name(
 
 	if (lower == NULL)
 		return too_large(lexer, token.place);
+	if (len > SIEVE_NAME_LEN_MAX) {
+		sieve_problem_add(lexer->problems, token.place,
+		    "a name has at most %d characters; this one has %zu", SIEVE_NAME_LEN_MAX, len);
+		advance(lexer, skip + len);
+		return wrong(token.place);
+	}
 	for (size_t i = 0; i < len; i++)
 		lower[i] = ascii_lower(lexer->rest.p[skip + i]);
 	token.text = str_of(lower, len);
@@ -192,7 +198,8 @@ static struct sieve_token number(struct sieve_lexer *lexer)
 	}
 	if (!fits || token.number > SIEVE_NUMBER_MAX / times) {
 		sieve_problem_add(lexer->problems, token.place,
-		    "this number is too large; the largest is %lld", (long long)SIEVE_NUMBER_MAX);
+		    "this number is too large; the largest is %llu",
+		    (unsigned long long)SIEVE_NUMBER_MAX);
 		return wrong(token.place);
 	}
 	token.number *= times;

@@ -7,7 +7,8 @@
  *
  * It does not know which identifiers mean something.
  *
- * Limits: SIEVE_SCRIPT_LEN_MAX for the whole script; numbers up to 2^63-1 with their quantifier.
+ * Limits: SIEVE_SCRIPT_LEN_MAX for the whole script; numbers up to 2^64-1 with their quantifier;
+ * SIEVE_NAME_LEN_MAX for a name.
  */
 #ifndef SIEVE_LEX_H
 #define SIEVE_LEX_H
@@ -19,8 +20,8 @@
 
 #include "sieve/problem.h"
 
-enum { SIEVE_SCRIPT_LEN_MAX = 256 * 1024 };
-#define SIEVE_NUMBER_MAX INT64_MAX
+enum { SIEVE_SCRIPT_LEN_MAX = 256 * 1024, SIEVE_NAME_LEN_MAX = 32 };
+#define SIEVE_NUMBER_MAX UINT64_MAX
 
 enum sieve_token_kind {
 	SIEVE_TOKEN_END,   /* of the script */

@@ -26,8 +26,7 @@
 #include "base/str.h"
 
 enum {
-	SIEVE_CAPTURES_MAX =
-	    10, /* RFC 5229 §3.2: ${0} to ${9} at least; what is beyond is not kept */
+	SIEVE_CAPTURES_MAX = 33, /* ${0} and 32 wildcards (RFC 5229 §6: at least 9) */
 	SIEVE_VALUE_LEN_MAX = 1 << 20,
 };
 

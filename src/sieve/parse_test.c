@@ -65,12 +65,12 @@ static void the_grammar_is_read(void **state UNUSED)
 static void numbers_have_quantifiers(void **state UNUSED)
 {
 	expect_tree(STR("a 0 1k 1K 1M 1G 007;"), "a 0 1024 1024 1048576 1073741824 7; ");
-	expect_tree(STR("a 9223372036854775807;"), "a 9223372036854775807; ");
-	expect_tree(STR("a 8589934591G;"), "a 9223372035781033984; ");
-	expect_problems(STR("a 9223372036854775808;"),
-	    "line 1, column 3: this number is too large; the largest is 9223372036854775807");
-	expect_problems(STR("a 8589934592G;"),
-	    "line 1, column 3: this number is too large; the largest is 9223372036854775807");
+	expect_tree(STR("a 18446744073709551615;"), "a 18446744073709551615; ");
+	expect_tree(STR("a 17179869183G;"), "a 18446744072635809792; ");
+	expect_problems(STR("a 18446744073709551616;"),
+	    "line 1, column 3: this number is too large; the largest is 18446744073709551615");
+	expect_problems(STR("a 17179869184G;"),
+	    "line 1, column 3: this number is too large; the largest is 18446744073709551615");
 	expect_problems(STR("a 10KB;"),
 	    "line 1, column 3: after a number K, M or G may stand, nothing else: \"10KB\"");
 	expect_problems(STR("a 1_;"),
