@@ -1,7 +1,9 @@
 /*
  * base/clock.h: the time of day and the time that only goes forward.
  *
- * Tests set the clock (`clock_simulate`); everything that schedules asks here and nowhere else.
+ * Tests set the clock (`clock_simulate`); everything that schedules asks here and nowhere else. In
+ * a build with GATEPOST_FAULTS the wall's clock of a whole server goes GATEPOST_CLOCK_AHEAD seconds
+ * before the machine's (tests of what happens tomorrow).
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

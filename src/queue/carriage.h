@@ -79,6 +79,7 @@ struct carriage {
 	/* A policy of MTA-STS. */
 	uint8_t sts_mode;
 	struct ipc_strs sts_mx;
+	struct signing *signing; /* or NULL */
 	/* Local recipients. */
 	size_t n_asked; /* routes that are not answered yet */
 	struct ipc_u64s *accounts;
@@ -112,6 +113,9 @@ void carriage_finished(struct carriage *c);
 /* Every recipient whose outcome is not known is to be tried later, for this reason. */
 void carriage_fail(struct carriage *c, enum cause cause, const char *status, const char *text);
 void carriage_free(struct carriage *c);
+
+/* route.c: where to: a relay, an address in brackets, or the domain's servers. */
+void carriage_set_route(const struct carriage *c, struct ipc_carry *m);
 
 /* local.c: takes it to delivery. */
 void local_start(struct carriage *c);

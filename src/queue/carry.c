@@ -15,8 +15,9 @@
 #include "queue/policy.h"
 #include "queue/route.h"
 #include "queue/schedule.h"
+#include "queue/sign.h"
 
-enum { CANDIDATES_MAX = 256, REMOVE_DESTINATIONS_MAX = 1024, IMPLICIT_TLS_PORT = 465 };
+enum { CANDIDATES_MAX = 256, REMOVE_DESTINATIONS_MAX = 1024 };
 
 /* --- places --- */
 
@@ -93,6 +94,7 @@ void carriage_free(struct carriage *c)
 		c->next_of_all->at = c->at;
 	queue_forget(c->q, c);
 	policy_forget(c->q, c);
+	sign_free(c->signing);
 	if (p) {
 		count(c, false);
 		leave_place(c->q, p);
@@ -289,36 +291,6 @@ bool carry_can_reach(struct str domain)
 	return domain.len > 0 && domain.len <= DNS_NAME_MAX && !str_eq(domain, STR(QUEUE_LOCAL));
 }
 
-static void set_relay(const struct carriage *c, struct ipc_carry *m)
-{
-	const struct config_relay *relay = c->place->relay;
-	m->relay = 1;
-	m->host = str_of_cstr(relay->host);
-	m->port = (uint16_t)relay->port;
-	m->implicit_tls = m->port == IMPLICIT_TLS_PORT;
-	m->tls_must = relay->tls != 0;
-	if (config_is_given(relay->user)) {
-		size_t i = (size_t)(relay - c->q->config->relays);
-		m->relay_user = str_of_cstr(relay->user);
-		m->relay_password = str_of_cstr(c->q->carriages->relay_passwords[i]);
-	}
-}
-
-/* Where to: a relay, an address in brackets, or the domain's servers. */
-static void set_route(const struct carriage *c, struct ipc_carry *m)
-{
-	struct str name = c->place->name;
-	m->port = (uint16_t)c->q->config->outbound_port;
-	if (c->place->relay) {
-		set_relay(c, m);
-	} else if (str_starts(name, STR("[")) && str_ends(name, STR("]"))) {
-		m->host = str_from(str_first(name, name.len - 1), 1);
-		(void)str_skip_nocase(&m->host, STR("ipv6:"));
-	} else {
-		m->domain = name;
-	}
-}
-
 static int send_carriage(struct courier *courier, struct carriage *c)
 {
 	struct ipc_carry carry = {.mail = c->m.mail,
@@ -328,7 +300,7 @@ static int send_carriage(struct courier *courier, struct carriage *c)
 	    .eight_bit = c->m.mail.body > 0 || c->m.mail.smtputf8};
 	if (c->v[0].sender.len > 0)
 		carry.mail.reverse_path = c->v[0].sender;
-	set_route(c, &carry);
+	carriage_set_route(c, &carry);
 	int error = loop_send(courier->entry, IPC_CARRY, &carry);
 	for (size_t i = 0; !error && i < c->n; i++) {
 		struct ipc_carry_rcpt rcpt = {.recipient = c->v[i].address,
@@ -377,6 +349,30 @@ static void on_policy(void *ctx, uint8_t mode, struct ipc_strs mx)
 	start_courier(c);
 }
 
+static void depart(struct carriage *c)
+{
+	if (c->place->relay)
+		start_courier(c);
+	else
+		policy_ask(c->q, c->place->name, on_policy, c);
+}
+
+static void on_signed(void *ctx, int error, int message)
+{
+	struct carriage *c = ctx;
+	sign_free(c->signing);
+	c->signing = NULL;
+	if (error) {
+		carriage_fail(c, CAUSE_PARTNER, "4.3.0", "it cannot be signed now");
+		return;
+	}
+	if (message >= 0) {
+		fd_close(&c->message);
+		c->message = message;
+	}
+	depart(c);
+}
+
 static void start(struct carriage *c)
 {
 	struct queue *q = c->q;
@@ -389,10 +385,11 @@ static void start(struct carriage *c)
 	}
 	if (c->place->is_local)
 		local_start(c);
-	else if (c->place->relay)
-		start_courier(c);
-	else
-		policy_ask(q, c->place->name, on_policy, c);
+	else if (c->m.origin != ORIGIN_NOTICE)
+		depart(c);
+	else if (!(c->signing = sign_begin(q, &c->m, c->message, on_signed, c)))
+		carriage_fail(
+		    c, CAUSE_PARTNER, "4.3.0", "a process that signs it is being started");
 }
 
 /* --- claiming --- */

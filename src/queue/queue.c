@@ -18,7 +18,7 @@
 #include "sandbox/sandbox.h"
 #include "seal/cipher.h"
 
-enum { FORGET_EACH_MS = 60000, DRAIN_MS = 1000 };
+enum { FORGET_EACH_MS = 60000, REPORT_AFTER_MS = 2000, DRAIN_MS = 1000 };
 
 void queue_alarm(struct queue *q, enum ledger_kind kind, const char *peer, const char *detail)
 {
@@ -154,8 +154,10 @@ static int on_peer(struct loop_entry *from UNUSED, void *msg, void *ctx)
 		carry_delivery_changed(q, peer->index);
 	if (peer->role == ROLE_DISPATCHER)
 		q->n_dispatchers++;
-	/* What waited for it can go on. */
+	/* What waited for it can go on, reports too. */
 	q->due_at = 0;
+	if (peer->role == ROLE_RESOLVER)
+		q->forget_at = clock_ms() + REPORT_AFTER_MS;
 	return 0;
 }
 

@@ -34,6 +34,7 @@ struct reporting {
 	struct str domain;
 	struct tls_report_target targets[TLS_REPORT_TARGETS_MAX];
 	size_t n_targets, at;
+	struct str submitter; /* who reports: the domain of this server that signs it */
 	struct buf gzip;
 	struct tls_report report;
 	struct str addresses[OUTGOING_RECORDS_MAX];
@@ -117,6 +118,31 @@ static void add_failure(struct tls_report_policy *p, const struct queued_tls *t,
 	(*n)++;
 }
 
+/* RFC 8460 §4.4: the policy itself, a line each, as far as it is kept (mail/mta_sts.h). */
+static bool write_policy(
+    struct reporting *r, const struct queued_policy *known, struct tls_report_policy *p)
+{
+	static const char *const modes[N_STS_MODES] = {"none", "testing", "enforce"};
+	struct str *lines = ARENA_NEW_ARRAY(&r->arena, struct str, known->mx.n + 2);
+	if (!lines || known->mode >= N_STS_MODES)
+		return false;
+	for (size_t i = 0; i < known->mx.n + 2; i++) {
+		struct buf line CLEANUP(buf_done) = BUF_MAX(TEXT_MAX);
+		if (i == 0)
+			buf_add(&line, STR("version: STSv1"));
+		else if (i == 1)
+			buf_printf(&line, "mode: %s", modes[known->mode]);
+		else
+			buf_printf(&line, "mx: %.*s", STR_FMT(known->mx.v[i - 2]));
+		lines[i] = printed(&r->arena, &line);
+	}
+	p->strings = lines;
+	p->n_strings = known->mx.n + 2;
+	p->mx = known->mx.v;
+	p->n_mx = known->mx.n;
+	return true;
+}
+
 static int group(struct reporting *r, const struct queued_tls *v, size_t n)
 {
 	struct tls_report_policy *policies =
@@ -136,10 +162,12 @@ static int group(struct reporting *r, const struct queued_tls *v, size_t n)
 			    .type = (enum tls_report_policy_type)v[i].policy,
 			    .domain = r->domain,
 			    .strings = v[i].policy_strings.v,
-			    .n_strings = v[i].policy_strings.n,
-			    .mx = v[i].policy == TLS_POLICY_STS ? known.mx.v : NULL,
-			    .n_mx = v[i].policy == TLS_POLICY_STS ? known.mx.n : 0};
-		add_failure(&policies[n_policies - 1], &v[i], failures, &n_failures);
+			    .n_strings = v[i].policy_strings.n};
+		struct tls_report_policy *p = &policies[n_policies - 1];
+		if (v[i].policy == TLS_POLICY_STS && known.mx.n > 0 && p->n_mx == 0 &&
+		    !write_policy(r, &known, p))
+			return -ENOMEM;
+		add_failure(p, &v[i], failures, &n_failures);
 	}
 	r->report.policies = policies;
 	r->report.n_policies = n_policies;
@@ -151,7 +179,7 @@ static int compose(struct reporting *r)
 	struct queued_tls *v = ARENA_NEW_ARRAY(&r->arena, struct queued_tls, REPORT_ROWS_MAX);
 	struct buf json CLEANUP(buf_done) = BUF_MAX(TLS_REPORT_LEN_MAX);
 	struct buf contact CLEANUP(buf_done) = BUF_MAX(TEXT_MAX);
-	struct str host = str_of_cstr(r->q->config->hostname);
+	struct str host = r->submitter;
 	uint64_t day_s = QUEUE_DAY_MS / SCHEDULE_SECOND;
 	size_t n = 0;
 	if (!v)
@@ -183,6 +211,7 @@ static int add_mail(struct reporting *r, struct str to, struct str text)
 	struct queue *q = r->q;
 	uint64_t now = clock_wall_ms(), id = 0;
 	struct queued_message m = {.origin = ORIGIN_NOTICE,
+	    .user = r->report.contact,
 	    .tls_optional = true, /* RFC 8460 §3: a report about broken TLS must arrive */
 	    .received_at = now};
 	age_begin(q, &m, now);
@@ -319,6 +348,8 @@ static size_t find_targets(struct reporting *r, const struct ipc_dns_answer *m)
 	return tls_report_targets(texts, n, &r->arena, r->targets);
 }
 
+static void ask_signers(struct reporting *r);
+
 static void on_txt(const void *answer, void *ctx)
 {
 	struct reporting *r = ctx;
@@ -332,19 +363,54 @@ static void on_txt(const void *answer, void *ctx)
 		return;
 	}
 	r->n_targets = m->result == DNS_FOUND ? find_targets(r, m) : 0;
-	if (r->n_targets == 0) {
+	r->submitter = str_of_cstr(r->q->config->hostname);
+	if (r->n_targets == 0)
 		finish(r);
-		return;
-	}
+	else
+		ask_signers(r);
+}
+
+/* --- who sends it --- */
+
+static void begin_sending(struct reporting *r)
+{
 	int error = compose(r);
 	if (error) {
 		queue_report(r->q, "a TLS report cannot be written", error);
 		finish(r);
 		return;
 	}
-	log_event(LOG_INFO, "queue.report", "domain=%s day=%" PRIu64 " targets=%zu",
-	    log_quote(r->domain).text, r->day, r->n_targets);
+	log_event(LOG_INFO, "queue.report", "domain=%s day=%" PRIu64 " targets=%zu submitter=%s",
+	    log_quote(r->domain).text, r->day, r->n_targets, log_quote(r->submitter).text);
 	send_next(r);
+}
+
+/* The closest domain above our name that has keys: for mail.example.org, example.org. */
+static void on_signers(const void *answer, void *ctx)
+{
+	struct reporting *r = ctx;
+	const struct ipc_signers_answer *m = answer;
+	struct str above = r->submitter;
+	(void)str_cut(&above, '.');
+	if (!m) {
+		free_reporting(r); /* again in a while */
+	} else if (m->selectors.n > 0) {
+		begin_sending(r);
+	} else if (str_index(above, '.') < above.len) {
+		r->submitter = above;
+		ask_signers(r);
+	} else {
+		r->submitter = str_of_cstr(r->q->config->hostname);
+		begin_sending(r);
+	}
+}
+
+static void ask_signers(struct reporting *r)
+{
+	struct ipc_signers m = {.request = queue_request(r->q), .domain = r->submitter};
+	if (queue_ask(r->q, r->q->directory, IPC_SIGNERS, &m, m.request, IPC_SIGNERS_ANSWER,
+	        on_signers, r))
+		free_reporting(r);
 }
 
 static void begin(struct queue *q, uint64_t today)

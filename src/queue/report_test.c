@@ -60,6 +60,8 @@ static void a_report_goes_by_mail(void **state)
 	carry_with_results(w);
 	assert_int_equal(BY_MAIL.p[0], BY_MAIL.len - 1);
 	say_records(w, "_smtp._tls.example.net", 16, BY_MAIL);
+	answer_signers(w, ""); /* mail.example.org has no keys */
+	answer_signers(w, "s1");
 	assert_int_equal(world_count(w), 1);
 	answer_elsewhere(w);
 	/* Its own policy is asked for, as of any destination. */
@@ -67,7 +69,9 @@ static void a_report_goes_by_mail(void **state)
 	expect_carry(expect_courier(w), &c);
 	assert_string_equal(c.recipients[0], "tls@reports.example");
 	assert_int_equal(((struct ipc_carry *)c.carry.msg)->tls_optional, 1);
-	assert_non_null(strstr(c.text, "TLS-Report-Domain: example.net"));
+	assert_non_null(strstr(c.text, "\r\nTLS-Report-Domain: example.net\r\n"));
+	assert_non_null(strstr(c.text, "\r\nTLS-Report-Submitter: example.org\r\n"));
+	assert_non_null(strstr(c.text, "\r\nFrom: <postmaster@example.org>\r\n"));
 	carried_done(&c);
 	close(c.channel);
 	/* It was sent once. */
@@ -82,6 +86,7 @@ static void a_report_goes_by_https(void **state)
 	carry_with_results(w);
 	assert_int_equal(BY_HTTPS.p[0], BY_HTTPS.len - 1);
 	say_records(w, "_smtp._tls.example.net", 16, BY_HTTPS);
+	answer_elsewhere(w);
 	say_records(w, "reports.example", 1, STR("\xc0\x00\x02\x07"));
 	say_records(w, "reports.example", 28, STR(""));
 	world_expect(w->fetcher, IPC_POST_REPORT, &m);

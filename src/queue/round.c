@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "mail/address.h"
 #include "queue/age.h"
 #include "queue/carry.h"
@@ -180,6 +181,22 @@ void queue_round(struct queue *q)
 		plan(q, now, looked_at);
 }
 
+/* Somebody waits for an answer, or something is under way that may take too long. */
+static bool is_busy(const struct queue *q)
+{
+	return q->n_questions > 0 || q->n_submitters > 0 || carry_under_way(q) > 0 || q->lookups ||
+	       q->n_connections > 0;
+}
+
+/* Until the next report may be due. */
+static uint64_t report_wait_ms(const struct queue *q)
+{
+	uint64_t now = clock_ms();
+	if (q->forget_at == 0)
+		return WAIT_MAX_MS;
+	return q->forget_at > now ? q->forget_at - now : 0;
+}
+
 int queue_wait_ms(const struct queue *q)
 {
 	uint64_t now = clock_wall_ms();
@@ -191,8 +208,8 @@ int queue_wait_ms(const struct queue *q)
 			from = q->write_after;
 		ms = from > clock_ms() ? from - clock_ms() : 0;
 	}
-	if (ms > QUEUE_TICK_MS && (q->n_questions > 0 || q->n_submitters > 0 ||
-	                              carry_under_way(q) > 0 || q->lookups || q->n_connections > 0))
+	if (ms > QUEUE_TICK_MS && is_busy(q))
 		ms = QUEUE_TICK_MS;
+	ms = num_min(ms, report_wait_ms(q));
 	return (int)(ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS);
 }

@@ -1,9 +1,9 @@
 #include "queue/route.h"
 
 #include "mail/address.h"
-#include "queue/carry.h"
+#include "queue/carriage.h"
 
-enum { DOMAIN_MAX = 512 };
+enum { DOMAIN_MAX = 512, IMPLICIT_TLS_PORT = 465 };
 
 /* The address that says whose mail it is; empty: nobody's. */
 static struct str owner_of(const struct queued_message *m, const struct queued_recipient *r)
@@ -54,4 +54,33 @@ void route_describe(const struct config *config, struct str destination, struct 
 	else
 		buf_add(out,
 		    str_eq(destination, STR(QUEUE_LOCAL)) ? STR("this server") : STR("direct"));
+}
+
+static void set_relay(const struct carriage *c, struct ipc_carry *m)
+{
+	const struct config_relay *relay = c->place->relay;
+	m->relay = 1;
+	m->host = str_of_cstr(relay->host);
+	m->port = (uint16_t)relay->port;
+	m->implicit_tls = m->port == IMPLICIT_TLS_PORT;
+	m->tls_must = relay->tls != 0;
+	if (config_is_given(relay->user)) {
+		size_t i = (size_t)(relay - c->q->config->relays);
+		m->relay_user = str_of_cstr(relay->user);
+		m->relay_password = str_of_cstr(c->q->carriages->relay_passwords[i]);
+	}
+}
+
+void carriage_set_route(const struct carriage *c, struct ipc_carry *m)
+{
+	struct str name = c->place->name;
+	m->port = (uint16_t)c->q->config->outbound_port;
+	if (c->place->relay) {
+		set_relay(c, m);
+	} else if (str_starts(name, STR("[")) && str_ends(name, STR("]"))) {
+		m->host = str_from(str_first(name, name.len - 1), 1);
+		(void)str_skip_nocase(&m->host, STR("ipv6:"));
+	} else {
+		m->domain = name;
+	}
 }

@@ -5,20 +5,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "mail/address.h"
 #include "queue/forward.h"
 #include "queue/schedule.h"
+#include "queue/sign.h"
 #include "store/room.h"
 
 enum {
 	BODY_BINARY = 2, /* of ipc_outgoing */
 	SIGNED_FIELDS_MAX = 64 << 10,
-	SIGNATURE_LINE_LEN = 72,
-	SIGNATURE_TEXT_MAX = 2048,
 	TRACE_LINE_MAX = 998,                                   /* RFC 5322 §2.1.1 */
 	FINISHED_LEN_MAX = CONFIG_MESSAGE_SIZE_MAX + (1 << 20), /* a scribe adds some fields */
 };
@@ -102,22 +100,6 @@ static void commit(struct submitter *s)
 
 /* --- signatures --- */
 
-/* Behind "b=", folded so that no line is long (RFC 6376 §3.2). */
-static bool add_signature(struct incoming *in, struct str field, struct str signature)
-{
-	struct buf text CLEANUP(buf_done) = BUF_MAX(SIGNATURE_TEXT_MAX);
-	if (!base64_encode(signature, &text))
-		return false;
-	buf_add(&in->signed_fields, field);
-	for (struct str rest = buf_str(&text); rest.len > 0;) {
-		buf_add(&in->signed_fields, STR("\r\n\t"));
-		buf_add(&in->signed_fields, str_first(rest, SIGNATURE_LINE_LEN));
-		rest = str_from(rest, SIGNATURE_LINE_LEN);
-	}
-	buf_add(&in->signed_fields, STR("\r\n"));
-	return !buf_failed(&in->signed_fields);
-}
-
 static void sign_next(struct submitter *s);
 
 static void on_signed(const void *answer, void *ctx)
@@ -125,7 +107,8 @@ static void on_signed(const void *answer, void *ctx)
 	struct submitter *s = ctx;
 	struct incoming *in = &s->in;
 	const struct ipc_dkim_signed *m = answer;
-	if (!m || !m->ok || !add_signature(in, in->fields[in->n_signed], m->signature)) {
+	if (!m || !m->ok ||
+	    !sign_add_field(&in->signed_fields, in->fields[in->n_signed], m->signature)) {
 		fail(s, SUBMIT_TEMPORARY);
 		return;
 	}

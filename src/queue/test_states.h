@@ -43,6 +43,7 @@ static inline size_t states_drivers(struct queue *q, const struct carriage *c)
 {
 	struct carriages *all = q->carriages;
 	size_t n = c->n_asked > 0; /* questions have a time-out */
+	n += c->signing != NULL;   /* and so has a scribe (queue/sign.h) */
 	for (const struct courier *x = all->couriers; x; x = x->next)
 		n += x->carriage == c && x->until > 0;
 	for (const struct local_gate *x = all->gates; x; x = x->next)

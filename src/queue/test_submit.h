@@ -40,11 +40,19 @@ static inline void answer_route(
 	world_go(w);
 }
 
-/* All that is asked: it is elsewhere. */
+/* All that is asked: it is elsewhere, and nobody signs. */
 static inline void answer_elsewhere(struct world *w)
 {
 	struct ipc_received m;
 	while (ipc_recv(w->directory, &m) == 0) {
+		if (m.type == IPC_SIGNERS) {
+			struct ipc_signers_answer none = {
+			    .request = ((struct ipc_signers *)m.msg)->request};
+			ipc_received_done(&m);
+			assert_int_equal(ipc_send(w->directory, IPC_SIGNERS_ANSWER, &none), 0);
+			world_go(w);
+			continue;
+		}
 		assert_int_equal(m.type, IPC_ROUTE);
 		struct ipc_route_answer answer = {
 		    .request = ((struct ipc_route *)m.msg)->request, .result = RCPT_NOT_LOCAL};

@@ -39,6 +39,7 @@ static const char *const passed[] = {
 #endif
 #if defined(GATEPOST_FAULTS)
     "GATEPOST_FAULTS",
+    "GATEPOST_CLOCK_AHEAD",
 #endif
     NULL,
 };

@@ -14,7 +14,7 @@ HOW: good      takes everything; STARTTLS where it has a certificate
      tarpit    answers a byte a second
      silent    accepts the connection and says nothing
 
-Each message taken is written to the log as one line of JSON: sender, recipients, whether it came inside TLS, and its data.
+Each STARTTLS is a line in the file that is called as the log, and ".tls". Each message taken is written to the log as one line of JSON: sender, recipients, whether it came inside TLS, and its data.
 """
 
 import argparse
@@ -72,6 +72,8 @@ class Dialogue:
         self.say(f"250 {offered[-1]}")
 
     def start_tls(self):
+        with open(self.o.log + ".tls", "a") as log:
+            log.write("STARTTLS\n")
         self.say("220 go ahead")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.o.certificate, self.o.key)

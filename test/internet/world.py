@@ -31,6 +31,14 @@ class Adversary:
         """What it took: {sender, recipients, tls, data} each."""
         return [json.loads(line) for line in self.host.run(["sh", "-c", "cat /var/taken 2>/dev/null; true"]).splitlines()]
 
+    def handshakes(self):
+        """How often somebody said STARTTLS to it."""
+        return len(self.host.run(["sh", "-c", "cat /var/taken.tls 2>/dev/null; true"]).splitlines())
+
+    def reports(self):
+        """What was posted to its policy host: {type, report} each."""
+        return [json.loads(line) for line in self.host.run(["sh", "-c", "cat /var/reports 2>/dev/null; true"]).splitlines()]
+
 
 class World:
     def __init__(self, settings=None, packages=None):
@@ -63,18 +71,19 @@ class World:
         self._add(domain, mta.host, tlsa=self._tlsa(mta, dane), signed=signed)
         return mta
 
-    def adversary(self, domain, how, dane=None, certificate="own", signed=True, sts=None):
-        """`sts`: the mode of an MTA-STS policy that is served for it; its policy host is the same machine."""
+    def adversary(self, domain, how, dane=None, certificate="own", signed=True, sts=None, rua=None):
+        """`sts`: the mode of an MTA-STS policy that is served for it; its policy host is the same machine, and takes its TLS
+        reports, which otherwise go to `rua`."""
         if certificate == "own":
             certificate = self.network.authority.certificate(f"mx.{domain}", f"mta-sts.{domain}")
         evil = Adversary(self, domain, how, certificate)
-        txt, more = None, None
+        txt, more = {"_smtp._tls": [f"v=TLSRPTv1; rua={rua}"]} if rua else None, None
         if sts:
             policy = self.network.authority.certificate(f"mta-sts.{domain}")
             evil.host.write("/etc/policy.pem", policy.certificate + policy.key)
             evil.host.write("/var/policy.txt", f"version: STSv1\nmode: {sts}\nmx: mx.{domain}\nmax_age: 86400\n")
             evil.host.start(["/usr/bin/python3", str(HERE / "policy_host.py"), "/etc/policy.pem", "/var/policy.txt", "/var/reports"])
-            txt = {"_mta-sts": ["v=STSv1; id=1;"], "_smtp._tls": [f"v=TLSRPTv1; rua=https://mta-sts.{domain}/report"]}
+            txt = {"_mta-sts": ["v=STSv1; id=1;"], "_smtp._tls": [f"v=TLSRPTv1; rua={rua or f'https://mta-sts.{domain}/report'}"]}
             more = {"mta-sts": [evil.host.ipv4]}
         self._add(domain, evil.host, tlsa=self._tlsa(evil, dane), signed=signed, txt=txt, more=more)
         return evil

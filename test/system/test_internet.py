@@ -2,8 +2,10 @@
 """Mail to and from servers that know nothing of us, in a little internet with names, neighbours and enemies (test/internet)."""
 
 import base64
+import datetime
 import email
 import email.policy
+import gzip
 import json
 import os
 import smtplib
@@ -11,6 +13,7 @@ import ssl
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import prelude
 
@@ -157,6 +160,137 @@ def signatures_are_good_for_others(world):
         expect(dkim.DKIM(data).verify(idx=n, dnsfunc=ask), signatures[n])
     changed = data.replace(b"a line", b"another")
     expect(not dkim.verify(changed, dnsfunc=ask), "a changed message was found good")
+
+
+def is_signed(world, data, domain, **how):
+    """Both signatures of `domain` are good for dkimpy, with the keys that `domain dns` prints."""
+    try:
+        import dkim
+    except ImportError:
+        raise Skip("python3-dkim is not installed") from None
+    records = {r["name"].rstrip("."): r["value"] for r in world.house.json("domain", "dns", domain) if r["type"] == "TXT"}
+    signatures = [v for k, v in email.message_from_bytes(data).items() if k == "DKIM-Signature"]
+    expect_equal(len(signatures), 2, "signatures")
+    for n in range(2):
+        expect(f"d={domain};" in signatures[n], signatures[n])
+        good = dkim.DKIM(data, **how).verify(idx=n, dnsfunc=lambda name, **_: records.get(name.decode().rstrip("."), "").encode())
+        expect(good, signatures[n])
+
+
+@test
+def a_notice_that_leaves_is_signed(world):
+    """Mail from outside that an alias passes on to nobody: who sent it hears of that, in the name of the alias's domain."""
+    good = adversary(world, "good.test", "good")
+    adversary(world, "refuse.test", "refuse")
+    world.house.gatepost("alias", "add", "gone@example.test", "nobody@refuse.test")
+    with world.house.inside():
+        world.house.deliver(b"From: x@good.test\r\nSubject: to a ghost\r\n\r\nhello\r\n", "gone@example.test", sender="x@good.test")
+    got = wait_until(lambda: [t for t in good.taken() if "x@good.test" in t["recipients"]], SECONDS, "a notice")[0]
+    expect_equal(got["sender"], "")
+    notice = email.message_from_bytes(got["data"].encode(), policy=email.policy.default)
+    expect_equal(notice["From"].addresses[0].addr_spec, "postmaster@example.test")
+    expect_equal([p.get_content_type() for p in notice.iter_parts()][:2], ["text/plain", "message/delivery-status"])
+    is_signed(world, got["data"].encode(), "example.test")
+
+
+# --- TLS reports (RFC 8460) -------------------------------------------------------------------------------------------
+
+
+def is_a_date(text):
+    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+
+
+def check_report(report, domain):
+    """The members of §4.4, of the types that it gives, and no others; the policies, each (type, successes, failures, details)."""
+    expect_equal(set(report), {"organization-name", "date-range", "contact-info", "report-id", "policies"}, "members")
+    for name in ("organization-name", "contact-info", "report-id"):
+        expect(isinstance(report[name], str) and report[name], name)
+    begin, end = (is_a_date(report["date-range"][f"{w}-datetime"]) for w in ("start", "end"))
+    expect_equal((begin.hour, begin.minute, begin.second, (end - begin).total_seconds()), (0, 0, 0, 86399), "a day, UTC")
+    found = []
+    for p in report["policies"]:
+        expect(set(p) <= {"policy", "summary", "failure-details"}, p)
+        expect_equal(set(p["summary"]), {"total-successful-session-count", "total-failure-session-count"}, "summary")
+        expect(all(isinstance(n, int) for n in p["summary"].values()), p)
+        expect(set(p["policy"]) <= {"policy-type", "policy-string", "policy-domain", "mx-host"}, p)
+        expect(p["policy"]["policy-type"] in ("tlsa", "sts", "no-policy-found"), p)
+        expect(all(isinstance(s, str) for s in p["policy"].get("policy-string", [])), p)
+        expect_equal(p["policy"]["policy-domain"], domain)
+        details = p.get("failure-details", [])
+        for d in details:
+            expect({"result-type", "failed-session-count"} <= set(d) <= {"result-type", "sending-mta-ip", "receiving-mx-hostname", "receiving-ip",
+                                                                       "failed-session-count", "failure-reason-code"}, d)
+        expect_equal(sum(d["failed-session-count"] for d in details), p["summary"]["total-failure-session-count"], "failures")
+        found.append((p["policy"]["policy-type"], *(p["summary"][f"total-{w}-session-count"] for w in ("successful", "failure")), p))
+    return found
+
+
+def tomorrow():
+    """Seconds until five in the morning, UTC, when the reports of today are out."""
+    now = time.time()
+    return int((now // 86400 + 1) * 86400 + 5 * 3600 - now)
+
+
+def report_in(message):
+    parsed = email.message_from_bytes(message["data"].encode(), policy=email.policy.default)
+    expect_equal((parsed.get_content_type(), parsed.get_param("report-type")), ("multipart/report", "tlsrpt"))
+    text, attached = parsed.iter_parts()
+    expect_equal((text.get_content_type(), attached.get_content_type()), ("text/plain", "application/tlsrpt+gzip"))
+    return parsed, json.loads(gzip.decompress(attached.get_payload(decode=True)))
+
+
+@test(seconds=240)
+def tls_reports_say_what_happened(world):
+    """By HTTPS and by mail, on the day after; the mail is signed by the domain that it says it is from."""
+    wrong = world.network.authority.certificate("mx.somewhere.test")
+    good = adversary(world, "good.test", "good")
+    posted = adversary(world, "rptpost.test", "good", sts="enforce", signed=False)
+    mailed = adversary(world, "rptmail.test", "good", sts="enforce", signed=False, certificate=wrong, rua="mailto:reports@good.test")
+    dane = adversary(world, "rptdane.test", "good", dane="bad", rua="mailto:reports@good.test")
+    for n in range(2):  # with connections of their own
+        submit(world, ["x@rptpost.test"], f"counted {n}")
+        wait_until(lambda n=n: len(posted.taken()) == n + 1, SECONDS, "mail to rptpost.test")
+        time.sleep(3.5)
+    for domain in ("rptmail.test", "rptdane.test"):
+        submit(world, [f"x@{domain}"], "counted")
+        wait_until(lambda d=domain: (r := waits(world, f"x@{d}")) and "TLS" in r["reason"], SECONDS, f"a reason for {domain}")
+        world.house.gatepost("queue", "remove", "--domain", domain)
+    counts = {a: a.handshakes() for a in (posted, mailed, dane)}
+    day = datetime.datetime.utcnow().strftime("%Y-%m-%d")
+    world.house.stop()
+    ahead, then = tomorrow(), time.time() + tomorrow()
+    os.environ["GATEPOST_CLOCK_AHEAD"] = str(ahead)
+    try:
+        world.house.start()
+        [report] = wait_until(posted.reports, 90, "a report by HTTPS")
+
+        def mail_about(domain):
+            return next((t for t in good.taken() if f"TLS-Report-Domain: {domain}\r\n" in t["data"]), None)
+
+        mails = {d: wait_until(lambda d=d: mail_about(d), 90, f"the report about {d}") for d in ("rptmail.test", "rptdane.test")}
+        for data in (m["data"].encode() for m in mails.values()):
+            with mock.patch("time.time", lambda: then + 3600):
+                is_signed(world, data, "example.test", tlsrpt=True)
+    finally:
+        world.house.stop()
+        del os.environ["GATEPOST_CLOCK_AHEAD"]
+        world.house.start()
+    expect_equal(report["type"], "application/tlsrpt+gzip")
+    expect_equal(report["report"]["date-range"]["start-datetime"], f"{day}T00:00:00Z")
+    [(kind, successes, failures, policy)] = check_report(report["report"], "rptpost.test")
+    expect_equal((kind, successes, failures), ("sts", counts[posted], 0))
+    expect_equal(policy["policy"]["policy-string"], ["version: STSv1", "mode: enforce", "mx: mx.rptpost.test"])
+    expect_equal(policy["policy"]["mx-host"], ["mx.rptpost.test"])
+    for domain, server, kind, result in (("rptmail.test", mailed, "sts", "certificate-host-mismatch"),
+                                         ("rptdane.test", dane, "tlsa", "validation-failure")):
+        parsed, report = report_in(mails[domain])
+        expect_equal((parsed["From"].addresses[0].addr_spec, parsed["TLS-Report-Submitter"]), ("postmaster@example.test", "example.test"))
+        expect_equal(mails[domain]["sender"], "")
+        [(got, successes, failures, policy)] = check_report(report, domain)
+        expect_equal((got, successes, failures), (kind, 0, counts[server]))
+        expect_equal({d["result-type"] for d in policy["failure-details"]}, {result})
+        expect_equal({d["receiving-mx-hostname"] for d in policy["failure-details"]}, {f"mx.{domain}"})
+    return f"{sum(counts.values())} handshakes"
 
 
 # --- who is in the middle ---------------------------------------------------------------------------------------------
