@@ -103,12 +103,12 @@ class Relay:
 
 
 class Sink:
-    """smtp-sink: takes any message and forgets it; `messages()` says how many it took. `refuse`: 4xx to every RCPT."""
+    """smtp-sink: takes any message and forgets it; `messages()` says how many it took."""
 
-    def __init__(self, port, log, refuse=False):
+    def __init__(self, port, log):
         self.port, self.log = port, log
         self.out = open(log, "wb")
-        command = ["smtp-sink", "-c", "-u", "nobody"] + (["-r", "RCPT"] if refuse else []) + [f"127.0.0.1:{port}", "1000"]
+        command = ["smtp-sink", "-c", "-u", "nobody", f"127.0.0.1:{port}", "1000"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.out, stderr=subprocess.STDOUT)
         machine.wait_port(port)
 

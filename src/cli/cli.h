@@ -99,6 +99,8 @@ struct cli_rows {
 };
 
 void cli_rows_done(struct cli_rows *rows); /* for CLEANUP */
+/* Forgets those behind the first `n`. */
+void cli_rows_cut(struct cli_rows *rows, size_t n);
 
 /* Adds a row, copied and made visible; false when its columns are not those of the rows before, or
  * there are CLI_ROWS_MAX. */
@@ -122,8 +124,9 @@ MUST_USE int cli_connect_queue(const char *config_path, int *ret_channel);
 
 /* The same as cli_ask and cli_ask_list, of the queue. */
 MUST_USE int cli_ask_queue(int queue, const struct ipc_queue_ask *request, struct cli_rows *rows);
+/* Asks no further when there are `most` rows. */
 MUST_USE int cli_ask_queue_list(
-    int queue, const struct ipc_queue_ask *request, struct cli_rows *rows);
+    int queue, const struct ipc_queue_ask *request, size_t most, struct cli_rows *rows);
 
 /* Puts '?' for what would move a terminal: control characters of ASCII and, in UTF-8, of C1. */
 void cli_make_visible(char *text);

@@ -10,6 +10,12 @@
 #include "base/num.h"
 #include "cli/cli.h"
 
+/* The number of a message, as `queue list` prints it; or how many. */
+static bool parse_number(const char *text, uint64_t *ret_number)
+{
+	return num_parse(str_of_cstr(text), UINT64_MAX, ret_number) && *ret_number > 0;
+}
+
 /* --- list --- */
 
 static int queue_list(int argc, char **argv)
@@ -19,15 +25,21 @@ static int queue_list(int argc, char **argv)
 	    "which\n"
 	    "state, and why they are still here.",
 	    0, 0, CLI_CONFIG | CLI_JSON};
-	const char *domain = "", *account = "";
+	const char *domain = "", *account = "", *limit = "";
 	const struct cli_option options[] = {
 	    {"--domain", "NAME", "only those that go to this domain", &domain, NULL},
 	    {"--from", "ADDRESS", "only those of this account", &account, NULL},
+	    {"--limit", "NUMBER", "only so many of them", &limit, NULL},
 	};
+	uint64_t most = CLI_ROWS_MAX;
 	struct cli_arguments arguments;
 	int status = cli_read_arguments(&spec, options, ARRAY_LEN(options), argc, argv, &arguments);
 	if (status != CLI_GO_ON)
 		return status;
+	if (limit[0] != '\0' && !parse_number(limit, &most)) {
+		cli_fail("%s: not a number of messages", limit);
+		return CLI_USAGE;
+	}
 	int queue CLEANUP(fd_close) = -1;
 	struct cli_rows rows CLEANUP(cli_rows_done) = {0};
 	status = cli_connect_queue(arguments.config, &queue);
@@ -35,9 +47,10 @@ static int queue_list(int argc, char **argv)
 		return status;
 	struct ipc_queue_ask ask = {
 	    .verb = QUEUE_LIST, .domain = str_of_cstr(domain), .account = str_of_cstr(account)};
-	status = cli_ask_queue_list(queue, &ask, &rows);
+	status = cli_ask_queue_list(queue, &ask, most, &rows);
 	if (status != CLI_OK)
 		return status;
+	cli_rows_cut(&rows, most);
 	if (rows.n_rows == 0 && !arguments.json)
 		printf("nothing waits\n");
 	else
@@ -46,12 +59,6 @@ static int queue_list(int argc, char **argv)
 }
 
 /* --- show --- */
-
-/* The number of a message, as `queue list` prints it. */
-static bool parse_number(const char *text, uint64_t *ret_number)
-{
-	return num_parse(str_of_cstr(text), UINT64_MAX, ret_number) && *ret_number > 0;
-}
 
 static int not_a_number(const char *text)
 {
@@ -104,7 +111,7 @@ static int queue_show(int argc, char **argv)
 	if (status != CLI_OK)
 		return status;
 	ask.verb = QUEUE_RECIPIENTS;
-	status = cli_ask_queue_list(queue, &ask, &recipients);
+	status = cli_ask_queue_list(queue, &ask, CLI_ROWS_MAX, &recipients);
 	if (status != CLI_OK || message.n_rows == 0)
 		return status;
 	if (arguments.json) {

@@ -97,11 +97,16 @@ void cli_disconnect(struct cli_server **server)
 
 /* --- rows --- */
 
+void cli_rows_cut(struct cli_rows *rows, size_t n)
+{
+	for (; rows->n_rows > n; rows->n_rows--)
+		for (size_t c = 0; c < rows->n_columns; c++)
+			free(rows->cells[rows->n_rows - 1][c]);
+}
+
 void cli_rows_done(struct cli_rows *rows)
 {
-	for (size_t r = 0; r < rows->n_rows; r++)
-		for (size_t c = 0; c < rows->n_columns; c++)
-			free(rows->cells[r][c]);
+	cli_rows_cut(rows, 0);
 	for (size_t c = 0; c < rows->n_columns; c++)
 		free(rows->columns[c]);
 	free(rows->cells);
@@ -245,12 +250,13 @@ int cli_ask_queue(int queue, const struct ipc_queue_ask *request, struct cli_row
 	return ask(queue, IPC_QUEUE_ASK, request, rows);
 }
 
-int cli_ask_queue_list(int queue, const struct ipc_queue_ask *request, struct cli_rows *rows)
+int cli_ask_queue_list(
+    int queue, const struct ipc_queue_ask *request, size_t most, struct cli_rows *rows)
 {
 	for (struct ipc_queue_ask piece = *request;;) {
 		size_t before = rows->n_rows;
 		int status = cli_ask_queue(queue, &piece, rows);
-		if (status != CLI_OK || rows->n_rows == before)
+		if (status != CLI_OK || rows->n_rows == before || rows->n_rows >= most)
 			return status;
 		if (!num_parse(
 		        str_of_cstr(rows->cells[rows->n_rows - 1][0]), UINT64_MAX, &piece.after))

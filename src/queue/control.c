@@ -30,11 +30,12 @@ struct connection {
 	struct connection *next, **at;
 	struct queue *q;
 	struct loop_entry *entry;
-	/* A command under way on many messages. */
+	/* A command under way on many messages, or a list of few among them. */
 	bool is_busy;
 	uint8_t verb;
 	uint64_t after, n_done, n_busy;
-	char domain[DNS_NAME_MAX + 1];
+	uint64_t account;
+	char domain[DNS_NAME_MAX + 1], user[IPC_ADDRESS_MAX + 1];
 	/* A look at every byte under way. */
 	struct queue_check *check;
 	unsigned n_noted;
@@ -165,23 +166,61 @@ static int list_one(struct connection *c, uint64_t id)
 	return error;
 }
 
-static struct queue_db_filter filter_of(const struct ipc_queue_ask *m)
+static struct queue_db_filter filter_of(const struct connection *c)
 {
-	struct queue_db_filter filter = {.domain = m->domain};
-	if (m->account.len > 0 && !num_parse(m->account, UINT64_MAX, &filter.account))
-		filter.user = m->account;
-	return filter;
+	return (struct queue_db_filter){
+	    .domain = str_of_cstr(c->domain), .account = c->account, .user = str_of_cstr(c->user)};
 }
 
-static int list(struct connection *c, const struct ipc_queue_ask *m)
+static int set_filter(struct connection *c, const struct ipc_queue_ask *m)
+{
+	struct str user = m->account;
+	c->account = 0;
+	if (user.len > 0 && num_parse(user, UINT64_MAX, &c->account))
+		user = STR("");
+	if (str_to_cstr(m->domain, c->domain, sizeof(c->domain)) < 0 ||
+	    str_to_cstr(user, c->user, sizeof(c->user)) < 0)
+		return -EPROTO;
+	return 0;
+}
+
+/* Rows of one piece. */
+static int list_piece(struct connection *c, size_t *ret_n, bool *ret_is_last)
 {
 	uint64_t ids[CONTROL_ROWS_MAX];
-	size_t n = 0;
-	struct queue_db_filter filter = filter_of(m);
-	int error = queue_db_list(c->q->db, &filter, m->after, ids, CONTROL_ROWS_MAX, &n);
-	for (size_t i = 0; i < n && !error; i++)
+	struct queue_db_filter filter = filter_of(c);
+	int error =
+	    queue_db_list(c->q->db, &filter, &c->after, ids, CONTROL_ROWS_MAX, ret_n, ret_is_last);
+	for (size_t i = 0; i < *ret_n && !error; i++)
 		error = list_one(c, ids[i]);
 	return error;
+}
+
+/* Where no index helps, others have their turn between two pieces. */
+static void list_on(void *ctx)
+{
+	struct connection *c = ctx;
+	size_t n = 0;
+	bool is_last = true;
+	int error = list_piece(c, &n, &is_last);
+	if (!error && n == 0 && !is_last && loop_after(c->q->loop, 1, list_on, c) == 0)
+		return;
+	c->is_busy = false;
+	if (error)
+		send_error(c, error);
+	else
+		send_done(c, 0, "");
+}
+
+static int begin_list(struct connection *c, const struct ipc_queue_ask *m)
+{
+	int error = set_filter(c, m);
+	if (error)
+		return error;
+	c->is_busy = true;
+	c->after = m->after;
+	list_on(c);
+	return 0;
 }
 
 static const char *origin_name(uint8_t origin)
@@ -357,17 +396,17 @@ static int act_on_one(struct connection *c, uint64_t id, uint8_t verb)
 	return queue_db_commit(db);
 }
 
-static int act_on_piece(struct connection *c, size_t *ret_n)
+static int act_on_piece(struct connection *c, bool *ret_is_last)
 {
 	uint64_t ids[CONTROL_PIECE];
 	struct queue_db *db = c->q->db;
-	struct queue_db_filter filter = {.domain = str_of_cstr(c->domain)};
+	struct queue_db_filter filter = filter_of(c);
+	size_t n = 0;
 	int error = queue_db_begin(db, true);
 	if (error)
 		return error;
-	error = queue_db_list(db, &filter, c->after, ids, CONTROL_PIECE, ret_n);
-	for (size_t i = 0; i < *ret_n && !error; i++) {
-		c->after = ids[i];
+	error = queue_db_list(db, &filter, &c->after, ids, CONTROL_PIECE, &n, ret_is_last);
+	for (size_t i = 0; i < n && !error; i++) {
 		error = act(c->q, ids[i], c->verb);
 		if (error == -EBUSY)
 			c->n_busy++;
@@ -387,9 +426,9 @@ static int act_on_piece(struct connection *c, size_t *ret_n)
 static void go_on(void *ctx)
 {
 	struct connection *c = ctx;
-	size_t n = 0;
-	int error = act_on_piece(c, &n);
-	if (!error && n == CONTROL_PIECE && loop_after(c->q->loop, 1, go_on, c) == 0)
+	bool is_last = true;
+	int error = act_on_piece(c, &is_last);
+	if (!error && !is_last && loop_after(c->q->loop, 1, go_on, c) == 0)
 		return;
 	c->is_busy = false;
 	log_event(LOG_INFO, "queue.command", "verb=%s messages=%" PRIu64 " busy=%" PRIu64,
@@ -404,7 +443,8 @@ static void go_on(void *ctx)
 
 static int begin_many(struct connection *c, const struct ipc_queue_ask *m)
 {
-	if (str_to_cstr(m->domain, c->domain, sizeof(c->domain)) < 0)
+	const struct ipc_queue_ask domain = {.domain = m->domain};
+	if (set_filter(c, &domain))
 		return -EPROTO;
 	c->is_busy = true;
 	c->verb = m->verb;
@@ -472,8 +512,8 @@ static int on_ask(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	if (m->verb >= QUEUE_RETRY && m->message == 0)
 		return begin_many(c, m);
 	if (m->verb == QUEUE_LIST)
-		error = list(c, m);
-	else if (m->verb == QUEUE_SHOW)
+		return begin_list(c, m);
+	if (m->verb == QUEUE_SHOW)
 		error = show(c, m->message);
 	else if (m->verb == QUEUE_RECIPIENTS)
 		error = show_recipients(c, m->message, m->after);

@@ -1,3 +1,4 @@
+#include "base/num.h"
 #include "queue/control.h"
 #include "queue/key.h"
 #include "queue/test_courier.h"
@@ -126,11 +127,14 @@ static void many_at_once(void **state)
 	expect_done(control, 0);
 	uint64_t ids[MANY];
 	size_t n = 0;
+	uint64_t after = 0;
+	bool is_last = false;
 	struct queue_db_filter all = {.domain = STR("example.net")};
-	assert_int_equal(queue_db_list(w->q->db, &all, 0, ids, MANY, &n), 0);
+	assert_int_equal(queue_db_list(w->q->db, &all, &after, ids, MANY, &n, &is_last), 0);
 	assert_int_equal(n, MANY / 2);
 	all.domain = STR("");
-	assert_int_equal(queue_db_list(w->q->db, &all, 0, ids, MANY, &n), 0);
+	after = 0;
+	assert_int_equal(queue_db_list(w->q->db, &all, &after, ids, MANY, &n, &is_last), 0);
 	assert_int_equal(n, MANY / 2);
 	/* Piece by piece. */
 	size_t rows = 0;
@@ -144,6 +148,43 @@ static void many_at_once(void **state)
 	assert_int_equal(row.type, IPC_CONTROL_DONE);
 	ipc_received_done(&row);
 	assert_int_equal(rows, CONTROL_ROWS_MAX);
+	close(control);
+	close(submitter);
+}
+
+/* Those of one sender, far between others, are looked for a piece at a time. */
+static void few_among_many(void **state)
+{
+	struct world *w = *state;
+	struct ipc_received m;
+	int submitter = world_submitter(w), control = connect_control(w);
+	fd_close(&w->dispatcher);
+	uint64_t ids[2];
+	for (size_t i = 0; i < 2; i++) {
+		ids[i] = submit_one(w, submitter, "bob@example.net", NOTIFY_NEVER);
+		w->q->db->next_id += 3 * QUEUE_LIST_SPAN + 7; /* as if so many were between them */
+	}
+	struct ipc_queue_ask list = {.verb = QUEUE_LIST, .account = STR("ann@example.org")};
+	for (size_t i = 0; i < 3; i++) {
+		say(w, control, IPC_QUEUE_ASK, &list);
+		/* Others have their turn; nobody asks twice. */
+		for (int k = 0; k < 8; k++)
+			world_wait(w, 1);
+		if (i < 2) {
+			world_expect(control, IPC_CONTROL_ROW, &m);
+			assert_true(num_parse(cell(m.msg, "message"), UINT64_MAX, &list.after));
+			assert_int_equal(list.after, ids[i]);
+			ipc_received_done(&m);
+		}
+		expect_done(control, 0);
+	}
+	list = (struct ipc_queue_ask){.verb = QUEUE_LIST, .account = STR("7")};
+	say(w, control, IPC_QUEUE_ASK, &list);
+	for (size_t i = 0; i < 2; i++) {
+		world_expect(control, IPC_CONTROL_ROW, &m);
+		ipc_received_done(&m);
+	}
+	expect_done(control, 0);
 	close(control);
 	close(submitter);
 }
@@ -199,7 +240,7 @@ static void every_byte_is_looked_at_on_demand(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(what_waits_is_listed),
-	    TEST(held_released_retried_removed), TEST(many_at_once),
+	    TEST(held_released_retried_removed), TEST(many_at_once), TEST(few_among_many),
 	    TEST(every_byte_is_looked_at_on_demand)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

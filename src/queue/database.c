@@ -9,6 +9,7 @@
 #include "base/base64.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "queue/database_memory.h"
 #include "queue/database_private.h"
 #include "queue/key.h"
 #include "seal/vfs.h"

@@ -125,14 +125,20 @@ MUST_USE int queue_db_remove(struct queue_db *db, uint64_t id);
 /* Messages whose time to be looked at has come; at most `max`. */
 MUST_USE int queue_db_to_look_at(
     struct queue_db *db, uint64_t now, uint64_t *ret_ids, size_t max, size_t *ret_n);
-/* Messages behind `after`, with an open recipient at `domain` and of `account`, where given. */
+/*
+ * Messages behind `*after`, with an open recipient at `domain` or of `account` or `user`, where
+ * given: at most `max`. `*after` is then where to go on; `*ret_is_last`: there are none behind it.
+ * Where no index helps, at most QUEUE_LIST_SPAN messages are looked at, and there may be none
+ * among them.
+ */
+enum { QUEUE_LIST_SPAN = 5000 };
 struct queue_db_filter {
 	struct str domain;
 	uint64_t account; /* 0: any */
 	struct str user;  /* empty: any */
 };
 MUST_USE int queue_db_list(struct queue_db *db, const struct queue_db_filter *filter,
-    uint64_t after, uint64_t *ret_ids, size_t max, size_t *ret_n);
+    uint64_t *after, uint64_t *ret_ids, size_t max, size_t *ret_n, bool *ret_is_last);
 
 /* --- fresh messages (database_fresh.c) --- */
 
@@ -197,58 +203,5 @@ MUST_USE int queue_db_destination(
 MUST_USE int queue_db_destination_of(struct queue_db *db, struct str name, uint64_t *ret_id);
 /* -ENOENT */
 MUST_USE int queue_db_destination_by_name(struct queue_db *db, struct str name, uint64_t *ret_id);
-
-/* --- accounts (database_account.c) --- */
-
-/* How many messages the account has in the queue. The first question after a start, or after a
- * transaction that failed, counts them. */
-MUST_USE int queue_db_count(struct queue_db *db, uint64_t account, uint64_t *ret_n);
-
-/* What it submitted. This is kept in memory and written now and then (queue_db_flush_rates, within
- * a transaction; and at the end): a crash forgets some of it. */
-struct queue_rate {
-	uint64_t messages_hour, recipients_hour, recipients_day;
-};
-enum { QUEUE_RATE_FLUSH_MS = 10000 };
-MUST_USE int queue_db_rate(
-    struct queue_db *db, uint64_t account, uint64_t now, struct queue_rate *ret_rate);
-MUST_USE int queue_db_rate_add(
-    struct queue_db *db, uint64_t account, uint64_t now, uint64_t n_recipients);
-MUST_USE int queue_db_flush_rates(struct queue_db *db);
-
-/* --- what else is remembered (database_memory.c) --- */
-
-/* A policy of RFC 8461. */
-struct queued_policy {
-	struct str txt; /* the id in DNS under which it was fetched */
-	uint8_t mode;   /* enum sts_mode */
-	struct ipc_strs mx;
-	uint64_t fetched_at, expires_at;
-};
-MUST_USE int queue_db_policy(
-    struct queue_db *db, struct str domain, struct arena *a, struct queued_policy *ret_policy);
-MUST_USE int queue_db_set_policy(
-    struct queue_db *db, struct str domain, const struct queued_policy *policy);
-
-/* Counts a result of TLS for the day's report about `domain`. */
-MUST_USE int queue_db_tls_add(
-    struct queue_db *db, uint64_t now, struct str domain, const struct ipc_tls_result *result);
-
-enum { QUEUE_DAY_MS = 86400000 };
-
-/* One kind of result, of one day and domain. */
-struct queued_tls {
-	uint8_t policy, result; /* enum tls_policy, enum tls_result */
-	struct ipc_strs policy_strings;
-	struct str mx, receiving, sending, detail;
-	uint64_t sessions;
-};
-/* The first day before `day` (since 1970) and domain that have results: -ENOENT. */
-MUST_USE int queue_db_tls_next(
-    struct queue_db *db, uint64_t day, struct arena *a, uint64_t *ret_day, struct str *ret_domain);
-/* Its results, those of one policy behind each other; at most `max`. */
-MUST_USE int queue_db_tls(struct queue_db *db, uint64_t day, struct str domain, struct arena *a,
-    struct queued_tls *ret_v, size_t max, size_t *ret_n);
-MUST_USE int queue_db_tls_forget(struct queue_db *db, uint64_t day, struct str domain);
 
 #endif

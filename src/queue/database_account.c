@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "queue/database_memory.h"
 #include "queue/database_private.h"
 
 enum { HOUR_MS = 3600000 };

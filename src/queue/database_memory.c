@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "queue/database_memory.h"
 #include "queue/database_private.h"
 
 enum { HOUR_MS = 3600000 };

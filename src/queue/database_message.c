@@ -285,28 +285,46 @@ static int has_relays(struct queue_db *db)
 	return result;
 }
 
-int queue_db_list(struct queue_db *db, const struct queue_db_filter *filter, uint64_t after,
-    uint64_t *ret_ids, size_t max, size_t *ret_n)
+static int choose_list(
+    struct queue_db *db, const struct queue_db_filter *filter, enum statement *ret_which)
 {
-	enum statement which = MESSAGES_AFTER;
-	bool is_domain = filter->domain.len > 0;
-	int relays = is_domain ? has_relays(db) : 0;
+	int relays = filter->domain.len > 0 ? has_relays(db) : 0;
 	if (relays < 0)
 		return relays;
-	if (is_domain)
-		which = relays > 0 ? MESSAGES_OF_RELAYED_DOMAIN : MESSAGES_OF_DOMAIN;
-	else if (filter->account > 0 || filter->user.len > 0)
-		which = MESSAGES_OF_ACCOUNT;
+	if (filter->domain.len > 0)
+		*ret_which = relays > 0 ? MESSAGES_OF_RELAYED_DOMAIN : MESSAGES_OF_DOMAIN;
+	else if (filter->account > 0)
+		*ret_which = MESSAGES_OF_ACCOUNT;
+	else
+		*ret_which = filter->user.len > 0 ? MESSAGES_OF_USER : MESSAGES_AFTER;
+	return 0;
+}
+
+int queue_db_list(struct queue_db *db, const struct queue_db_filter *filter, uint64_t *after,
+    uint64_t *ret_ids, size_t max, size_t *ret_n, bool *ret_is_last)
+{
+	enum statement which = MESSAGES_AFTER;
+	int error = choose_list(db, filter, &which);
+	if (error)
+		return error;
+	bool is_slow = which == MESSAGES_OF_RELAYED_DOMAIN || which == MESSAGES_OF_USER;
+	uint64_t up_to = is_slow ? *after + QUEUE_LIST_SPAN : INT64_MAX;
 	sqlite3_stmt *s = db->statements[which];
-	queue_db_bind_u64(s, 1, after);
+	queue_db_bind_u64(s, 1, *after);
 	queue_db_bind_u64(s, 2, max);
-	if (is_domain)
-		queue_db_bind(s, 3, filter->domain);
-	if (which == MESSAGES_OF_ACCOUNT) {
+	if (which == MESSAGES_OF_ACCOUNT)
 		queue_db_bind_u64(s, 3, filter->account);
-		queue_db_bind(s, 4, filter->user);
-	}
-	return queue_db_ids(s, ret_ids, max, ret_n);
+	else if (which != MESSAGES_AFTER)
+		queue_db_bind(s, 3, filter->domain.len > 0 ? filter->domain : filter->user);
+	if (is_slow)
+		queue_db_bind_u64(s, 4, up_to);
+	error = queue_db_ids(s, ret_ids, max, ret_n);
+	if (error)
+		return error;
+	bool is_full = *ret_n == max;
+	*after = is_full ? ret_ids[max - 1] : up_to;
+	*ret_is_last = !is_full && up_to >= db->next_id - 1;
+	return 0;
 }
 
 int queue_db_folder(const struct queue_db *db)

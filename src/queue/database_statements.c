@@ -36,14 +36,15 @@ const char *const queue_db_texts[N_STATEMENTS] = {
     /* The same where relays stand between: their recipients are found by their addresses. */
     [MESSAGES_OF_RELAYED_DOMAIN] =
         "SELECT DISTINCT message FROM recipient INDEXED BY recipient_of_message"
-        " WHERE message>?1 AND state<3 AND"
+        " WHERE message>?1 AND message<=?4 AND state<3 AND"
         " (destination=(SELECT id FROM destination WHERE name=?3)"
         "  OR (lower(substr(address,-length(?3)-1))='@'||?3"
         "   AND destination IN (SELECT id FROM destination WHERE " IS_RELAY ")))"
         " ORDER BY message LIMIT ?2",
-    [MESSAGES_OF_ACCOUNT] = "SELECT id FROM message WHERE id>?1 AND ((?3<>0 AND account=?3)"
-                            " OR (?4<>'' AND (user=?4 OR reverse_path=?4)))"
-                            " ORDER BY id LIMIT ?2",
+    [MESSAGES_OF_ACCOUNT] =
+        "SELECT id FROM message WHERE id>?1 AND account=?3 ORDER BY id LIMIT ?2",
+    [MESSAGES_OF_USER] = "SELECT id FROM message WHERE id>?1 AND id<=?4"
+                         " AND (user=?3 OR reverse_path=?3) ORDER BY id LIMIT ?2",
     [MESSAGES_COUNT] = "SELECT count(*) FROM message WHERE account=?1",
     [CONTENT_ADD] = "INSERT INTO content(message,bytes) VALUES(?1,?2)",
     [CONTENT_GET] = "SELECT bytes FROM content WHERE message=?1",

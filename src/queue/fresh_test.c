@@ -1,6 +1,7 @@
 /* Messages that go at once, and what happens to one that does not get through. */
 #include "queue/carry.h"
 #include "queue/control.h"
+#include "queue/database_memory.h"
 #include "queue/test_courier.h"
 #include "queue/test_submit.h"
 

@@ -9,6 +9,7 @@
 #include "dns/rdata.h"
 #include "mail/mta_sts.h"
 #include "queue/database.h"
+#include "queue/database_memory.h"
 
 enum { LOOKUP_ARENA_MAX = 256 << 10, TXT_MAX = 4096 };
 

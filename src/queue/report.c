@@ -13,6 +13,7 @@
 #include "dns/rdata.h"
 #include "mail/tls_report.h"
 #include "queue/age.h"
+#include "queue/database_memory.h"
 #include "queue/schedule.h"
 #include "seal/cipher.h"
 

@@ -1,3 +1,4 @@
+#include "queue/database_memory.h"
 #include "queue/report.h"
 #include "queue/test_courier.h"
 #include "queue/test_submit.h"

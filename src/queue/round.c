@@ -8,6 +8,7 @@
 #include "mail/address.h"
 #include "queue/age.h"
 #include "queue/carry.h"
+#include "queue/database_memory.h"
 #include "queue/fresh.h"
 
 enum {

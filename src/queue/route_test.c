@@ -1,4 +1,5 @@
 #include "queue/carry.h"
+#include "queue/database_memory.h"
 #include "queue/route.h"
 #include "queue/test_courier.h"
 #include "queue/test_submit.h"
@@ -262,8 +263,12 @@ static size_t count_of(struct world *w, const char *domain)
 {
 	uint64_t ids[16];
 	size_t n = 0;
+	uint64_t after = 0;
+	bool is_last = false;
 	struct queue_db_filter filter = {.domain = str_of_cstr(domain)};
-	assert_int_equal(queue_db_list(w->q->db, &filter, 0, ids, ARRAY_LEN(ids), &n), 0);
+	assert_int_equal(
+	    queue_db_list(w->q->db, &filter, &after, ids, ARRAY_LEN(ids), &n, &is_last), 0);
+	assert_true(is_last);
 	return n;
 }
 

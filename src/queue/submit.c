@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "queue/carry.h"
+#include "queue/database_memory.h"
 #include "queue/forward.h"
 #include "queue/route.h"
 #include "queue/submit_private.h"

@@ -157,7 +157,10 @@ static inline size_t world_count(struct world *w)
 	size_t n = 0;
 	struct queue_db_filter all = {0};
 	fresh_file(w->q, UINT64_MAX);
-	assert_int_equal(queue_db_list(w->q->db, &all, 0, ids, 256, &n), 0);
+	uint64_t after = 0;
+	bool is_last = false;
+	assert_int_equal(queue_db_list(w->q->db, &all, &after, ids, 256, &n, &is_last), 0);
+	assert_true(is_last);
 	return n;
 }
 

@@ -5,6 +5,13 @@
 #ifndef QUEUE_TEST_STATES_H
 #define QUEUE_TEST_STATES_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "queue/carriage.h"
 #include "queue/database_private.h"
 
