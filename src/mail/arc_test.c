@@ -326,7 +326,9 @@ static void the_keys_of_a_message(void **state UNUSED)
 {
 	struct buf twice CLEANUP(buf_done) =
 	    sealed(STR(SIGNED("Example.com", "A") SIGNED("example.com", "a") SIGNED("x y", "b")
-	                   SIGNED("b\xc3\xa4r.example", "c") SIGNED("example.net", "d") PLAIN),
+	                   SIGNED("B\xc3\xbc"
+	                          "cher.example",
+	                       "c") SIGNED("a\xff.b", "c") SIGNED("example.net", "d") PLAIN),
 	        2);
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(TEST_ARENA_LEN);
 	struct arc_chain chain;
@@ -336,12 +338,13 @@ static void the_keys_of_a_message(void **state UNUSED)
 	header_split(buf_str(&twice), &header, &body);
 	arc_read(header, &chain);
 	key_names_collect(header, &chain, &a, &names);
-	assert_int_equal(names.n, 3);
+	assert_int_equal(names.n, 4);
 	expect_str(names.v[0], "s._domainkey.example.org");
 	expect_str(names.v[1], "a._domainkey.example.com");
-	expect_str(names.v[2], "d._domainkey.example.net");
+	expect_str(names.v[2], "c._domainkey.xn--bcher-kva.example"); /* RFC 8616 */
+	expect_str(names.v[3], "d._domainkey.example.net");
 	assert_int_equal(key_names_find(&names, STR("A._domainkey.EXAMPLE.com")), 1);
-	assert_int_equal(key_names_find(&names, STR("x")), 3);
+	assert_int_equal(key_names_find(&names, STR("x")), 4);
 }
 
 /* A chain of fifty with a key each, and the signatures beside it: all are named, none twice. */

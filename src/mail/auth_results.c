@@ -1,6 +1,8 @@
 #include "mail/auth_results.h"
 
 #include "base/base64.h"
+#include "base/utf8.h"
+#include "mail/address.h"
 
 enum { SIGNATURE_BYTES = 6, COMMENT_DEPTH_MAX = 8 }; /* RFC 6008 §4: 8 characters of b= */
 
@@ -98,8 +100,13 @@ static bool is_plain_name(struct str s)
 	return s.len > 0;
 }
 
+/* A name, U-labels as A-labels: the header needs no more of servers than it did before. */
 static void add_property(struct str name, struct str value, struct buf *out)
 {
+	struct buf ascii CLEANUP(buf_done) = BUF_MAX(ADDRESS_DOMAIN_LEN_MAX);
+
+	if (!utf8_is_ascii(value) && address_domain_canonical(value, &ascii))
+		value = buf_str(&ascii);
 	if (!is_plain_name(value))
 		return;
 	buf_add(out, name);

@@ -46,11 +46,16 @@ static void results_are_written(void **state UNUSED)
 	            .selector = STR("s2"),
 	            .signature = STR("abc")}},
 	    {.result = DKIM_NEUTRAL, .reason = "syntax error"},
+	    {.result = DKIM_TEMPERROR,
+	        .reason = "key cannot be had now",
+	        .signature = {.domain = STR("b\xc3\xbc"
+	                                    "cher.example"),
+	            .selector = STR("\xff\xfe")}},
 	};
 	struct arc_verdict chain = {.status = ARC_PASS, .oldest_pass = 2};
 	struct auth_results r = {.id = STR("mail.example.org"),
 	    .signatures = v,
-	    .n_signatures = 3,
+	    .n_signatures = 4,
 	    .chain = &chain,
 	    .remote_ip = STR("192.0.2.1")};
 
@@ -60,6 +65,8 @@ static void results_are_written(void **state UNUSED)
 	                   "\tdkim=fail reason=\"body hash did not verify\" header.s=s2"
 	                   " header.a=ed25519-sha256;\r\n"
 	                   "\tdkim=neutral reason=\"syntax error\";\r\n"
+	                   "\tdkim=temperror reason=\"key cannot be had now\""
+	                   " header.d=xn--bcher-kva.example;\r\n"
 	                   "\tarc=pass header.oldest-pass=2 smtp.remote-ip=192.0.2.1");
 	r.n_signatures = 0;
 	r.remote_ip = STR("2001:db8::1");

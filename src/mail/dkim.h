@@ -117,6 +117,10 @@ void dkim_verify_read(struct dkim_message *message, struct dkim_verdict *verdict
 /* NULL, or why a signature does not count now. */
 MUST_USE const char *dkim_check_times(const struct dkim_signature *signature, uint64_t now);
 
+/* Appends the name of a signature's key, in lower case and A-labels (RFC 8616 §3):
+ * "selector._domainkey.domain". False when there is none of that name. */
+MUST_USE bool dkim_key_name(const struct dkim_signature *signature, struct buf *out);
+
 /* The key of a signature: NULL, or why there is none and with which result. */
 MUST_USE const char *dkim_find_key(const struct dkim_signature *signature,
     const struct dkim_lookups *lookups, struct arena *a, struct dkim_key *ret_key,

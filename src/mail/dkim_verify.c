@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+#include "mail/address.h"
 #include "mail/dkim.h"
 #include "mail/header.h"
 #include "mail/tag_list.h"
@@ -73,6 +75,22 @@ bool dkim_canon_header(struct str header, struct str names, enum dkim_canon cano
 
 /* --- keys --- */
 
+/* What is ASCII is a name as it is: "_" and others stand in selectors. */
+static bool add_labels(struct str labels, struct buf *out)
+{
+	if (!utf8_is_ascii(labels))
+		return address_domain_canonical(labels, out);
+	for (size_t i = 0; i < labels.len; i++)
+		buf_add_c(out, ascii_lower(labels.p[i]));
+	return !buf_failed(out);
+}
+
+bool dkim_key_name(const struct dkim_signature *signature, struct buf *out)
+{
+	return add_labels(signature->selector, out) && buf_add(out, STR("._domainkey.")) &&
+	       add_labels(signature->domain, out);
+}
+
 const char *dkim_find_key(const struct dkim_signature *signature,
     const struct dkim_lookups *lookups, struct arena *a, struct dkim_key *ret_key,
     enum dkim_result *ret_result)
@@ -80,11 +98,8 @@ const char *dkim_find_key(const struct dkim_signature *signature,
 	struct buf name CLEANUP(buf_done) = BUF_MAX(KEY_NAME_MAX);
 	struct str record = STR("");
 
-	buf_add(&name, signature->selector);
-	buf_add(&name, STR("._domainkey."));
-	buf_add(&name, signature->domain);
 	*ret_result = DKIM_PERMERROR;
-	if (buf_failed(&name))
+	if (!dkim_key_name(signature, &name))
 		return "name of the key is too long";
 	switch (lookups->find(lookups->ctx, buf_str(&name), a, &record)) {
 	case DKIM_KEY_FOUND:

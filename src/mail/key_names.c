@@ -57,12 +57,7 @@ static bool add(void *ctx, const struct dkim_signature *s)
 	struct collecting *c = ctx;
 	struct buf name CLEANUP(buf_done) = BUF_MAX(KEY_NAME_LEN_MAX);
 
-	for (size_t i = 0; i < s->selector.len; i++)
-		buf_add_c(&name, ascii_lower(s->selector.p[i]));
-	buf_add(&name, STR("." KEY_LABEL "."));
-	for (size_t i = 0; i < s->domain.len; i++)
-		buf_add_c(&name, ascii_lower(s->domain.p[i]));
-	if (buf_failed(&name) || !key_name_is_valid(buf_str(&name)) ||
+	if (!dkim_key_name(s, &name) || !key_name_is_valid(buf_str(&name)) ||
 	    key_names_find(c->names, buf_str(&name)) < c->names->n)
 		return true;
 	if (c->names->n == KEY_NAMES_MAX ||

@@ -8,7 +8,7 @@
  *   name  = label *("." label) "._domainkey." label 1*("." label)
  *   label = 1*63( ALPHA / DIGIT / "-" / "_" ) ; a name of at most 253 bytes, in lower case
  *
- * A signature with another name (UTF-8 in d= or s=, RFC 8616) has no key here.
+ * A signature whose key has another name has no key here.
  *
  * Limit: KEY_NAMES_MAX names, each once.
  */

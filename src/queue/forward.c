@@ -38,16 +38,18 @@ bool forward_may_start(struct submitter *s)
 	return true;
 }
 
-/* Who has waited longest stands last among the submitters; any of them will do. */
+/* Who has waited longest is given up first. */
 static void start_next(struct queue *q)
 {
-	for (struct submitter *s = q->submitters; s; s = s->next) {
-		if (!s->in.forward.waits)
-			continue;
-		s->in.forward.waits = false;
-		submit_start_scribe(s);
+	struct submitter *next = NULL;
+
+	for (struct submitter *s = q->submitters; s; s = s->next)
+		if (s->in.forward.waits && (!next || s->until < next->until))
+			next = s;
+	if (!next)
 		return;
-	}
+	next->in.forward.waits = false;
+	submit_start_scribe(next);
 }
 
 static void forget_asks(struct submitter *s)
