@@ -2,10 +2,14 @@
 """Keys of DKIM: made with a domain, printed for the DNS, replaced in three steps, there again after a restart."""
 
 import re
+import smtplib
+import ssl
+import subprocess
+from pathlib import Path
 
 import prelude  # noqa: F401
 
-from harness import expect, expect_equal, run_tests, test, wait_until
+from harness import Skip, expect, expect_equal, run_tests, test, wait_until
 from instance import Instance
 
 
@@ -81,6 +85,49 @@ def keys_are_replaced_in_three_steps(server):
     ledger = (server.data / "ledger/ledger.log").read_bytes()
     for word in (b'"made"', b'"switched"', b'"retired"'):
         expect(word in ledger, word, "is not in the ledger")
+
+
+# --- OpenDKIM ---------------------------------------------------------------------------------------------------------
+
+
+def signed_message(server):
+    """One that was submitted here, as it is found in the mailbox."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with smtplib.SMTP_SSL("127.0.0.1", server.submissions, local_hostname="laptop", timeout=30, context=context) as client:
+        client.login(server.address, server.password)
+        text = f"From: Alice <{server.address}>\r\nTo: {server.address},\r\n\tBob  <bob@other.example>\r\nSubject:  for   OpenDKIM\r\n\r\na  line \r\n\r\n.dot\r\n\r\n\r\n"
+        client.sendmail(server.address, [server.address], text.encode())
+    with server.imap_client(select="INBOX") as c:
+        wait_until(lambda: c.ok("NOOP") and c.ok('SEARCH SUBJECT "OpenDKIM"').one(rb"SEARCH(.*)").group(1).split(), 20, "the message")
+        number = c.ok('SEARCH SUBJECT "OpenDKIM"').one(rb"SEARCH(.*)").group(1).split()[-1]
+        return c.fetch_message(int(number))
+
+
+def opendkim_says(server, message, name):
+    """What OpenDKIM's filter finds, with the keys that `domain dns` prints: [(verdict, algorithm), …]."""
+    folder = server.folder / "opendkim"
+    folder.mkdir(exist_ok=True)
+    records = keys(server, server.domain)
+    (folder / "keys").write_text("".join(f"{s}._domainkey.{server.domain} {r['value']}\n" for s, r in records.items()))
+    (folder / "conf").write_text(f"Mode v\nTestPublicKeys {folder}/keys\nRequireSafeKeys no\nSyslog no\nAlwaysAddARHeader yes\n")
+    (folder / name).write_bytes(message)
+    done = subprocess.run(["/usr/sbin/opendkim", "-x", str(folder / "conf"), "-vv", "-t", str(folder / name)], capture_output=True, text=True, timeout=30)
+    found = re.findall(r"dkim=(\w+).*?header\.a=(\S+)", done.stdout, re.S)
+    expect(found, done.stdout[-2000:], done.stderr[-2000:])
+    return sorted(found)
+
+
+@test
+def opendkim_verifies_what_is_signed_here(server):
+    if not Path("/usr/sbin/opendkim").exists():
+        raise Skip("opendkim is not installed")
+    message = signed_message(server)
+    expect_equal(opendkim_says(server, message, "good"), [("pass", "ed25519-sha256"), ("pass", "rsa-sha256")])
+    changed = {"body": message.replace(b"a  line", b"another"), "subject": message.replace(b"for   Open", b"from Open"),
+               "added": message.replace(b"\r\nSubject:", b"\r\nCc: eve@elsewhere.example\r\nSubject:")}
+    for name, data in changed.items():
+        expect({verdict for verdict, _ in opendkim_says(server, data, name)} == {"fail"}, name, opendkim_says(server, data, name))
 
 
 @test
