@@ -110,7 +110,8 @@ MUST_USE int record_open_body(struct str bytes, const struct body *body, struct 
 
 /*
  * Both of a record that record_check_frame was just asked about, with the frame it gave. `last` is
- * kept from one record to the next.
+ * kept from one record to the next. The body is authenticated in any case: the frame may come from
+ * record_check_header where total_len bytes are there.
  */
 MUST_USE int record_open_checked(const struct keys *keys, struct record_header_key *last,
     struct str bytes, const struct record_frame *frame, struct buf *metadata,

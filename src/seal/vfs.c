@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "seal/sealed_db.h"
+#include "seal/vfs_ahead.h"
 #include "seal/vfs_file.h"
 
 /* A page may be read while a checkpoint writes it, before SQLite has taken its locks. */
@@ -45,18 +47,32 @@ static sqlite3_vfs *vfs_root(sqlite3_vfs *vfs)
 
 /* The database file: whole pages. */
 
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static int database_load(struct vfs_file *file, uint32_t number, uint8_t *page)
 {
 	struct page_place place;
+	uint64_t began_us = now_us();
 	int rc = file->real->pMethods->xRead(
 	    file->real, page, VFS_PAGE_LEN, (sqlite3_int64)(number - 1) * VFS_PAGE_LEN);
 
 	if (rc != SQLITE_OK)
 		return rc == SQLITE_IOERR_SHORT_READ ? SQLITE_IOERR_DATA : rc;
+	uint64_t took_us = now_us() - began_us;
 	bool here = page_decode(page + PAGE_CONTENT_LEN, &place) == 0 &&
 	            place.role == PAGE_DATABASE && place.page == number &&
 	            memcmp(place.file_id, file->file_id, PAGE_FILE_ID_LEN) == 0;
-	return page_open(file->page_key->bytes, page) && here ? SQLITE_OK : SQLITE_IOERR_DATA;
+	if (!page_open(file->page_key->bytes, page) || !here)
+		return SQLITE_IOERR_DATA;
+	if (file->ahead != NULL)
+		vfs_ahead_read(file->ahead, number, page, took_us);
+	return SQLITE_OK;
 }
 
 /*
@@ -161,6 +177,7 @@ static int vfs_close(sqlite3_file *base)
 	int rc = file->real->pMethods->xClose(file->real);
 
 	secret_free(&file->page_key);
+	vfs_ahead_free(&file->ahead);
 	if (file->frame != NULL)
 		cipher_wipe(file->frame, LOG_FRAME_LEN);
 	free(file->frame);
@@ -398,6 +415,27 @@ static int database_begin(struct vfs_file *file)
 	return SQLITE_OK;
 }
 
+/* What SQLite's own VFS opened last: it tells nobody its descriptors, and one of our own would end
+ * its locks when it is closed. */
+static int opened_fd = -1;
+static int (*open_of_root)(const char *, int, int);
+
+static int open_and_note(const char *path, int flags, int mode)
+{
+	opened_fd = open_of_root(path, flags, mode);
+	return opened_fd;
+}
+
+static void note_opened(sqlite3_vfs *root)
+{
+	sqlite3_syscall_ptr open = root->xGetSystemCall(root, "open");
+
+	_Static_assert(sizeof(open) == sizeof(open_of_root), "both are functions");
+	memcpy(&open_of_root, &open, sizeof(open));
+	int rc = root->xSetSystemCall(root, "open", (sqlite3_syscall_ptr)open_and_note);
+	assert(rc == SQLITE_OK);
+}
+
 static int vfs_open_real(
     sqlite3_vfs *vfs, const char *name, struct vfs_file *file, int flags, int *ret_flags)
 {
@@ -420,6 +458,7 @@ static int vfs_open(
 	struct vfs_file *file = vfs_file(base);
 
 	base->pMethods = NULL;
+	opened_fd = -1;
 	int rc = vfs_open_real(vfs, name, file, flags, ret_flags);
 	if (rc == SQLITE_OK && file->role == PAGE_DATABASE) {
 		rc = database_begin(file);
@@ -431,6 +470,8 @@ static int vfs_open(
 	file->frame = malloc(LOG_FRAME_LEN);
 	if (file->frame == NULL)
 		abort();
+	if (file->role == PAGE_DATABASE && opened_fd >= 0)
+		file->ahead = vfs_ahead_new(opened_fd);
 	base->pMethods = &vfs_methods;
 	return SQLITE_OK;
 }
@@ -505,6 +546,7 @@ void seal_vfs_init(void)
 		return;
 	sqlite3_vfs *root = sqlite3_vfs_find("unix");
 	assert(root != NULL);
+	note_opened(root);
 	vfs.pAppData = root;
 	vfs.szOsFile = (int)sizeof(struct vfs_file) + root->szOsFile;
 	/* The default, so that nothing is opened plain unless by name, and SQLite's own random

@@ -49,7 +49,8 @@ struct vfs_file {
 	const volatile uint8_t *log_index;
 	bool writes;
 	bool is_alone; /* and the lock of the whole file, with which nobody else can open it */
-	uint64_t n_writings; /* how often we had it */
+	uint64_t n_writings;     /* how often we had it */
+	struct vfs_ahead *ahead; /* of a database; or NULL */
 	struct vfs_log log;
 	uint8_t *frame; /* LOG_FRAME_LEN bytes to work in */
 	sqlite3_file *real;

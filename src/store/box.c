@@ -201,6 +201,21 @@ int store_message_release(struct store *s, uint32_t message)
 	return error;
 }
 
+int store_box_remove_row(struct store *s, struct store_box *box, uint32_t uid,
+    const struct store_placement *row, uint64_t modseq)
+{
+	int error = db_run(&s->db, DB_ENTRY_REMOVE, (int64_t)box->id, uid);
+	if (!error)
+		error = db_run(&s->db, DB_EXPUNGED_ADD, (int64_t)box->id, (int64_t)modseq, uid);
+	if (error)
+		return error;
+	box->n_messages--;
+	box->size -= row->size;
+	box->highest_modseq = modseq;
+	store_box_count_flags(box, row->flags, -1);
+	return store_message_release(s, row->message);
+}
+
 int store_box_remove(struct store *s, struct store_box *box, uint32_t uid, uint64_t modseq)
 {
 	sqlite3_stmt *stmt;
@@ -211,18 +226,9 @@ int store_box_remove(struct store *s, struct store_box *box, uint32_t uid, uint6
 	int row = db_step(&s->db, stmt);
 	if (row <= 0)
 		return row < 0 ? row : -ENOENT;
-	uint32_t message = db_column_u32(stmt, 0);
-	uint64_t flags = db_column_u64(stmt, 1);
-	uint64_t size = db_column_u64(stmt, 3);
+	const struct store_placement placement = {.message = db_column_u32(stmt, 0),
+	    .flags = db_column_u64(stmt, 1),
+	    .size = db_column_u64(stmt, 3)};
 	sqlite3_reset(stmt);
-	error = db_run(&s->db, DB_ENTRY_REMOVE, (int64_t)box->id, uid);
-	if (!error)
-		error = db_run(&s->db, DB_EXPUNGED_ADD, (int64_t)box->id, (int64_t)modseq, uid);
-	if (error)
-		return error;
-	box->n_messages--;
-	box->size -= size;
-	box->highest_modseq = modseq;
-	store_box_count_flags(box, flags, -1);
-	return store_message_release(s, message);
+	return store_box_remove_row(s, box, uid, &placement, modseq);
 }

@@ -90,10 +90,12 @@ static int copy_one(struct copying *c, uint32_t uid, enum store_copy_mode mode)
 	if (c->modseq == 0)
 		c->modseq = store_next_modseq(s);
 	uint32_t new_uid = 0;
-	row.placement.flags &= c->permitted;
-	int error = store_box_add(s, &c->target, &row.placement, c->modseq, &new_uid);
+	struct store_placement new = row.placement;
+	new.flags &= c->permitted;
+	int error = store_box_add(s, &c->target, &new, c->modseq, &new_uid);
 	if (!error && mode == STORE_MOVE)
-		error = store_box_remove(s, c->same ? &c->target : &c->source, uid, c->modseq);
+		error = store_box_remove_row(
+		    s, c->same ? &c->target : &c->source, uid, &row.placement, c->modseq);
 	if (error)
 		return error;
 	if (c->from)
@@ -224,7 +226,7 @@ static int remove_those(struct store_view *v, struct store_uids uids, size_t max
 			return found;
 		if (!found || (row.placement.flags & flags) != flags)
 			continue;
-		error = store_box_remove(s, &box, uids.v[i], modseq);
+		error = store_box_remove_row(s, &box, uids.v[i], &row.placement, modseq);
 		removed[n++] = uids.v[i];
 	}
 	if (!error && n > 0)

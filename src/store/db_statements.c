@@ -5,15 +5,6 @@
 	"id, name, object_id, use, uidvalidity, uidnext, highest_modseq, first_recent, "           \
 	"n_messages, n_unseen, n_deleted, size, expunged_since"
 
-#define SCAN_FROM     " WHERE n.mailbox = ?1 AND n.uid BETWEEN ?2 AND ?3 ORDER BY n.uid"
-#define SCAN_SELECT   "SELECT n.uid, n.message, n.size, n.internal_at, n.internal_zone, n.saved_at, "
-#define WITH_ENVELOPE " CROSS JOIN envelopes v ON v.id = n.message"
-#define WITH_MESSAGE  " CROSS JOIN messages m ON m.id = n.message"
-#define NO_STRUCTURE  "'', ''"
-#define STRUCTURE     "m.body_text, m.bodystructure"
-#define NO_ORDER      ", 0, 0, 0, '', ''"
-#define ORDER         ", m.has_sent, m.sent_at, m.sent_zone, m.subject, m.message_id"
-
 #define ORDER_KEYS "subject, sender, recipient, copied, sender_shown, recipient_shown"
 
 const char *const db_statements[DB_N_STATEMENTS] = {
@@ -208,19 +199,4 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_ENTRIES_CLEAR] = "DELETE FROM entries",
     [DB_MAILBOXES_CLEAR] = "UPDATE mailboxes SET uidnext = 1, first_recent = 1, n_messages = 0, "
                            "n_unseen = 0, n_deleted = 0, size = 0, uidvalidity = uidvalidity + ?1",
-    [DB_SCAN_PLAIN] = SCAN_SELECT "'', " NO_STRUCTURE NO_ORDER " FROM entries n" SCAN_FROM,
-    [DB_SCAN_ENVELOPE] =
-        SCAN_SELECT "v.envelope, " NO_STRUCTURE NO_ORDER " FROM entries n" WITH_ENVELOPE SCAN_FROM,
-    [DB_SCAN_STRUCTURE] =
-        SCAN_SELECT "'', " STRUCTURE NO_ORDER " FROM entries n" WITH_MESSAGE SCAN_FROM,
-    [DB_SCAN_ENVELOPE_STRUCTURE] = SCAN_SELECT
-    "v.envelope, " STRUCTURE NO_ORDER " FROM entries n" WITH_ENVELOPE WITH_MESSAGE SCAN_FROM,
-    [DB_SCAN_ORDER] =
-        SCAN_SELECT "'', " NO_STRUCTURE ORDER " FROM entries n" WITH_MESSAGE SCAN_FROM,
-    [DB_SCAN_ENVELOPE_ORDER] = SCAN_SELECT "v.envelope, " NO_STRUCTURE ORDER
-                                           " FROM entries n" WITH_ENVELOPE WITH_MESSAGE SCAN_FROM,
-    [DB_SCAN_STRUCTURE_ORDER] =
-        SCAN_SELECT "'', " STRUCTURE ORDER " FROM entries n" WITH_MESSAGE SCAN_FROM,
-    [DB_SCAN_ALL] = SCAN_SELECT "v.envelope, " STRUCTURE ORDER
-                                " FROM entries n" WITH_ENVELOPE WITH_MESSAGE SCAN_FROM,
 };

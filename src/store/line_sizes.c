@@ -14,7 +14,7 @@ static int stored_sizes(struct store_view *v, uint32_t *sizes)
 {
 	struct store_scan *scan;
 	struct store_row row;
-	int r = store_scan_open(v, 0, v->n, 0, &scan);
+	int r = store_scan_open(v, 0, v->n, STORE_COLUMN_SIZE, &scan);
 
 	if (r < 0)
 		return r;

@@ -79,7 +79,8 @@ static void test_version_1(void **state UNUSED)
 	assert_int_equal(store_view_entry(v, 0).flags & STORE_SYSTEM_FLAGS, STORE_SEEN);
 	assert_true(str_eq(store_keyword_name(s, 1 << STORE_KEYWORD_FIRST), STR("$Later")));
 	assert_true(store_view_entry(v, 0).flags & 1 << STORE_KEYWORD_FIRST);
-	assert_int_equal(store_scan_open(v, 0, 1, STORE_COLUMN_ENVELOPE, &scan), 0);
+	assert_int_equal(
+	    store_scan_open(v, 0, 1, STORE_COLUMN_ENVELOPE | STORE_COLUMN_DATES, &scan), 0);
 	assert_int_equal(store_scan_next(scan, &row), 1);
 	assert_true(row.internal_at == 1000000 && row.internal_zone == -330);
 	assert_true(str_find(row.envelope, STR("\"Letter 100\"")) < row.envelope.len);

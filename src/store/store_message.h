@@ -20,17 +20,19 @@ enum {
 	STORE_BODY_PIECE = 64 << 10,
 };
 
-/* Columns of a scan. Dates and size are always there. */
+/* Columns of a scan. What is not asked for is zero or empty in its rows. */
 enum {
 	STORE_COLUMN_ENVELOPE = 1,
 	STORE_COLUMN_STRUCTURE = 2, /* body and bodystructure */
 	STORE_COLUMN_ORDER = 4,     /* sent date, decoded subject, message-id */
+	STORE_COLUMN_SIZE = 8,
+	STORE_COLUMN_DATES = 16, /* INTERNALDATE and SAVEDATE */
+	STORE_COLUMNS_ALL = 31,
 };
 
 struct store_row {
 	size_t at; /* position in the view */
-	uint32_t uid;
-	uint32_t message;
+	struct store_entry entry;
 	uint64_t size;       /* RFC822.SIZE */
 	int64_t internal_at; /* INTERNALDATE, seconds since 1970 … */
 	int internal_zone;   /* … and its zone, minutes east */

@@ -108,6 +108,9 @@ void store_box_count_flags(struct store_box *box, uint64_t flags, int by);
 /* Removes it, notes it as expunged, and as dead where no mailbox holds the message any more. */
 MUST_USE int store_box_remove(
     struct store *s, struct store_box *box, uint32_t uid, uint64_t modseq);
+/* The same where its row was just read. */
+MUST_USE int store_box_remove_row(struct store *s, struct store_box *box, uint32_t uid,
+    const struct store_placement *row, uint64_t modseq);
 /*
  * message.c: ends the snapshot that open scans hold; they go on in a new one. What is read of a
  * message's row after it is not older than the call.

@@ -124,6 +124,7 @@ bool imap_append(struct imap_session *s, const struct imap_command *c,
 	    !check_messages(s, c, ret_result))
 		return false;
 	int r = append_all(&a, mailbox.id, c, replaced, &uidvalidity, &uids);
+	s->appended_to = mailbox.id;
 	imap_tell_others(s);
 	if (r < 0 && r != -EINPROGRESS) {
 		if (!a.failed)

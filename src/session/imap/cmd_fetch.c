@@ -55,9 +55,15 @@ static void look_at_item(struct fetching *f, const struct imap_fetch_item *item)
 		break;
 	case FETCH_EMAILID:
 	case FETCH_THREADID: /* the scan's snapshot makes looking up cheap */
+		f->scans = true;
+		break;
 	case FETCH_INTERNALDATE:
 	case FETCH_SAVEDATE:
+		f->columns |= STORE_COLUMN_DATES;
+		f->scans = true;
+		break;
 	case FETCH_RFC822_SIZE:
+		f->columns |= STORE_COLUMN_SIZE;
 		f->scans = true;
 		break;
 	default:
@@ -162,7 +168,7 @@ static int write_items(
 	struct buf *out = &f->s->out.buf;
 	bool marked = was_marked(f, at);
 
-	imap_fetch_open(f->s, at, f->add_uid || (marked && f->s->condstore && !f->has_uid));
+	imap_fetch_open(f->s, at, e->uid, f->add_uid || (marked && f->s->condstore && !f->has_uid));
 	for (size_t i = 0; i < f->items->n; i++) {
 		int r = write_item(f, &f->items->v[i], e, row);
 		if (r < 0)
@@ -215,6 +221,8 @@ static int fetch_entries(struct fetching *f, size_t first, size_t end)
 {
 	for (size_t at = first; at < end; at++) {
 		struct store_entry e = store_view_entry(f->s->view, at);
+		if (f->reads)
+			store_hold(f->s->store); /* until what is written goes out */
 		int r = write_message(f, at, &e, NULL);
 		if (r == 0)
 			r = imap_effort_step(f->s, f->reads ? EFFORT_MESSAGE : EFFORT_ENTRY);
@@ -239,8 +247,7 @@ static int fetch_rows(struct fetching *f, size_t first, size_t end)
 
 	while (r >= 0 && (r = store_scan_next(scan, &row)) > 0) {
 		n++;
-		struct store_entry e = store_view_entry(f->s->view, row.at);
-		int written = write_message(f, row.at, &e, &row);
+		int written = write_message(f, row.at, &row.entry, &row);
 		if (written == 0)
 			written = imap_effort_step(f->s, f->reads ? EFFORT_MESSAGE : EFFORT_ROW);
 		if (written < 0)

@@ -40,9 +40,26 @@ void imap_session_init(
 	checking_init(&s->checking);
 }
 
+/* Who fills a mailbox leaves its list behind, so that the first to open it need not make it. */
+static void keep_list_of_appended(struct imap_session *s)
+{
+	uint64_t mailbox = s->appended_to;
+	struct store_view *view;
+
+	s->appended_to = 0;
+	if ((s->view != NULL && s->view->mailbox == mailbox) ||
+	    store_view_select(s->store, mailbox, true, &view) < 0)
+		return;
+	int kept = store_view_tidy(view);
+	(void)kept;
+	store_view_close(view);
+}
+
 /* What fails is tried again in the next silence, or is the next command's to tell. */
 static void keep_list(struct imap_session *s)
 {
+	if (s->appended_to != 0 && !store_damaged(s->store))
+		keep_list_of_appended(s);
 	if (s->view == NULL || store_damaged(s->store))
 		return;
 	int kept = store_view_tidy(s->view);

@@ -13,7 +13,8 @@ void imap_effort_begin(struct imap_session *s, struct str tag)
 	s->effort = (struct imap_effort){.tag = tag,
 	    .cpu_from_ms = clock_cpu_ms(),
 	    .bytes_from = imap_output_mark(&s->out),
-	    .tell_at_ms = clock_ms() + EFFORT_TELL_MS};
+	    .tell_at_ms = clock_ms() + EFFORT_TELL_MS,
+	    .pause_at_ms = clock_ms() + EFFORT_PAUSE_EVERY_MS};
 }
 
 void imap_effort_goal(struct imap_session *s, uint64_t steps)
@@ -65,7 +66,10 @@ int imap_effort_pause(struct imap_session *s)
 {
 	const struct timespec pause = {.tv_nsec = EFFORT_PAUSE_MS * 1000000L};
 
-	nanosleep(&pause, NULL);
+	if (clock_ms() >= s->effort.pause_at_ms) {
+		nanosleep(&pause, NULL);
+		s->effort.pause_at_ms = clock_ms() + EFFORT_PAUSE_EVERY_MS;
+	}
 	return imap_effort_spend(s, EFFORT_LOOK);
 }
 

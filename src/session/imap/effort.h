@@ -21,15 +21,17 @@ enum {
 	EFFORT_TELL_MS = 10 * 1000,
 	EFFORT_ENTRY = 1, /* costs: a look at flags and numbers */
 	EFFORT_ROW = 8,
-	EFFORT_MESSAGE = 256, /* its bytes are opened */
-	EFFORT_LOOK = 4096,   /* after so much the clock is looked at */
-	EFFORT_PAUSE_MS = 3,  /* longer than those who wait for the database look away */
+	EFFORT_MESSAGE = 256,       /* its bytes are opened */
+	EFFORT_LOOK = 4096,         /* after so much the clock is looked at */
+	EFFORT_PAUSE_MS = 3,        /* longer than those who wait for the database look away */
+	EFFORT_PAUSE_EVERY_MS = 50, /* they wait no longer than this and one transaction */
 };
 
 struct imap_effort {
 	struct str tag; /* of the command under way, borrowed; it may be gone after that */
 	uint64_t cpu_from_ms, bytes_from;
 	uint64_t tell_at_ms; /* by clock_ms */
+	uint64_t pause_at_ms;
 	uint64_t done, goal; /* steps; goal 0: not known */
 	unsigned since_look;
 };
@@ -43,7 +45,8 @@ void imap_effort_goal(struct imap_session *s, uint64_t steps);
 /* One step is done. 0, or -ETIME: the command is to end. */
 MUST_USE int imap_effort_step(struct imap_session *s, unsigned cost);
 
-/* Between two transactions of a command: others get at the database. 0 or -ETIME. */
+/* Between two transactions of a command: others get at the database, when they had to wait for long
+ * enough to be noticed. 0 or -ETIME. */
 MUST_USE int imap_effort_pause(struct imap_session *s);
 
 /* The same within a step. */

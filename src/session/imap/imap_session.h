@@ -75,7 +75,8 @@ struct imap_session {
 	struct imap_compression *compression;      /* NULL: none */
 	bool compress;                             /* it begins after this response */
 	unsigned n_bad;
-	bool index_behind; /* the word index may have something to do (store/store_search.h) */
+	uint64_t appended_to; /* a mailbox, whose list may be far behind; 0: none */
+	bool index_behind;    /* the word index may have something to do (store/store_search.h) */
 	struct checking checking; /* of every byte of the account, while nobody waits */
 	bool mail_waits;          /* not all of it is taken in yet */
 	uint64_t taken_in_at_ms;  /* when some of it last was */
@@ -169,7 +170,7 @@ bool imap_end_untold(struct imap_session *s);
  * "* 7 FETCH (" of the message at that position, and "UID 19 " where asked; with UIDONLY
  * "* 19 UIDFETCH (" (RFC 9586 §3.3).
  */
-void imap_fetch_open(struct imap_session *s, size_t at, bool with_uid);
+void imap_fetch_open(struct imap_session *s, size_t at, uint32_t uid, bool with_uid);
 /* What a message has now: "* 7 FETCH (UID 19 FLAGS () MODSEQ (5))"; UID and FLAGS where asked. */
 void imap_send_entry(struct imap_session *s, size_t at, bool with_uid, bool with_flags);
 /* Sends what is new, then with QRESYNC "HIGHESTMODSEQ n", the code of an OK to what expunged. */

@@ -302,7 +302,8 @@ static int look_at_rows(struct searching *g, const struct imap_search_key *key, 
 {
 	struct store_scan *scan CLEANUP(close_scan) = NULL;
 	struct store_row row;
-	int r = store_scan_open(g->s->view, first, end, columns, &scan);
+	int r = store_scan_open(
+	    g->s->view, first, end, columns | STORE_COLUMN_SIZE | STORE_COLUMN_DATES, &scan);
 
 	while (r >= 0 && (r = store_scan_next(scan, &row)) > 0) {
 		g->row = &row;

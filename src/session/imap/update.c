@@ -164,10 +164,9 @@ bool imap_is_due(const struct imap_session *s)
 	       (!s->mail_waits || clock_ms() >= s->taken_in_at_ms + IMAP_TAKE_IN_EVERY_MS);
 }
 
-void imap_fetch_open(struct imap_session *s, size_t at, bool with_uid)
+void imap_fetch_open(struct imap_session *s, size_t at, uint32_t uid, bool with_uid)
 {
 	struct buf *out = &s->out.buf;
-	uint32_t uid = store_view_entry(s->view, at).uid;
 
 	buf_add(out, STR("* "));
 	buf_add_u64(out, s->uidonly ? uid : at + 1);
@@ -185,7 +184,7 @@ void imap_send_entry(struct imap_session *s, size_t at, bool with_uid, bool with
 	const struct store_entry e = store_view_entry(s->view, at);
 	struct buf *out = &s->out.buf;
 
-	imap_fetch_open(s, at, with_uid || s->rev2 || s->condstore);
+	imap_fetch_open(s, at, e.uid, with_uid || s->rev2 || s->condstore);
 	if (with_flags) {
 		buf_add(out, STR("FLAGS "));
 		imap_flags_write(s, e.flags, out);
