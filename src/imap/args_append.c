@@ -14,7 +14,7 @@ static bool parse_date_time(struct imap_parser *p, struct date *ret_date)
 }
 
 /* utf8-literal = "UTF8" SP "(" literal8 ")" (RFC 6855 §4) */
-static bool parse_utf8_literal(struct imap_parser *p, struct str *ret)
+static bool parse_utf8_literal(struct imap_parser *p, struct str *ret, size_t *ret_spooled)
 {
 	bool binary;
 
@@ -22,31 +22,30 @@ static bool parse_utf8_literal(struct imap_parser *p, struct str *ret)
 		return false;
 	if (imap_peek(p) != '~')
 		return imap_fail(p, "a literal8");
-	return imap_parse_literal(p, ret, &binary) && imap_parse_char(p, ')');
+	return imap_parse_long_literal(p, ret, &binary, ret_spooled) && imap_parse_char(p, ')');
 }
 
 /* append-data =/ utf8-literal */
 static bool parse_utf8_message(struct imap_parser *p, struct imap_append_message *m)
 {
 	m->utf8 = m->binary = true;
-	return parse_utf8_literal(p, &m->message);
+	return parse_utf8_literal(p, &m->message, &m->spooled);
 }
 
 static bool parse_cat_part(
     struct imap_parser *p, struct imap_append_message *m, struct imap_cat_part *part)
 {
-	bool binary;
-
 	part->is_url = imap_skip_word(p, STR("URL"));
 	if (part->is_url)
 		return imap_parse_space(p) && imap_parse_astring(p, &part->text);
 	if (imap_skip_word(p, STR("UTF8"))) {
-		m->utf8 = true;
-		return parse_utf8_literal(p, &part->text);
+		m->utf8 = part->binary = true;
+		return parse_utf8_literal(p, &part->text, &part->spooled);
 	}
 	if (!imap_skip_word(p, STR("TEXT")))
 		return imap_fail(p, "TEXT or URL");
-	return imap_parse_space(p) && imap_parse_literal(p, &part->text, &binary);
+	return imap_parse_space(p) &&
+	       imap_parse_long_literal(p, &part->text, &part->binary, &part->spooled);
 }
 
 /*
@@ -94,7 +93,7 @@ static bool parse_append_message(struct imap_parser *p, struct imap_append_messa
 		return parse_utf8_message(p, m);
 	if (imap_skip_word(p, STR("CATENATE")))
 		return parse_parts(p, m);
-	return imap_parse_literal(p, &m->message, &m->binary);
+	return imap_parse_long_literal(p, &m->message, &m->binary, &m->spooled);
 }
 
 /* append = "APPEND" SP mailbox 1*append-message (RFC 3502 §6.3.11) */

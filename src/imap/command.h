@@ -180,7 +180,9 @@ struct imap_list {
 
 struct imap_cat_part {
 	bool is_url; /* TEXT or URL */
+	bool binary; /* literal8 */
 	struct str text;
+	size_t spooled; /* as below */
 };
 
 struct imap_append_message {
@@ -189,8 +191,10 @@ struct imap_append_message {
 	bool has_date;
 	struct date date;
 	struct str message;
-	bool binary;                       /* literal8: may hold NUL */
-	bool utf8;                         /* UTF8 (~{…}) (RFC 6855 §4) */
+	size_t spooled; /* its number, where it was spooled (imap/reader.h): then only its length is
+	                   here */
+	bool binary;    /* literal8: may hold NUL */
+	bool utf8;      /* UTF8 (~{…}) (RFC 6855 §4) */
 	const struct imap_cat_part *parts; /* CATENATE (…) (RFC 4469), instead of `message` */
 	size_t n_parts;                    /* 0: none */
 };

@@ -193,7 +193,8 @@ static bool parse_quoted(struct imap_parser *p, struct str *ret)
 	return true;
 }
 
-bool imap_parse_literal(struct imap_parser *p, struct str *ret, bool *ret_binary)
+bool imap_parse_long_literal(
+    struct imap_parser *p, struct str *ret, bool *ret_binary, size_t *ret_spooled)
 {
 	bool binary = imap_skip(p, '~');
 	size_t end = str_find(p->rest, STR("}\r\n"));
@@ -205,11 +206,27 @@ bool imap_parse_literal(struct imap_parser *p, struct str *ret, bool *ret_binary
 		if (!ascii_is_digit(p->rest.p[i]) && !(i + 1 == end && p->rest.p[i] == '+'))
 			return imap_fail(p, "a literal");
 	struct str literal = p->text.literals[p->literal++];
-	if (!binary && memchr(literal.p, '\0', literal.len) != NULL)
+	bool spooled = literal.p == NULL && literal.len > 0;
+	if (!spooled && !binary && memchr(literal.p, '\0', literal.len) != NULL)
 		return imap_fail(p, "a literal without NUL, or literal8");
 	p->rest = str_from(p->rest, end + 3);
+	p->n_spooled += spooled;
 	*ret = literal;
 	*ret_binary = binary;
+	*ret_spooled = spooled ? p->n_spooled : 0;
+	return true;
+}
+
+bool imap_parse_literal(struct imap_parser *p, struct str *ret, bool *ret_binary)
+{
+	struct str literal;
+	size_t spooled;
+
+	if (!imap_parse_long_literal(p, &literal, ret_binary, &spooled))
+		return false;
+	if (spooled > 0)
+		return imap_fail(p, "a shorter literal before this");
+	*ret = literal;
 	return true;
 }
 

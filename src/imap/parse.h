@@ -21,7 +21,8 @@
 struct imap_parser {
 	struct str rest;
 	struct imap_text text;
-	size_t literal; /* the next one */
+	size_t literal;   /* the next one */
+	size_t n_spooled; /* of those before it */
 	struct arena *arena;
 	const char *error; /* what was expected, NULL: no failure */
 	size_t error_at;   /* byte of the command's text */
@@ -52,6 +53,12 @@ MUST_USE bool imap_parse_string(struct imap_parser *p, struct str *ret);
 MUST_USE bool imap_parse_nstring(struct imap_parser *p, struct str *ret);
 MUST_USE bool imap_parse_astring(struct imap_parser *p, struct str *ret);
 MUST_USE bool imap_parse_list_mailbox(struct imap_parser *p, struct str *ret);
+/*
+ * literal or literal8 (the latter `*ret_binary`) that may have been spooled (imap/reader.h): then
+ * `*ret_spooled` is its number among those, from 1, and its bytes were not looked at; else 0.
+ */
+MUST_USE bool imap_parse_long_literal(
+    struct imap_parser *p, struct str *ret, bool *ret_binary, size_t *ret_spooled);
 /* literal or literal8 (the latter `*ret_binary`). */
 MUST_USE bool imap_parse_literal(struct imap_parser *p, struct str *ret, bool *ret_binary);
 MUST_USE bool imap_parse_number(struct imap_parser *p, uint64_t least, uint64_t max, uint64_t *ret);

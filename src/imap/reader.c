@@ -9,6 +9,9 @@ enum { TAIL_LEN = 64 }; /* of a refused line: enough to see the literal that it 
 
 struct imap_reader {
 	struct imap_limits limits;
+	struct imap_spooler spooler; /* `begin` is NULL: none */
+	bool spooling;               /* the literal under way */
+	size_t n_spooled, here_len;
 	struct buf text;
 	struct str *literals;
 	size_t n_literals, cap_literals;
@@ -49,12 +52,23 @@ static void free_literals(struct imap_reader *r)
 {
 	for (size_t i = 0; i < r->n_literals; i++) {
 		char *p = (char *)(uintptr_t)r->literals[i].p;
+		if (p == NULL)
+			continue;
 		wipe(p, num_min(r->literals[i].len, IMAP_LITERAL_LEN_BEFORE_LOGIN_MAX));
 		free(p);
 	}
 	r->n_literals = 0;
 	free(r->literal);
 	r->literal = NULL;
+	if (r->n_spooled > 0)
+		r->spooler.forget(r->spooler.context);
+	r->n_spooled = r->here_len = 0;
+	r->spooling = false;
+}
+
+void imap_reader_spool(struct imap_reader *r, const struct imap_spooler *spooler)
+{
+	r->spooler = *spooler;
 }
 
 void imap_reader_free(struct imap_reader *r)
@@ -222,9 +236,17 @@ static void push_literal(struct imap_reader *r)
 		if (r->literals == NULL)
 			abort();
 	}
-	r->literals[r->n_literals++] = str_of(r->literal, r->literal_want);
+	r->literals[r->n_literals++] = (struct str){r->literal, r->literal_want};
 	r->literal = NULL;
-	r->in_literal = false;
+	r->in_literal = r->spooling = false;
+}
+
+static bool is_to_be_spooled(const struct imap_reader *r, size_t len)
+{
+	const struct imap_spooler *s = &r->spooler;
+
+	return s->begin != NULL && r->append && len > 0 &&
+	       (len >= s->from || r->here_len + len > s->here_max);
 }
 
 /* A line that announces a literal is complete. */
@@ -242,9 +264,16 @@ static enum imap_read begin_literal(struct imap_reader *r, const struct announce
 		return IMAP_READ_MORE;
 	}
 	buf_add(&r->text, STR("\r\n"));
-	r->literal = malloc(a->len > 0 ? a->len : 1);
-	if (r->literal == NULL)
-		abort();
+	if (is_to_be_spooled(r, a->len)) {
+		r->spooler.begin(r->spooler.context);
+		r->spooling = true;
+		r->n_spooled++;
+	} else {
+		r->literal = malloc(a->len > 0 ? a->len : 1);
+		if (r->literal == NULL)
+			abort();
+		r->here_len += a->len;
+	}
 	r->literals_len += a->len;
 	r->literal_want = a->len;
 	r->literal_have = 0;
@@ -270,7 +299,9 @@ static void feed_literal(struct imap_reader *r, struct str *rest)
 {
 	size_t len = num_min(rest->len, r->literal_want - r->literal_have);
 
-	if (len > 0)
+	if (r->spooling)
+		r->spooler.add(r->spooler.context, str_first(*rest, len));
+	else if (len > 0)
 		memcpy(r->literal + r->literal_have, rest->p, len);
 	r->literal_have += len;
 	*rest = str_from(*rest, len);
@@ -278,13 +309,15 @@ static void feed_literal(struct imap_reader *r, struct str *rest)
 
 char *imap_reader_room(struct imap_reader *r, size_t *ret_len)
 {
-	*ret_len = r->in_literal ? r->literal_want - r->literal_have : 0;
-	return r->in_literal ? r->literal + r->literal_have : NULL;
+	bool direct = r->in_literal && !r->spooling;
+
+	*ret_len = direct ? r->literal_want - r->literal_have : 0;
+	return direct ? r->literal + r->literal_have : NULL;
 }
 
 void imap_reader_filled(struct imap_reader *r, size_t len)
 {
-	assert(r->in_literal && len <= r->literal_want - r->literal_have);
+	assert(r->in_literal && !r->spooling && len <= r->literal_want - r->literal_have);
 	r->literal_have += len;
 }
 

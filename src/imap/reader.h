@@ -38,6 +38,19 @@ struct imap_limits {
 	size_t messages_len; /* of all literals of one of these together */
 };
 
+/*
+ * Where long literals of APPEND and REPLACE go instead of memory, in the order of their
+ * announcements.
+ */
+struct imap_spooler {
+	size_t from;     /* literals from this length on … */
+	size_t here_max; /* … and those with which a command would have more than this in memory */
+	void (*begin)(void *context);                 /* another literal comes */
+	void (*add)(void *context, struct str piece); /* of the one that began last */
+	void (*forget)(void *context);                /* all of them: the command is done with */
+	void *context;
+};
+
 /* What came of feeding. */
 enum imap_read {
 	IMAP_READ_MORE,     /* all input was used; the command is not complete */
@@ -52,7 +65,7 @@ enum imap_read {
 struct imap_text {
 	struct str
 	    text; /* announcements stay in it, each followed by CRLF; no line end at its end */
-	const struct str *literals;
+	const struct str *literals; /* of a spooled one only the length: `p` is NULL */
 	size_t n_literals;
 };
 
@@ -61,6 +74,8 @@ struct imap_reader;
 /* The limits are copied. */
 struct imap_reader *imap_reader_new(const struct imap_limits *limits);
 void imap_reader_free(struct imap_reader *r);
+/* From the next command on; copied, its context is borrowed. */
+void imap_reader_spool(struct imap_reader *r, const struct imap_spooler *spooler);
 
 /* Uses bytes from the front of `*rest` up to the end of a command. */
 MUST_USE enum imap_read imap_reader_feed(struct imap_reader *r, struct str *rest);

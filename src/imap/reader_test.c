@@ -86,6 +86,70 @@ static void test_continue(void **state)
 	imap_reader_free(r);
 }
 
+/* What a spooler was given. */
+struct spooled {
+	struct buf all; /* each literal with | behind it */
+	unsigned n, forgotten;
+};
+
+static void spool_begin(void *context)
+{
+	struct spooled *s = context;
+
+	if (s->n++ > 0)
+		buf_add_c(&s->all, '|');
+}
+
+static void spool_add(void *context, struct str piece)
+{
+	buf_add(&((struct spooled *)context)->all, piece);
+}
+
+static void spool_forget(void *context)
+{
+	((struct spooled *)context)->forgotten++;
+}
+
+static void test_spooled(void **state)
+{
+	(void)state;
+	for (int bytewise = 0; bytewise < 2; bytewise++) {
+		struct spooled s = {.all = BUF_MAX(1000)};
+		const struct imap_spooler spooler = {
+		    4, 5, spool_begin, spool_add, spool_forget, &s};
+		struct imap_reader *r = imap_reader_new(&small);
+		size_t left;
+		imap_reader_spool(r, &spooler);
+		/* By its length; in memory; by what is in memory already; nothing of nothing. */
+		assert_int_equal(
+		    feed(r, "a APPEND x {4+}\r\nabcd {3+}\r\nefg {3+}\r\nhij {0+}\r\n\r\n",
+		        bytewise, &left),
+		    IMAP_READ_COMMAND);
+		struct imap_text text = imap_reader_text(r);
+		assert_int_equal(text.n_literals, 4);
+		assert_true(text.literals[0].p == NULL && text.literals[0].len == 4);
+		assert_true(str_eq(text.literals[1], STR("efg")));
+		assert_true(text.literals[2].p == NULL && text.literals[2].len == 3);
+		assert_true(text.literals[3].len == 0);
+		assert_true(str_eq(buf_str(&s.all), STR("abcd|hij")));
+		assert_int_equal(s.forgotten, 0);
+		imap_reader_reset(r);
+		assert_int_equal(s.forgotten, 1);
+		/* Only messages are. */
+		assert_int_equal(
+		    feed(r, "b LOGIN {5+}\r\nabcde\r\n", bytewise, &left), IMAP_READ_COMMAND);
+		assert_int_equal(s.n, 2);
+		imap_reader_reset(r);
+		/* And not those of a command that is refused. */
+		assert_int_equal(feed(r, "c APPEND x {4+}\r\nabcd {4000}\r\n", bytewise, &left),
+		    IMAP_READ_REFUSED);
+		assert_int_equal(s.forgotten, 2);
+		imap_reader_free(r);
+		assert_int_equal(s.forgotten, 2);
+		buf_done(&s.all);
+	}
+}
+
 static void refused(const char *text, bool too_big)
 {
 	for (int bytewise = 0; bytewise < 2; bytewise++) {
@@ -138,6 +202,7 @@ int main(void)
 	    cmocka_unit_test(test_line),
 	    cmocka_unit_test(test_literals),
 	    cmocka_unit_test(test_continue),
+	    cmocka_unit_test(test_spooled),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_after_refusal),
 	};

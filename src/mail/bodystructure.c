@@ -19,7 +19,7 @@
  *   body-ext-mpart   = body-fld-param [SP body-fld-dsp [SP body-fld-lang [SP body-fld-loc ...]]]
  */
 struct writer {
-	struct str message;
+	struct mail_source *message;
 	enum bodystructure_form form;
 	struct buf *out;
 };
@@ -151,10 +151,14 @@ static int write_body(struct writer *w, const struct mime_part *part);
 
 static int write_message(struct writer *w, const struct mime_part *part)
 {
+	struct buf room CLEANUP(buf_done) = BUF_MAX(HEADER_LOOK_LEN);
 	const struct mime_part *inner = part->first_child;
+	struct str header;
 
 	space(w);
-	int r = envelope_write(mime_header(w->message, inner), w->out);
+	int r = mail_source_slice(w->message, inner->header_at, inner->header_len, &room, &header);
+	if (r == 0)
+		r = envelope_write(header, w->out);
 	if (r < 0)
 		return r;
 	space(w);
@@ -211,8 +215,8 @@ static int write_body(struct writer *w, const struct mime_part *part)
 	return buf_failed(w->out) ? -E2BIG : 0;
 }
 
-int bodystructure_write(
-    struct str message, const struct mime_part *root, enum bodystructure_form form, struct buf *out)
+int bodystructure_write(struct mail_source *message, const struct mime_part *root,
+    enum bodystructure_form form, struct buf *out)
 {
 	struct writer w = {.message = message, .form = form, .out = out};
 

@@ -18,8 +18,8 @@ enum bodystructure_form {
 	BODYSTRUCTURE_EXTENDED, /* FETCH BODYSTRUCTURE */
 };
 
-/* Appends it. -E2BIG at the ceiling of `out`, else 0. */
-MUST_USE int bodystructure_write(struct str message, const struct mime_part *root,
+/* Appends it. 0; -E2BIG at the ceiling of `out`; what reading the message says. */
+MUST_USE int bodystructure_write(struct mail_source *message, const struct mime_part *root,
     enum bodystructure_form form, struct buf *out);
 
 #endif

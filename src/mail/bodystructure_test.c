@@ -11,7 +11,8 @@ static void expect_form(struct str message, enum bodystructure_form form, const 
 	struct mime_part *root;
 
 	assert_int_equal(mime_parse(message, &a, &root), 0);
-	assert_int_equal(bodystructure_write(message, root, form, &out), 0);
+	struct mail_source source = mail_source_of(message);
+	assert_int_equal(bodystructure_write(&source, root, form, &out), 0);
 	expect_buf(out, want);
 }
 
@@ -98,7 +99,8 @@ static void bodystructure_tells_when_it_does_not_fit(void **state)
 	struct mime_part *root;
 
 	assert_int_equal(mime_parse(STR("\r\n"), &a, &root), 0);
-	assert_int_equal(bodystructure_write(STR("\r\n"), root, BODYSTRUCTURE_BASIC, &out), -E2BIG);
+	struct mail_source source = mail_source_of(STR("\r\n"));
+	assert_int_equal(bodystructure_write(&source, root, BODYSTRUCTURE_BASIC, &out), -E2BIG);
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 #include "mail/charset.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <unicode/ucnv.h>
 #include <unicode/ucnv_cb.h>
 #include <unicode/uidna.h>
@@ -228,11 +229,12 @@ static void replace_malformed(const void *context, UConverterToUnicodeArgs *args
 	ucnv_cbToUWriteUChars(args, &replacement, 1, 0, status);
 }
 
-static bool convert(UConverter *converter, struct str bytes, struct buf *out)
+/* `*high` is the first half of a pair that stood at the end of the piece before. */
+static bool convert(
+    UConverter *converter, struct str bytes, bool last, unsigned *high, struct buf *out)
 {
 	const char *from = bytes.p, *end = bytes.p + bytes.len;
 	UErrorCode status = U_BUFFER_OVERFLOW_ERROR;
-	unsigned high = 0;
 
 	UErrorCode set = U_ZERO_ERROR;
 	ucnv_setToUCallBack(converter, replace_malformed, NULL, NULL, NULL, &set);
@@ -240,12 +242,12 @@ static bool convert(UConverter *converter, struct str bytes, struct buf *out)
 		UChar units[CHUNK_UNITS], *to = units;
 		status = U_ZERO_ERROR;
 		ucnv_toUnicode(
-		    converter, &to, units + CHUNK_UNITS, &from, end, NULL, true, &status);
-		if (!add_utf16(units, (size_t)(to - units), &high, out))
+		    converter, &to, units + CHUNK_UNITS, &from, end, NULL, last, &status);
+		if (!add_utf16(units, (size_t)(to - units), high, out))
 			return false;
 	}
 	/* Malformed input is replaced by ICU; what remains can only be an end in mid-character. */
-	if (high != 0 || U_FAILURE(status))
+	if ((last && *high != 0) || U_FAILURE(status))
 		return add_code_point(out, REPLACEMENT);
 	return true;
 }
@@ -267,6 +269,83 @@ static bool extends_ascii(struct str charset)
 	return false;
 }
 
+/* How many bytes at the end are the beginning of a character of UTF-8 and no more. */
+static size_t unfinished_len(struct str bytes)
+{
+	for (size_t n = 1; n <= 3 && n <= bytes.len; n++) {
+		unsigned char c = (unsigned char)bytes.p[bytes.len - n];
+		size_t want = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 0;
+		if (c < 0x80 || want > 0)
+			return c >= 0x80 && want > n ? n : 0;
+	}
+	return 0;
+}
+
+struct charset_decoder {
+	UConverter *converter; /* NULL: UTF-8, or ASCII so far */
+	bool ascii;            /* one byte a character: a converter is made when one is needed */
+	char charset[CHARSET_NAME_LEN_MAX + 1];
+	unsigned high;
+};
+
+static UConverter *converter_or_latin(struct str charset)
+{
+	UConverter *converter = open_converter(charset);
+
+	if (converter == NULL)
+		converter = open_converter(STR("windows-1252"));
+	assert(converter != NULL);
+	return converter;
+}
+
+struct charset_decoder *charset_decoder_new(struct str charset, struct str first, bool all)
+{
+	struct charset_decoder *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		abort();
+	if (is_utf8_name(charset))
+		return d;
+	if (extends_ascii(charset) && str_to_cstr(charset, d->charset, sizeof(d->charset)) == 0) {
+		d->ascii = true;
+		return d;
+	}
+	first.len -= all ? 0 : unfinished_len(first);
+	d->converter = open_converter(charset);
+	if (d->converter == NULL && !utf8_is_valid(first))
+		d->converter = converter_or_latin(STR(""));
+	return d;
+}
+
+void charset_decoder_free(struct charset_decoder **decoder)
+{
+	if (*decoder != NULL)
+		ucnv_close((*decoder)->converter);
+	free(*decoder);
+	*decoder = NULL;
+}
+
+bool charset_decoder_add(
+    struct charset_decoder *d, struct str piece, bool last, struct buf *out, size_t *ret_used)
+{
+	*ret_used = piece.len;
+	if (d->ascii) {
+		size_t n = ascii_len(piece);
+		if (!add_ascii(out, str_first(piece, n)))
+			return false;
+		piece = str_from(piece, n);
+		if (piece.len == 0)
+			return true;
+		d->converter = converter_or_latin(str_of_cstr(d->charset));
+		d->ascii = false;
+	}
+	if (d->converter != NULL)
+		return convert(d->converter, piece, last, &d->high, out);
+	if (!last)
+		*ret_used -= unfinished_len(piece);
+	return charset_repair_utf8(str_first(piece, *ret_used), out);
+}
+
 bool charset_to_utf8(struct str charset, struct str bytes, struct buf *out)
 {
 	if (is_utf8_name(charset))
@@ -279,14 +358,10 @@ bool charset_to_utf8(struct str charset, struct str bytes, struct buf *out)
 	}
 	if (bytes.len == 0)
 		return true;
-	UConverter *converter CLEANUP(close_converter) = open_converter(charset);
-	if (converter != NULL)
-		return convert(converter, bytes, out);
-	if (utf8_is_valid(bytes))
-		return charset_repair_utf8(bytes, out);
-	UConverter *fallback CLEANUP(close_converter) = open_converter(STR("windows-1252"));
-	assert(fallback != NULL);
-	return convert(fallback, bytes, out);
+	struct charset_decoder *d CLEANUP(charset_decoder_free) =
+	    charset_decoder_new(charset, bytes, true);
+	size_t used;
+	return charset_decoder_add(d, bytes, true, out, &used);
 }
 
 /* --- folding --- */

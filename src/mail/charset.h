@@ -33,6 +33,22 @@ bool charset_is_known(struct str charset);
  */
 bool charset_to_utf8(struct str charset, struct str bytes, struct buf *out);
 
+/*
+ * A text that comes in pieces. Where the name is unknown, `first` decides: its first piece, which
+ * is all of it if `all`. Given: charset_decoder_free.
+ */
+struct charset_decoder;
+struct charset_decoder *charset_decoder_new(struct str charset, struct str first, bool all);
+/* Nothing for NULL. For CLEANUP. */
+void charset_decoder_free(struct charset_decoder **decoder);
+/*
+ * Appends a piece as UTF-8 and says how many bytes of it were used: all of the last, and of others
+ * all but the beginning of a character (at most three bytes), which the next piece is to begin
+ * with.
+ */
+bool charset_decoder_add(
+    struct charset_decoder *d, struct str piece, bool last, struct buf *out, size_t *ret_used);
+
 /* Appends `text` with malformed UTF-8 replaced by U+FFFD. False as above. */
 bool charset_repair_utf8(struct str text, struct buf *out);
 

@@ -35,6 +35,48 @@ void header_split(struct str message, struct str *ret_header, struct str *ret_bo
 	*ret_body = str_from(message, at);
 }
 
+/* Where in a line the bytes of the next window are. */
+enum line_place { LINE_START, LINE_CR, LINE_INSIDE };
+
+/* True when the empty line ends in the window: then `*ret_len` bytes of it belong to the header. */
+static bool ends_within(struct str window, enum line_place *place, size_t *ret_len)
+{
+	for (size_t i = 0; i < window.len; i++) {
+		if (*place == LINE_INSIDE) {
+			i += str_index(str_from(window, i), '\n');
+			*place = i < window.len ? LINE_START : LINE_INSIDE;
+			continue;
+		}
+		if (window.p[i] == '\n') {
+			*ret_len = i + 1;
+			return true;
+		}
+		bool cr = *place == LINE_START && window.p[i] == '\r';
+		*place = cr ? LINE_CR : LINE_INSIDE;
+	}
+	return false;
+}
+
+int header_find_end(struct mail_source *message, uint64_t *ret_len)
+{
+	enum line_place place = LINE_START;
+	uint64_t at = 0;
+	size_t len = 0;
+
+	while (at < message->len) {
+		struct str window;
+		int r = mail_source_look(message, at, &window);
+		if (r < 0)
+			return r;
+		bool ends = ends_within(window, &place, &len);
+		at += ends ? len : window.len;
+		if (ends)
+			break;
+	}
+	*ret_len = at;
+	return 0;
+}
+
 static struct str strip_line_end(struct str s)
 {
 	if (s.len > 0 && s.p[s.len - 1] == '\n')

@@ -9,8 +9,9 @@
  * header's bytes), a missing empty line leaves the body empty. It does not decode: encoded words
  * are mail/encoded_word.h's, structured values are the matter of address.h, date.h and mime.h.
  *
- * Limits: HEADER_FIELDS_MAX fields are looked at, HEADER_LEN_MAX bytes of header; what is beyond
- * either is not seen by iteration and search (still part of the header's bytes).
+ * Limits: HEADER_FIELDS_MAX fields are looked at, HEADER_LEN_MAX bytes of header (SMTP takes half
+ * of that); what is beyond either is not seen by iteration and search (still part of the header's
+ * bytes).
  */
 #ifndef MAIL_HEADER_H
 #define MAIL_HEADER_H
@@ -18,8 +19,11 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "mail/source.h"
 
-enum { HEADER_FIELDS_MAX = 10000, HEADER_LEN_MAX = 4 * 1024 * 1024 };
+enum { HEADER_FIELDS_MAX = 10000, HEADER_LEN_MAX = 2 * 1024 * 1024 };
+/* Whoever cuts a header keeps so much of it: what is too long is then seen to be. */
+enum { HEADER_LOOK_LEN = HEADER_LEN_MAX + 1 };
 
 struct header_field {
 	struct str name;  /* as written, without white space before the colon */
@@ -36,6 +40,9 @@ struct header_reader {
 
 /* Cuts `message` into its header, with the empty line, and its body. Either may be empty. */
 void header_split(struct str message, struct str *ret_header, struct str *ret_body);
+
+/* How long the header of a message is, with the empty line. 0 or what reading the message says. */
+MUST_USE int header_find_end(struct mail_source *message, uint64_t *ret_len);
 
 /* The next field, borrowed from the header; false at its end or at a limit. */
 bool header_next(struct header_reader *reader, struct header_field *ret_field);

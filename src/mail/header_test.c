@@ -1,6 +1,7 @@
 #include "mail/header.h"
 
 #include "mail/expect.h"
+#include "mail/test_windows.h"
 
 static void header_splits_at_the_first_empty_line(void **state)
 {
@@ -122,6 +123,38 @@ static void header_stops_at_its_length(void **state)
 	assert_false(header_find(buf_str(&text), STR("Late"), &field));
 }
 
+static void expect_end(struct str message, uint64_t want)
+{
+	struct str header, body;
+
+	header_split(message, &header, &body);
+	assert_int_equal(header.len, want);
+	for (size_t len = 1; len < 9; len++) {
+		struct test_windows w CLEANUP(test_windows_done) = {message, len, NULL, 0};
+		struct mail_source source = test_windows_source(&w);
+		uint64_t end = 99;
+		assert_int_equal(header_find_end(&source, &end), 0);
+		assert_int_equal(end, want);
+	}
+}
+
+static void header_end_is_found_in_windows(void **state)
+{
+	(void)state;
+	expect_end(STR(""), 0);
+	expect_end(STR("\nbody"), 1);
+	expect_end(STR("\r\nbody\r\n"), 2);
+	expect_end(STR("A: b\n\nbody\n\n"), 6);
+	expect_end(STR("A: b\r\n\r\nbody\r\n\r\n"), 8);
+	expect_end(STR("A: b\r\n\r \n\rx\n\r\n"), 14);
+	expect_end(STR("A: b\r\nC: d"), 10);
+	struct test_windows w CLEANUP(test_windows_done) = {STR("A: b\r\nC: d"), 3, NULL, 5};
+	struct mail_source source = test_windows_source(&w);
+	uint64_t end = 99;
+	assert_int_equal(header_find_end(&source, &end), -EBADMSG);
+	assert_int_equal(end, 99);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +166,7 @@ int main(void)
 	    cmocka_unit_test(header_unfolds),
 	    cmocka_unit_test(header_stops_at_its_number_of_fields),
 	    cmocka_unit_test(header_stops_at_its_length),
+	    cmocka_unit_test(header_end_is_found_in_windows),
 	};
 	return cmocka_run_group_tests_name("mail/header", tests, NULL, NULL);
 }

@@ -8,7 +8,8 @@
 struct parse {
 	struct mime_scan scan;
 	struct arena *arena;
-	size_t n_parts, n_params;
+	struct buf header; /* of the part under way, of a message that is not one window */
+	size_t n_parts, n_params, text_len;
 	size_t depth;
 };
 
@@ -109,12 +110,37 @@ static int read_disposition(struct parse *parse, struct str value, struct mime_p
 	return read_params(parse, value, &part->disposition_params);
 }
 
+/* The values outlive the window: they are copied where the message is not all in it. */
+static int keep_values(struct parse *parse, bool borrowed, struct str values[N_FIELDS])
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < N_FIELDS; i++)
+		len += values[i].len;
+	bool fits = len <= MIME_TEXT_TOTAL_MAX - parse->text_len;
+	parse->text_len += fits ? len : 0;
+	for (size_t i = 0; i < N_FIELDS; i++) {
+		if (!fits)
+			values[i] = (struct str){0};
+		else if (!borrowed && values[i].len > 0 &&
+		         !arena_dup(parse->arena, values[i], &values[i]))
+			return -E2BIG;
+	}
+	return 0;
+}
+
 static int read_fields(struct parse *parse, struct mime_part *part, bool in_digest)
 {
 	struct str values[N_FIELDS] = {0};
+	bool borrowed = parse->scan.header == NULL;
 
-	collect_fields(mime_header(parse->scan.all, part), values);
-	int r = read_type(parse, values[FIELD_TYPE], part, in_digest);
+	collect_fields(
+	    borrowed ? mime_header(parse->scan.source->window, part) : buf_str(&parse->header),
+	    values);
+	int r = keep_values(parse, borrowed, values);
+	if (r < 0)
+		return r;
+	r = read_type(parse, values[FIELD_TYPE], part, in_digest);
 	if (r == 0)
 		r = read_disposition(parse, values[FIELD_DISPOSITION], part);
 	if (r < 0)
@@ -155,7 +181,7 @@ static int find_boundary(const struct mime_part *part, struct arena *a, struct s
 	/* RFC 2046 §5.1.1: a boundary does not end with white space. */
 	while (boundary.len > 0 && boundary.p[boundary.len - 1] == ' ')
 		boundary.len--;
-	*ret_boundary = boundary;
+	*ret_boundary = boundary.len <= MIME_BOUNDARY_MAX ? boundary : STR("");
 	return 0;
 }
 
@@ -246,26 +272,30 @@ static int parse_body(struct parse *parse, struct mime_part *part)
 	return 0;
 }
 
-/* The body ends before the line end that belongs to the delimiter (RFC 2046 §5.1.1). */
+/*
+ * The body ends before the line end that belongs to the delimiter (RFC 2046 §5.1.1). A last line
+ * without line end counts.
+ */
 static void end_body(const struct mime_scan *scan, size_t n_lines_before, struct mime_part *part)
 {
-	size_t end = scan->at, n_lines = scan->n_lines - n_lines_before;
+	size_t line_end = scan->at > part->body_at ? scan->last.end_len : 0;
 
-	if (scan->level != SCAN_NO_LEVEL) {
-		size_t line_end = mime_scan_line_end_before(scan, part->body_at);
-		end -= line_end;
-		n_lines -= line_end > 0;
+	part->body_len = scan->at - part->body_at;
+	part->n_lines = scan->n_lines - n_lines_before;
+	if (scan->level == SCAN_NO_LEVEL) {
+		part->n_lines += part->body_len > 0 && line_end == 0;
+		return;
 	}
-	part->body_len = end - part->body_at;
-	if (part->body_len > 0 && scan->all.p[end - 1] != '\n')
-		n_lines++;
-	part->n_lines = n_lines;
+	part->body_len -= line_end;
+	part->n_lines -= line_end > 0;
+	part->n_lines += part->body_len > 0 && scan->last.len > line_end;
 }
 
 static int parse_part(struct parse *parse, struct mime_part *part, bool in_digest)
 {
 	struct mime_scan *scan = &parse->scan;
 
+	buf_clear(&parse->header);
 	part->header_at = scan->at;
 	bool has_body = mime_scan_header(scan);
 	part->header_len = scan->at - part->header_at;
@@ -281,19 +311,38 @@ static int parse_part(struct parse *parse, struct mime_part *part, bool in_diges
 	return r;
 }
 
-int mime_parse(struct str message, struct arena *a, struct mime_part **ret_root)
+int mime_read(struct mail_source *message, struct arena *a, struct mime_part **ret_root)
 {
-	struct parse parse = {.scan = {.all = message}, .arena = a, .n_parts = 1};
+	struct parse parse = {.scan = {.source = message},
+	    .header = BUF_MAX(HEADER_LOOK_LEN),
+	    .arena = a,
+	    .n_parts = 1};
 	struct mime_part *root = ARENA_NEW(a, struct mime_part);
+	struct str start;
 
 	if (root == NULL)
 		return -E2BIG;
 	root->number = 1;
-	int r = parse_part(&parse, root, false);
+	int r = mail_source_look(message, 0, &start);
+	if (r < 0)
+		return r;
+	if (!mail_source_is_whole(message))
+		parse.scan.header = &parse.header;
+	r = parse_part(&parse, root, false);
+	buf_done(&parse.header);
+	if (r == 0)
+		r = parse.scan.error;
 	if (r < 0)
 		return r;
 	*ret_root = root;
 	return 0;
+}
+
+int mime_parse(struct str message, struct arena *a, struct mime_part **ret_root)
+{
+	struct mail_source source = mail_source_of(message);
+
+	return mime_read(&source, a, ret_root);
 }
 
 static const struct mime_part *child_at(const struct mime_part *part, uint32_t number)

@@ -2,9 +2,10 @@
  * mail/mime.h: the MIME structure of a message (RFC 2045, 2046, 2183, 2231; RFC 6532's
  * message/global) as a tree of parts with byte offsets.
  *
- * One pass over the bytes; nothing of the message is copied. The tree lies in the arena, its text
- * is borrowed from the message or lies in the arena too. Any bytes give a tree: what is broken is
- * read the way most readers do, and what is beyond a limit becomes an opaque leaf.
+ * One pass over the bytes, window by window (mail/source.h). The tree lies in the arena, its text
+ * is borrowed from a message that is one window, and lies in the arena too otherwise. Any bytes
+ * give a tree: what is broken is read the way most readers do, and what is beyond a limit becomes
+ * an opaque leaf.
  *
  *   - A multipart without its close delimiter ends where an enclosing one's delimiter stands, or at
  *     the end. A delimiter is the whole line ("--" boundary, padding of white space).
@@ -16,8 +17,9 @@
  *
  * It does not decode bodies (mail/transfer.h, mail/charset.h) and does not judge.
  *
- * Limits: MIME_DEPTH_MAX, MIME_PARTS_MAX, MIME_PARAMS_MAX of one field, MIME_PARAMS_TOTAL_MAX. Time
- * grows linearly with the message whatever its boundaries are.
+ * Limits: MIME_DEPTH_MAX, MIME_PARTS_MAX, MIME_PARAMS_MAX of one field, MIME_PARAMS_TOTAL_MAX,
+ * MIME_BOUNDARY_MAX, MIME_TEXT_TOTAL_MAX; of each header what mail/header.h looks at. Time grows
+ * linearly with the message whatever its boundaries are.
  */
 #ifndef MAIL_MIME_H
 #define MAIL_MIME_H
@@ -28,13 +30,18 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "mail/source.h"
 #include "mail/transfer.h"
 
 enum { MIME_DEPTH_MAX = 100, MIME_PARTS_MAX = 10000, MIME_PARAMS_MAX = 100 };
+/* RFC 2046 §5.1.1 has 70; a multipart with a longer one than this has none that could delimit. */
+enum { MIME_BOUNDARY_MAX = 1000 };
 /* Parameters of all parts together; later ones are not seen. */
-enum { MIME_PARAMS_TOTAL_MAX = 100 * 1000 };
-/* An arena with this ceiling holds the tree of every message of up to MIME_MESSAGE_LEN bytes. */
-enum { MIME_MESSAGE_LEN = 64 * 1024 * 1024, MIME_ARENA_MAX = 144 * 1024 * 1024 };
+enum { MIME_PARAMS_TOTAL_MAX = 30 * 1000 };
+/* The values of all parts' fields together; a part whose fields go beyond that has none of them. */
+enum { MIME_TEXT_TOTAL_MAX = 2 * 1024 * 1024 };
+/* An arena with this ceiling holds the tree of every message. */
+enum { MIME_ARENA_MAX = 12 * 1024 * 1024 };
 
 struct mime_param {
 	struct str name;  /* as written: "filename", "filename*0*" */
@@ -70,11 +77,14 @@ struct mime_part {
 };
 
 /*
- * Parses a whole message into a tree. 0, or -E2BIG at the arena's ceiling.
- * The offsets count from `message.p`.
+ * Parses a whole message into a tree. 0; -E2BIG at the arena's ceiling; what reading it says.
+ * The offsets count from its beginning.
  */
+MUST_USE int mime_read(struct mail_source *message, struct arena *a, struct mime_part **ret_root);
+/* The same of one in memory. */
 MUST_USE int mime_parse(struct str message, struct arena *a, struct mime_part **ret_root);
 
+/* Header and body of a part, of a message in memory. */
 static inline struct str mime_header(struct str message, const struct mime_part *part)
 {
 	return str_first(str_from(message, part->header_at), part->header_len);

@@ -4,30 +4,102 @@
 
 #include "base/num.h"
 
-/* The line at `at` with its line end. */
-static struct str line_here(const struct mime_scan *scan)
+static bool is_padding(char c)
 {
-	struct str rest = str_from(scan->all, scan->at);
-	size_t end = str_index(rest, '\n');
-
-	return str_first(rest, end < rest.len ? end + 1 : end);
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static void pass(struct mime_scan *scan, struct str line)
+/* Bytes of the message; none at its end and where they cannot be read. */
+static struct str look(struct mime_scan *scan, size_t at)
 {
-	scan->at += line.len;
-	scan->n_lines += line.len > 0 && line.p[line.len - 1] == '\n';
+	struct str bytes = {"", 0};
+
+	if (scan->error == 0)
+		scan->error = mail_source_look(scan->source, at, &bytes);
+	return scan->error == 0 ? bytes : STR("");
+}
+
+/* Keeps what a delimiter could have of a piece of a line; false once the line cannot be one. */
+static bool keep_start(struct mime_scan *scan, struct mime_line *line, struct str piece)
+{
+	struct str kept = str_first(piece, sizeof(scan->start) - line->start.len);
+
+	memcpy(scan->start + line->start.len, kept.p, kept.len);
+	line->start = str_of(scan->start, line->start.len + kept.len);
+	for (size_t i = kept.len; i < piece.len; i++)
+		if (!is_padding(piece.p[i]))
+			return false;
+	return true;
+}
+
+/* As much of a header as is kept of it. */
+static void keep_header(struct mime_scan *scan, struct str piece)
+{
+	if (scan->header != NULL)
+		buf_add(scan->header, str_first(piece, scan->header->max - scan->header->len));
+}
+
+/* The line at `at`, which lies in more than one window. */
+static struct mime_line gather_line(struct mime_scan *scan)
+{
+	struct mime_line line = {.start = {scan->start, 0}, .gathered = true};
+	bool candidate = true, whole = false;
+	char before = 0;
+
+	while (!whole) {
+		struct str piece = look(scan, scan->at + line.len);
+		size_t end = str_index(piece, '\n');
+		if (piece.len == 0)
+			break;
+		whole = end < piece.len;
+		piece = str_first(piece, whole ? end + 1 : end);
+		candidate = candidate && keep_start(scan, &line, piece);
+		keep_header(scan, piece);
+		line.len += piece.len;
+		before = piece.len > 1 ? piece.p[piece.len - 2] : before;
+		line.end_len = !whole ? 0 : before == '\r' ? 2 : 1;
+		before = piece.p[piece.len - 1];
+	}
+	if (!candidate)
+		line.start = STR("");
+	scan->gathered = line;
+	scan->gathered_at = scan->at;
+	return line;
+}
+
+/* The line at `at`; nothing at the end. */
+static struct mime_line line_here(struct mime_scan *scan)
+{
+	if (scan->gathered.gathered && scan->gathered_at == scan->at)
+		return scan->gathered;
+	struct str rest = look(scan, scan->at);
+	size_t end = str_index(rest, '\n');
+	bool whole = end < rest.len;
+	if (!whole && scan->at + rest.len < scan->source->len)
+		return gather_line(scan);
+	struct mime_line line = {.start = str_first(rest, whole ? end + 1 : end)};
+	line.len = line.start.len;
+	line.end_len = !whole ? 0 : end > 0 && rest.p[end - 1] == '\r' ? 2 : 1;
+	return line;
+}
+
+static void pass(struct mime_scan *scan, const struct mime_line *line)
+{
+	scan->at += line->len;
+	scan->n_lines += line->end_len > 0;
+	scan->last = *line;
 }
 
 void mime_scan_pass_line(struct mime_scan *scan)
 {
-	pass(scan, line_here(scan));
+	struct mime_line line = line_here(scan);
+
+	pass(scan, &line);
 }
 
 static struct str without_padding(struct str line)
 {
-	while (line.len > 0 && (line.p[line.len - 1] == '\n' || line.p[line.len - 1] == '\r' ||
-	                           line.p[line.len - 1] == ' ' || line.p[line.len - 1] == '\t'))
+	while (line.len > 0 && is_padding(line.p[line.len - 1]))
 		line.len--;
 	return line;
 }
@@ -102,33 +174,29 @@ static bool match_delimiter(struct mime_scan *scan, struct str line)
 void mime_scan_to_delimiter(struct mime_scan *scan)
 {
 	scan->level = SCAN_NO_LEVEL;
-	while (scan->at < scan->all.len) {
-		struct str line = line_here(scan);
-		if (match_delimiter(scan, line))
+	for (;;) {
+		struct mime_line line = line_here(scan);
+		if (line.len == 0 || match_delimiter(scan, line.start))
 			return;
-		pass(scan, line);
+		pass(scan, &line);
 	}
 }
 
 bool mime_scan_header(struct mime_scan *scan)
 {
 	scan->level = SCAN_NO_LEVEL;
-	while (scan->at < scan->all.len) {
-		struct str line = line_here(scan);
-		if (match_delimiter(scan, line))
+	for (;;) {
+		size_t kept = scan->header != NULL ? scan->header->len : 0;
+		struct mime_line line = line_here(scan);
+		if (line.len == 0 || match_delimiter(scan, line.start)) {
+			if (scan->header != NULL)
+				scan->header->len = kept;
 			return false;
-		pass(scan, line);
-		if (str_eq(line, STR("\n")) || str_eq(line, STR("\r\n")))
+		}
+		if (!line.gathered)
+			keep_header(scan, line.start);
+		pass(scan, &line);
+		if (line.len == line.end_len)
 			return true;
 	}
-	return false;
-}
-
-size_t mime_scan_line_end_before(const struct mime_scan *scan, size_t from)
-{
-	struct str before = str_from(str_first(scan->all, scan->at), from);
-
-	if (str_ends(before, STR("\r\n")))
-		return 2;
-	return str_ends(before, STR("\n")) ? 1 : 0;
 }

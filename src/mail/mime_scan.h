@@ -7,6 +7,9 @@
  *   encapsulation      = delimiter transport-padding CRLF body-part
  * A delimiter is a whole line: a boundary that begins with another one is not mistaken for it. The
  * innermost multipart whose boundary stands there has it; so parts that were never closed end.
+ *
+ * Lines are looked at where they lie; of one that lies in two windows only the start is put
+ * together, which is all that a delimiter can have.
  */
 #ifndef MAIL_MIME_SCAN_H
 #define MAIL_MIME_SCAN_H
@@ -14,12 +17,32 @@
 #include "base/str.h"
 #include "mail/mime.h"
 
-enum { SCAN_NO_LEVEL = -1, MIME_SCAN_BUCKETS = 256 };
+enum {
+	SCAN_NO_LEVEL = -1,
+	MIME_SCAN_BUCKETS = 256,
+	/* "--" boundary "--" and one byte that is no padding */
+	MIME_SCAN_START_MAX = MIME_BOUNDARY_MAX + 5,
+};
+
+/* A line. */
+struct mime_line {
+	struct str start; /* all of it, or as much as a delimiter could have; padding behind may be
+	                     missing */
+	size_t len;       /* of the whole line with its line end */
+	size_t end_len;   /* of its line end: 2, 1, or 0 at the end of the message */
+	bool gathered;    /* it lies in more than one window */
+};
 
 struct mime_scan {
-	struct str all;
-	size_t at;      /* start of the next line */
-	size_t n_lines; /* line ends before `at` */
+	struct mail_source *source;
+	size_t at;                 /* start of the next line */
+	size_t n_lines;            /* line ends before `at` */
+	struct mime_line last;     /* the one before `at`; its start means nothing */
+	struct mime_line gathered; /* the last that was, so that nobody need go back for it … */
+	size_t gathered_at;        /* … and where it stands */
+	char start[MIME_SCAN_START_MAX];
+	struct buf *header; /* unless NULL: a header's lines are put together here */
+	int error;          /* reading failed: this is as good as the end */
 
 	/*
 	 * Of the multiparts that are open. A line is looked up by its hash: `buckets` has the
@@ -49,8 +72,5 @@ bool mime_scan_header(struct mime_scan *scan);
 
 /* Steps over the delimiter's line. */
 void mime_scan_pass_line(struct mime_scan *scan);
-
-/* Length of the line end that stands before `at`, not reaching before `from`. */
-size_t mime_scan_line_end_before(const struct mime_scan *scan, size_t from);
 
 #endif

@@ -91,34 +91,42 @@ static bool gather_lines(struct str text, bool quoted, struct buf *out)
 	return false;
 }
 
-/* Most texts say enough with their first lines: then the rest need not be converted. */
-static bool write_first_lines(struct str message, const struct mime_part *part, struct buf *out)
+/* Most texts say enough with their first lines: then the rest need not be converted. 1: so it is.
+ */
+static int write_first_lines(
+    struct mail_source *message, const struct mime_part *part, struct buf *out)
 {
 	struct buf text CLEANUP(buf_done) = BUF_MAX(FIRST_LOOK_LEN);
 	size_t before = out->len;
+	int r = text_of_part(message, part, &text);
 
-	text_of_part(message, part, &text);
+	if (r < 0)
+		return r;
 	if (gather_lines(buf_str(&text), false, out))
-		return true;
+		return 1;
 	out->len = before;
-	return false;
+	return 0;
 }
 
-void preview_write(struct str message, const struct mime_part *root, struct buf *out)
+int preview_write(struct mail_source *message, const struct mime_part *root, struct buf *out)
 {
 	struct buf text CLEANUP(buf_done) = BUF_MAX(PREVIEW_LOOK_LEN);
 	struct buf shown CLEANUP(buf_done) = BUF_MAX(PREVIEW_LOOK_LEN);
 	const struct mime_part *part = find_part(root, STR("plain"));
 	bool html = part == NULL && (part = find_part(root, STR("html"))) != NULL;
 	size_t before = out->len;
+	int r = part != NULL && !html ? write_first_lines(message, part, out) : 0;
 
-	if (part == NULL || (!html && write_first_lines(message, part, out)))
-		return;
-	text_of_part(message, part, &text);
+	if (part == NULL || r != 0)
+		return r < 0 ? r : 0;
+	r = text_of_part(message, part, &text);
+	if (r < 0)
+		return r;
 	if (html)
 		(void)html_to_text(buf_str(&text), &shown);
 	struct str lines = html ? buf_str(&shown) : buf_str(&text);
 	(void)gather_lines(lines, false, out);
 	if (out->len == before)
 		(void)gather_lines(lines, true, out);
+	return 0;
 }

@@ -6,7 +6,7 @@
  * no controls. Empty where a message has no text.
  *
  * Limits: PREVIEW_CHARACTERS_MAX characters, made of the first PREVIEW_LOOK_LEN bytes of the part's
- * text. Pure.
+ * text.
  */
 #ifndef MAIL_PREVIEW_H
 #define MAIL_PREVIEW_H
@@ -20,7 +20,8 @@ enum {
 	PREVIEW_LOOK_LEN = 32 * 1024,
 };
 
-/* Appends it, UTF-8; at most PREVIEW_LEN_MAX bytes. */
-void preview_write(struct str message, const struct mime_part *root, struct buf *out);
+/* Appends it, UTF-8; at most PREVIEW_LEN_MAX bytes. 0 or what reading the message says. */
+MUST_USE int preview_write(
+    struct mail_source *message, const struct mime_part *root, struct buf *out);
 
 #endif

@@ -14,7 +14,8 @@ static void expect(struct str message, struct str expected)
 	struct mime_part *root;
 
 	assert_int_equal(mime_parse(message, &arena, &root), 0);
-	preview_write(message, root, &out);
+	struct mail_source source = mail_source_of(message);
+	assert_int_equal(preview_write(&source, root, &out), 0);
 	assert_false(buf_failed(&out));
 	assert_int_equal(out.len, expected.len);
 	if (out.len > 0)

@@ -39,15 +39,17 @@ void search_texts_done(struct search_texts *t)
 	buf_done(&t->raw);
 	buf_done(&t->text);
 	buf_done(&t->folded);
+	buf_done(&t->header);
 }
 
 static void begin(struct search_texts *t, search_text_fn fn, void *ctx)
 {
 	t->fn = fn;
 	t->ctx = ctx;
-	shrink(&t->raw, SEARCH_TEXT_LEN_MAX);
-	shrink(&t->text, SEARCH_TEXT_LEN_MAX);
+	shrink(&t->raw, HEADER_LEN_MAX);
+	shrink(&t->text, HEADER_LEN_MAX);
 	shrink(&t->folded, SEARCH_TEXT_FOLDED_MAX);
+	shrink(&t->header, HEADER_LOOK_LEN);
 }
 
 /* "name: value", both folded by themselves, so that the value is a piece of the whole. */
@@ -137,11 +139,20 @@ bool search_text_header(struct search_texts *t, struct str header, struct str on
 	return true;
 }
 
-/* A line that begins with white space continues the one before (RFC 5545 §3.1). */
-static void unfold_lines(struct str lines, struct buf *out)
+/*
+ * A line that begins with white space continues the one before (RFC 5545 §3.1). Returns how many
+ * bytes were used: of what is not the last only lines behind which another one is seen to begin,
+ * unless there is none.
+ */
+static size_t unfold_lines(struct str lines, bool last, struct buf *out)
 {
+	size_t len = lines.len;
+
 	while (lines.len > 0) {
 		size_t n = str_index(lines, '\n');
+		bool open = n + 1 >= lines.len && !last;
+		if (open && lines.len < len)
+			break;
 		struct str line = str_first(lines, n + 1);
 		lines = str_from(lines, n + 1);
 		if (lines.len > 0 && (lines.p[0] == ' ' || lines.p[0] == '\t')) {
@@ -150,6 +161,7 @@ static void unfold_lines(struct str lines, struct buf *out)
 		}
 		buf_add(out, line);
 	}
+	return len - lines.len;
 }
 
 static bool is_html(const struct mime_part *part)
@@ -175,21 +187,101 @@ static bool is_text(const struct mime_part *part)
 	       mime_is(part, STR("application"), STR("xml"));
 }
 
-static bool give_part(struct search_texts *t, struct str message, const struct mime_part *part)
+static bool is_word_end(char c)
 {
-	struct buf *text = &t->raw;
+	return (unsigned char)c < 0x80 && !ascii_is_alpha(c) && !ascii_is_digit(c);
+}
+
+/*
+ * Where a piece can be cut off: before ASCII that is in no word, with which nothing before it
+ * combines; else before any ASCII, or at least before a character.
+ */
+static size_t cut_of(struct str text, bool *ret_torn)
+{
+	size_t ascii = 0, character = 0;
+
+	for (size_t i = text.len; i-- > 1;) {
+		unsigned char c = (unsigned char)text.p[i];
+		if (is_word_end(text.p[i])) {
+			*ret_torn = false;
+			return i;
+		}
+		if (ascii == 0 && c < 0x80)
+			ascii = i;
+		if (character == 0 && (c & 0xc0) != 0x80)
+			character = i;
+	}
+	*ret_torn = true;
+	return ascii > 0 ? ascii : character > 0 ? character : text.len;
+}
+
+/* A leaf whose text is given out. */
+struct leaf {
+	struct text_stream stream;
+	struct html_text html;
+	enum { LEAF_PLAIN, LEAF_HTML, LEAF_OF_LINES } kind;
+	bool goes_on;
+};
+
+static void leaf_done(struct leaf *leaf)
+{
+	text_stream_done(&leaf->stream);
+}
+
+/* The next piece of text behind what `t->text` has. 1: there is more. */
+static int read_leaf(struct search_texts *t, struct leaf *leaf)
+{
+	size_t used;
+
+	if (leaf->kind == LEAF_PLAIN)
+		return text_stream_next(&leaf->stream, &t->text);
+	int more = text_stream_next(&leaf->stream, &t->raw);
+	if (more < 0)
+		return more;
+	if (leaf->kind == LEAF_HTML)
+		(void)html_text_add(&leaf->html, buf_str(&t->raw), more == 0, &t->text, &used);
+	else
+		used = unfold_lines(buf_str(&t->raw), more == 0, &t->text);
+	buf_consume(&t->raw, used);
+	return more;
+}
+
+/* Gives out what is there of a leaf's text, up to a good place to cut it. */
+static bool give_piece(struct search_texts *t, struct leaf *leaf, bool last)
+{
+	struct search_text text = {.class = SEARCH_CLASS_BODY, .goes_on = leaf->goes_on};
+	size_t len = last ? t->text.len : cut_of(buf_str(&t->text), &text.torn);
+
+	if (len == 0)
+		return true;
+	buf_clear(&t->folded);
+	charset_search_key(str_first(buf_str(&t->text), len), &t->folded);
+	text.text = text.joined = buf_str(&t->folded);
+	leaf->goes_on = true;
+	buf_consume(&t->text, len);
+	return t->fn(t->ctx, &text);
+}
+
+static int give_part(
+    struct search_texts *t, struct mail_source *message, const struct mime_part *part)
+{
+	struct leaf leaf CLEANUP(leaf_done) = {.kind = is_html(part)       ? LEAF_HTML
+	                                               : is_of_lines(part) ? LEAF_OF_LINES
+	                                                                   : LEAF_PLAIN};
+	int more = 1;
 
 	buf_clear(&t->raw);
 	buf_clear(&t->text);
-	text_of_part(message, part, &t->raw);
-	if (is_html(part)) {
-		html_to_text(buf_str(&t->raw), &t->text);
-		text = &t->text;
-	} else if (is_of_lines(part)) {
-		unfold_lines(buf_str(&t->raw), &t->text);
-		text = &t->text;
+	text_stream_begin(&leaf.stream, message, part);
+	while (more > 0) {
+		more = read_leaf(t, &leaf);
+		if (more < 0)
+			return more;
+		if ((more == 0 || t->text.len >= SEARCH_TEXT_PIECE) &&
+		    !give_piece(t, &leaf, more == 0))
+			return 0;
 	}
-	return give_plain(t, SEARCH_CLASS_BODY, buf_str(text));
+	return 1;
 }
 
 static bool give_file_name(struct search_texts *t, const struct mime_part *part)
@@ -211,22 +303,31 @@ static bool give_inner_header(struct search_texts *t, struct str header, enum se
 	return true;
 }
 
-bool search_text_body(struct search_texts *t, struct str message, const struct mime_part *root,
-    search_text_fn fn, void *ctx)
+static int give_of_part(struct search_texts *t, struct mail_source *message,
+    const struct mime_part *part, const struct mime_part *root)
 {
-	size_t n = 0;
+	enum search_class class =
+	    mime_is_message_root(part) ? SEARCH_CLASS_BODY : SEARCH_CLASS_MIME;
+	struct str header = STR("");
+	int r = part == root ? 0
+	                     : mail_source_slice(
+	                           message, part->header_at, part->header_len, &t->header, &header);
 
+	if (r < 0)
+		return r;
+	if (!give_inner_header(t, header, class) || !give_file_name(t, part))
+		return 0;
+	return is_text(part) ? give_part(t, message, part) : 1;
+}
+
+int search_text_body(struct search_texts *t, struct mail_source *message,
+    const struct mime_part *root, search_text_fn fn, void *ctx)
+{
 	begin(t, fn, ctx);
-	for (const struct mime_part *part = root; part != NULL && n < SEARCH_TEXT_PARTS_MAX;
-	     part = mime_next(part), n++) {
-		enum search_class class =
-		    mime_is_message_root(part) ? SEARCH_CLASS_BODY : SEARCH_CLASS_MIME;
-		if (part != root && !give_inner_header(t, mime_header(message, part), class))
-			return false;
-		if (!give_file_name(t, part))
-			return false;
-		if (is_text(part) && !give_part(t, message, part))
-			return false;
+	for (const struct mime_part *part = root; part != NULL; part = mime_next(part)) {
+		int r = give_of_part(t, message, part, root);
+		if (r <= 0)
+			return r;
 	}
-	return true;
+	return 1;
 }

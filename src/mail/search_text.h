@@ -17,7 +17,10 @@
  *
  * It does not look into other types of parts, and not into what an encoded message/rfc822 holds.
  *
- * Limits: SEARCH_TEXT_LEN_MAX bytes of each text, SEARCH_TEXT_PARTS_MAX parts; mail/header.h's.
+ * The text of a part is given out in pieces of about SEARCH_TEXT_PIECE bytes, so that a message of
+ * any length needs little memory; a piece ends between two words.
+ *
+ * Limits: those of mail/header.h and mail/mime.h; of a field's folded text SEARCH_TEXT_FOLDED_MAX.
  */
 #ifndef MAIL_SEARCH_TEXT_H
 #define MAIL_SEARCH_TEXT_H
@@ -29,9 +32,8 @@
 #include "mail/mime.h"
 
 enum {
-	SEARCH_TEXT_LEN_MAX = 8 << 20,
-	SEARCH_TEXT_FOLDED_MAX = 16 << 20,
-	SEARCH_TEXT_PARTS_MAX = 1000,
+	SEARCH_TEXT_PIECE = 128 << 10,
+	SEARCH_TEXT_FOLDED_MAX = 8 << 20,
 	SEARCH_TEXT_KEEP = 256 << 10, /* work space that is kept from message to message */
 };
 
@@ -55,6 +57,8 @@ struct search_text {
 	struct str name;   /* the field's, folded; empty for what is no field */
 	struct str text;   /* the value, or the text */
 	struct str joined; /* "name: value", or the text: what TEXT looks at */
+	bool goes_on;      /* it is the next piece of the text that was given out last */
+	bool torn;         /* the piece may end within a word, since there was no better place */
 };
 
 /* Gets one text, borrowed during the call. False: enough. */
@@ -65,6 +69,7 @@ struct search_texts {
 	search_text_fn fn;
 	void *ctx;
 	struct buf raw, text, folded;
+	struct buf header; /* of a part */
 };
 
 /* Frees the work space. */
@@ -80,8 +85,11 @@ enum search_class search_class_of(struct str field_name);
 bool search_text_header(struct search_texts *t, struct str header, struct str only, struct arena *a,
     search_text_fn fn, void *ctx);
 
-/* The texts of a message's body. */
-bool search_text_body(struct search_texts *t, struct str message, const struct mime_part *root,
-    search_text_fn fn, void *ctx);
+/*
+ * The texts of a message's body. 1: all were given out; 0: `fn` had enough; what reading the
+ * message says.
+ */
+MUST_USE int search_text_body(struct search_texts *t, struct mail_source *message,
+    const struct mime_part *root, search_text_fn fn, void *ctx);
 
 #endif

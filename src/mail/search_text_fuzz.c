@@ -65,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct str needle = buf_str(&folded);
 	header_split(message, &header, &body);
 	assert(search_text_header(&texts, header, STR(""), &a, check, &needle));
+	struct mail_source source = mail_source_of(message);
 	if (mime_parse(message, &a, &root) == 0)
-		assert(search_text_body(&texts, message, root, check, &needle));
+		assert(search_text_body(&texts, &source, root, check, &needle) == 1);
 	return 0;
 }

@@ -2,6 +2,8 @@
 
 #include "mail/expect.h"
 #include "mail/header.h"
+#include "mail/test_windows.h"
+#include "mail/text.h"
 
 enum { ALL_MAX = 4096 };
 
@@ -34,7 +36,8 @@ static void expect_body(struct str message, const char *want)
 	struct mime_part *root;
 
 	assert_int_equal(mime_parse(message, &a, &root), 0);
-	assert_true(search_text_body(&texts, message, root, append, &all));
+	struct mail_source source = mail_source_of(message);
+	assert_int_equal(search_text_body(&texts, &source, root, append, &all), 1);
 	expect_buf(all, want);
 }
 
@@ -100,28 +103,120 @@ static void it_stops_when_told(void **state)
 	header_split(message, &header, &body);
 	assert_false(search_text_header(&texts, header, STR(""), &a, count_and_stop, &n));
 	assert_int_equal(mime_parse(message, &a, &root), 0);
-	assert_false(search_text_body(&texts, message, root, count_and_stop, &n));
+	struct mail_source source = mail_source_of(message);
+	assert_int_equal(search_text_body(&texts, &source, root, count_and_stop, &n), 0);
 	assert_int_equal(n, 2);
 }
 
-static void a_text_is_cut_at_its_limit(void **state)
+/* All pieces of all texts together, and what they were. */
+struct gathered {
+	struct buf all;
+	size_t n_pieces, n_texts, n_torn, longest;
+};
+
+static bool gather(void *ctx, const struct search_text *text)
+{
+	struct gathered *g = ctx;
+
+	g->n_pieces++;
+	g->n_texts += !text->goes_on;
+	g->n_torn += text->torn;
+	g->longest = num_max(g->longest, text->text.len);
+	buf_add(&g->all, text->text);
+	return true;
+}
+
+static void gather_body(struct str message, size_t window, struct gathered *g)
+{
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(1 << 20);
+	struct search_texts texts CLEANUP(search_texts_done) = {0};
+	struct test_windows w CLEANUP(test_windows_done) = {message, window, NULL, 0};
+	struct mail_source source = test_windows_source(&w);
+	struct mime_part *root;
+
+	g->all = BUF_MAX(64 << 20);
+	assert_int_equal(mime_read(&source, &a, &root), 0);
+	assert_int_equal(search_text_body(&texts, &source, root, gather, g), 1);
+}
+
+enum { LONG_LEN = 3 << 20, PIECE_MAX = SEARCH_TEXT_PIECE + 2 * TEXT_PIECE_LEN };
+
+static void a_long_text_comes_in_pieces(void **state)
+{
+	(void)state;
+	struct buf message CLEANUP(buf_done) = BUF_MAX(2 * LONG_LEN);
+	struct gathered large = {0}, small = {0};
+
+	buf_add(&message, STR("A: b\n\n"));
+	while (message.len < LONG_LEN)
+		buf_printf(&message, "word%zu ", message.len);
+	gather_body(buf_str(&message), LONG_LEN, &large);
+	assert_true(large.n_pieces > LONG_LEN / PIECE_MAX && large.longest <= PIECE_MAX);
+	assert_int_equal(large.n_texts, 1);
+	assert_int_equal(large.n_torn, 0);
+	assert_true(str_eq(buf_str(&large.all), str_from(buf_str(&message), 6)));
+	gather_body(buf_str(&message), 1000, &small);
+	assert_true(str_eq(buf_str(&large.all), buf_str(&small.all)));
+	assert_int_equal(large.n_pieces, small.n_pieces);
+	buf_done(&large.all);
+	buf_done(&small.all);
+}
+
+static void a_piece_without_a_word_end_is_torn(void **state)
+{
+	(void)state;
+	struct buf message CLEANUP(buf_done) = BUF_MAX(2 * LONG_LEN);
+	struct gathered g = {0};
+
+	buf_add(&message, STR("Content-Type: text/plain; charset=utf-8\n\n"));
+	size_t header_len = message.len;
+	while (message.len < LONG_LEN)
+		buf_add(&message, STR("\u6f22\u5b57"));
+	gather_body(buf_str(&message), 4000, &g);
+	assert_true(g.n_torn > 0 && g.longest <= PIECE_MAX);
+	assert_true(str_eq(buf_str(&g.all), str_from(buf_str(&message), header_len)));
+	buf_done(&g.all);
+}
+
+static void pieces_of_html_are_its_text(void **state)
+{
+	(void)state;
+	struct buf message CLEANUP(buf_done) = BUF_MAX(4 * LONG_LEN);
+	struct gathered g = {0};
+	size_t n = 0;
+
+	buf_add(&message, STR("Content-Type: text/html; charset=utf-8\n\n<style>"));
+	repeat(&message, "p { x } ", LONG_LEN / 16);
+	buf_add(&message, STR("</style><img src=\"data:"));
+	repeat(&message, "AAAA>", LONG_LEN / 16);
+	buf_add(&message, STR("\"><!--"));
+	repeat(&message, "-- >", LONG_LEN / 16);
+	buf_add(&message, STR("-->"));
+	for (; n < LONG_LEN / 100; n++)
+		buf_add(&message, STR("<p title='>'>a&amp;\u00fc</p>\n"));
+	gather_body(buf_str(&message), 777, &g);
+	assert_int_equal(g.all.len, n * strlen("a&u\u0308\n") - 1);
+	for (size_t i = 0; i < n; i++)
+		assert_true(str_starts(str_from(buf_str(&g.all), i * 6), STR("a&u\u0308")));
+	buf_done(&g.all);
+}
+
+static void what_cannot_be_read_is_told(void **state)
 {
 	(void)state;
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(1 << 20);
 	struct search_texts texts CLEANUP(search_texts_done) = {0};
-	struct buf message CLEANUP(buf_done) = BUF_MAX(SEARCH_TEXT_LEN_MAX + 1000);
+	struct test_windows w CLEANUP(test_windows_done) = {
+	    STR("A: b\n\nsome text that has to be read"), 8, NULL, 0};
+	struct mail_source source = test_windows_source(&w);
+	struct gathered g = {.all = BUF_MAX(1000)};
 	struct mime_part *root;
-	unsigned n = 0;
 
-	buf_add(&message, STR("A: b\n\n"));
-	char *p = buf_reserve(&message, SEARCH_TEXT_LEN_MAX + 100);
-	memset(p, 'x', SEARCH_TEXT_LEN_MAX + 100);
-	buf_commit(&message, SEARCH_TEXT_LEN_MAX + 100);
-	assert_int_equal(mime_parse(buf_str(&message), &a, &root), 0);
-	assert_false(search_text_body(&texts, buf_str(&message), root, count_and_stop, &n));
-	assert_int_equal(texts.folded.len, SEARCH_TEXT_LEN_MAX);
-	assert_false(search_text_header(&texts, STR("A: b\n\n"), STR(""), &a, count_and_stop, &n));
-	assert_true(texts.folded.cap <= SEARCH_TEXT_KEEP);
+	assert_int_equal(mime_read(&source, &a, &root), 0);
+	w.fails_at = 20;
+	assert_int_equal(search_text_body(&texts, &source, root, gather, &g), -EBADMSG);
+	assert_int_equal(mime_read(&source, &a, &root), -EBADMSG);
+	buf_done(&g.all);
 }
 
 int main(void)
@@ -131,7 +226,10 @@ int main(void)
 	    cmocka_unit_test(addresses_come_as_they_are_understood_too),
 	    cmocka_unit_test(bodies_are_what_is_readable),
 	    cmocka_unit_test(it_stops_when_told),
-	    cmocka_unit_test(a_text_is_cut_at_its_limit),
+	    cmocka_unit_test(a_long_text_comes_in_pieces),
+	    cmocka_unit_test(a_piece_without_a_word_end_is_torn),
+	    cmocka_unit_test(pieces_of_html_are_its_text),
+	    cmocka_unit_test(what_cannot_be_read_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ static int keep_text(
 	return arena_dup(a, buf_str(text), ret_text) ? 0 : -E2BIG;
 }
 
-static int make_texts(struct str message, struct arena *a, struct summary *summary)
+static int make_texts(struct mail_source *message, struct arena *a, struct summary *summary)
 {
 	struct buf text CLEANUP(buf_done) = BUF_MAX(SUMMARY_TEXT_MAX);
 
@@ -92,15 +92,31 @@ static int make_references(struct arena *a, struct summary *summary)
 	return 0;
 }
 
-int summary_make(struct str message, struct arena *a, struct summary *ret_summary)
+/* Header fields are looked up again and again: those of a large message are copied. */
+static int keep_header(
+    struct mail_source *message, const struct mime_part *root, struct arena *a, struct str *ret)
+{
+	struct buf room CLEANUP(buf_done) = BUF_MAX(HEADER_LOOK_LEN);
+	struct str header;
+	int r = mail_source_slice(message, root->header_at, root->header_len, &room, &header);
+
+	if (r < 0)
+		return r;
+	*ret = header;
+	if (mail_source_is_whole(message))
+		return 0;
+	return arena_dup(a, header, ret) ? 0 : -E2BIG;
+}
+
+int summary_make(struct mail_source *message, struct arena *a, struct summary *ret_summary)
 {
 	struct summary summary = {.message_id = STR(""), .in_reply_to_id = STR("")};
 
-	int r = mime_parse(message, a, &summary.root);
-	if (r < 0)
-		return r;
-	summary.header = mime_header(message, summary.root);
-	r = make_texts(message, a, &summary);
+	int r = mime_read(message, a, &summary.root);
+	if (r == 0)
+		r = keep_header(message, summary.root, a, &summary.header);
+	if (r == 0)
+		r = make_texts(message, a, &summary);
 	if (r == 0)
 		r = make_subject(a, &summary);
 	if (r == 0)

@@ -12,17 +12,18 @@
 #include "base/attr.h"
 #include "base/str.h"
 #include "mail/date.h"
+#include "mail/header.h"
 #include "mail/mime.h"
 
-enum { SUMMARY_TEXT_MAX = 4 * 1024 * 1024, SUMMARY_SUBJECT_MAX = 64 * 1024 };
-/* An arena with this ceiling holds the summary of every message of up to MIME_MESSAGE_LEN bytes. */
-enum { SUMMARY_ARENA_MAX = MIME_ARENA_MAX + 32 * 1024 * 1024 };
+enum { SUMMARY_TEXT_MAX = 2 * 1024 * 1024, SUMMARY_SUBJECT_MAX = 64 * 1024 };
+/* An arena with this ceiling holds the summary of every message. */
+enum { SUMMARY_ARENA_MAX = MIME_ARENA_MAX + 3 * SUMMARY_TEXT_MAX + HEADER_LEN_MAX + (1 << 20) };
 
 struct summary {
-	struct mime_part *root;   /* see mail/mime.h */
-	struct str header;        /* of the message, with the empty line, borrowed from it */
-	struct str envelope;      /* IMAP's ENVELOPE, "(…)" */
-	struct str body;          /* IMAP's BODY, "(…)" */
+	struct mime_part *root; /* see mail/mime.h */
+	struct str header;      /* of the message, with the empty line, as far as it is looked at */
+	struct str envelope;    /* IMAP's ENVELOPE, "(…)" */
+	struct str body;        /* IMAP's BODY, "(…)" */
 	struct str bodystructure; /* IMAP's BODYSTRUCTURE, "(…)" */
 	struct str subject;       /* decoded, UTF-8 */
 	bool has_date;
@@ -37,7 +38,11 @@ struct summary {
 	struct str in_reply_to_id; /* the first identifier of In-Reply-To, or empty */
 };
 
-/* 0 with everything in `a` or borrowed from `message`; -E2BIG at the arena's ceiling. */
-MUST_USE int summary_make(struct str message, struct arena *a, struct summary *ret_summary);
+/*
+ * 0 with everything in `a` or, where the message is one window, borrowed from it; -E2BIG at the
+ * arena's ceiling; what reading the message says.
+ */
+MUST_USE int summary_make(
+    struct mail_source *message, struct arena *a, struct summary *ret_summary);
 
 #endif

@@ -63,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(SUMMARY_ARENA_MAX);
 	struct summary summary;
 
-	assert(summary_make(str_of(data, len), &a, &summary) == 0);
+	struct mail_source source = mail_source_of(str_of(data, len));
+	assert(summary_make(&source, &a, &summary) == 0);
 	check_text(summary.envelope);
 	check_text(summary.body);
 	check_text(summary.bodystructure);

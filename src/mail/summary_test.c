@@ -14,7 +14,8 @@ static void summary_has_everything(void **state)
 	                         "Date: Thu, 1 Jan 1970 01:00 +0100\r\nMessage-ID: <1@x>\r\n"
 	                         "References: <a@x> <b@x>\r\nIn-Reply-To: <b@x> <c@x>\r\n\r\nhi");
 
-	assert_int_equal(summary_make(message, &a, &summary), 0);
+	struct mail_source source = mail_source_of(message);
+	assert_int_equal(summary_make(&source, &a, &summary), 0);
 	assert_int_equal(summary.root->body_len, 2);
 	assert_int_equal(summary.header.len + 2, message.len);
 	assert_true(str_starts(summary.envelope, STR("(\"Thu, 1 Jan 1970 01:00 +0100\" ")));
@@ -39,7 +40,8 @@ static void summary_of_nothing(void **state)
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(SUMMARY_ARENA_MAX);
 	struct summary summary;
 
-	assert_int_equal(summary_make(STR(""), &a, &summary), 0);
+	struct mail_source source = mail_source_of(STR(""));
+	assert_int_equal(summary_make(&source, &a, &summary), 0);
 	expect_str(summary.envelope, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
 	assert_int_equal(summary.subject.len + summary.message_id.len, 0);
 	assert_false(summary.has_date);
@@ -62,7 +64,8 @@ static void summary_replaces_texts_that_are_too_long(void **state)
 		repeat(&message, "0123456789abcdef", 600);
 		buf_add(&message, STR("\r\n\r\n"));
 	}
-	assert_int_equal(summary_make(buf_str(&message), &a, &summary), 0);
+	struct mail_source source = mail_source_of(buf_str(&message));
+	assert_int_equal(summary_make(&source, &a, &summary), 0);
 	assert_true(summary.envelope.len < SUMMARY_TEXT_MAX);
 	expect_str(summary.body, "(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
 	expect_str(
@@ -80,7 +83,8 @@ static void summary_references_are_bounded(void **state)
 	buf_add(&message, STR("References:"));
 	for (int i = 0; i < MESSAGE_ID_REFERENCES_MAX + 100; i++)
 		buf_printf(&message, " <%d@x>", i);
-	assert_int_equal(summary_make(buf_str(&message), &a, &summary), 0);
+	struct mail_source source = mail_source_of(buf_str(&message));
+	assert_int_equal(summary_make(&source, &a, &summary), 0);
 	assert_int_equal(summary.n_references, MESSAGE_ID_REFERENCES_MAX);
 }
 
@@ -93,7 +97,8 @@ static void summary_subject_is_bounded(void **state)
 
 	buf_add(&message, STR("Subject: "));
 	repeat(&message, "x", 2 * SUMMARY_SUBJECT_MAX);
-	assert_int_equal(summary_make(buf_str(&message), &a, &summary), 0);
+	struct mail_source source = mail_source_of(buf_str(&message));
+	assert_int_equal(summary_make(&source, &a, &summary), 0);
 	assert_int_equal(summary.subject.len, SUMMARY_SUBJECT_MAX);
 }
 
@@ -103,7 +108,8 @@ static void summary_tells_a_full_arena(void **state)
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(sizeof(struct mime_part) + 64);
 	struct summary summary = {.n_references = 7};
 
-	assert_int_equal(summary_make(STR("Subject: x\r\n\r\n"), &a, &summary), -E2BIG);
+	struct mail_source source = mail_source_of(STR("Subject: x\r\n\r\n"));
+	assert_int_equal(summary_make(&source, &a, &summary), -E2BIG);
 	assert_int_equal(summary.n_references, 7);
 }
 

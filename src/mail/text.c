@@ -1,44 +1,69 @@
 #include "mail/text.h"
 
 #include "base/num.h"
-#include "mail/charset.h"
 
-/* What clients show as text: text/…, and a multipart that has no delimiter. */
-static bool is_text(const struct mime_part *part)
+void text_stream_begin(
+    struct text_stream *t, struct mail_source *message, const struct mime_part *part)
 {
-	return mime_is(part, STR("text"), STR("")) ||
-	       (mime_is(part, STR("multipart"), STR("")) && !part->multipart);
-}
+	struct str charset = STR("");
 
-void text_of_part(struct str message, const struct mime_part *part, struct buf *text)
-{
-	/* No charset needs more than six bytes for what becomes one byte of UTF-8 (UTF-7). */
-	size_t raw_max = text->max > SIZE_MAX / 8 ? SIZE_MAX : text->max * 6;
-	struct buf decoded CLEANUP(buf_done) = BUF_MAX(raw_max);
-	struct str raw = mime_body(message, part), charset = STR("");
-	bool whole = true;
-
-	if (!transfer_is_identity(part->encoding)) {
-		whole = mime_decode(message, part, &decoded);
-		raw = buf_str(&decoded);
-	}
 	(void)mime_param_raw(&part->type_params, STR("charset"), &charset);
-	if (!charset_to_utf8(str_trim(charset), raw, text) || !whole)
-		text->failed = true;
+	*t = (struct text_stream){.message = message,
+	    .charset = str_trim(charset),
+	    .at = part->body_at,
+	    .end = part->body_at + part->body_len,
+	    .transfer = {.encoding = part->encoding},
+	    .raw = BUF_MAX(SIZE_MAX)};
 }
 
-bool text_next(struct text_reader *reader, struct buf *text, const struct mime_part **ret_part)
+void text_stream_done(struct text_stream *t)
 {
-	while (reader->next != NULL && reader->n_read < TEXT_PARTS_MAX) {
-		const struct mime_part *part = reader->next;
-		reader->next = mime_next(part);
-		if (!is_text(part))
-			continue;
-		reader->n_read++;
-		buf_clear(text);
-		text_of_part(reader->message, part, text);
-		*ret_part = part;
-		return true;
+	transfer_decoder_done(&t->transfer);
+	charset_decoder_free(&t->decoder);
+	buf_done(&t->raw);
+}
+
+/*
+ * Decodes until a piece of the length is there, or the end. Pieces are the same whatever the
+ * windows are, and whatever was decoded before: then so is what becomes of them.
+ */
+static int fill(struct text_stream *t)
+{
+	while (t->at < t->end && t->raw.len < TEXT_PIECE_LEN) {
+		struct str bytes;
+		int r = mail_source_look(t->message, t->at, &bytes);
+		if (r < 0)
+			return r;
+		bytes = str_first(bytes, num_min(TEXT_PIECE_LEN, t->end - t->at));
+		t->at += bytes.len;
+		(void)transfer_decoder_add(&t->transfer, bytes, t->at == t->end, &t->raw);
 	}
-	return false;
+	return 0;
+}
+
+int text_stream_next(struct text_stream *t, struct buf *text)
+{
+	size_t used;
+	int r = fill(t);
+
+	if (r < 0)
+		return r;
+	bool last = t->at == t->end && t->raw.len <= TEXT_PIECE_LEN;
+	struct str piece = str_first(buf_str(&t->raw), TEXT_PIECE_LEN);
+	if (t->decoder == NULL)
+		t->decoder = charset_decoder_new(t->charset, piece, last);
+	bool fits = charset_decoder_add(t->decoder, piece, last, text, &used);
+	buf_consume(&t->raw, used);
+	return fits && !last;
+}
+
+int text_of_part(struct mail_source *message, const struct mime_part *part, struct buf *text)
+{
+	struct text_stream t CLEANUP(text_stream_done) = {0};
+	int r = 1;
+
+	text_stream_begin(&t, message, part);
+	while (r > 0)
+		r = text_stream_next(&t, text);
+	return r;
 }

@@ -1,10 +1,8 @@
 /*
- * mail/text.h: the readable text of a message, part by part, as UTF-8: what SEARCH BODY looks at.
+ * mail/text.h: the readable text of a message's leaf as UTF-8: what SEARCH BODY looks at.
  *
- * Every text part (text/plain, text/html with its tags, …) with its transfer encoding and charset
- * decoded. It does not strip HTML, and does not look into other media types.
- *
- * Limits: the caller's, per part, in decoded bytes; TEXT_PARTS_MAX parts.
+ * Its transfer encoding and charset are decoded, a piece at a time, so that a large one is never in
+ * memory as a whole. It does not strip HTML, and does not look at the media type.
  */
 #ifndef MAIL_TEXT_H
 #define MAIL_TEXT_H
@@ -12,24 +10,36 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "mail/charset.h"
 #include "mail/mime.h"
 
-enum { TEXT_PARTS_MAX = 1000 };
+enum { TEXT_PIECE_LEN = 64 << 10 }; /* of decoded bytes that are converted together */
 
-/* An iteration: `(struct text_reader){.message = message, .next = root}`. */
-struct text_reader {
-	struct str message;
-	const struct mime_part *next;
-	size_t n_read;
+/* Going through a leaf: text_stream_begin, text_stream_next …, text_stream_done. */
+struct text_stream {
+	struct mail_source *message; /* borrowed, and so is the part */
+	struct str charset;
+	uint64_t at, end; /* bytes of the body that were not decoded yet */
+	struct transfer_decoder transfer;
+	struct charset_decoder *decoder;
+	struct buf raw;
 };
 
+void text_stream_begin(
+    struct text_stream *t, struct mail_source *message, const struct mime_part *part);
 /*
- * Puts the next text part's text into `text`, which is cleared first and whose ceiling bounds it: a
- * longer part is cut there, at a character (`buf_failed(text)` tells). False after the last part.
+ * Appends the next piece of text, cut at `text`'s ceiling (`buf_failed(text)` tells). 1: there is
+ * more; 0: that was all, or the ceiling is reached; what reading the message says.
  */
-bool text_next(struct text_reader *reader, struct buf *text, const struct mime_part **ret_part);
+MUST_USE int text_stream_next(struct text_stream *t, struct buf *text);
+/* For CLEANUP. */
+void text_stream_done(struct text_stream *t);
 
-/* The same of one leaf, whatever its type says: decoded from its transfer encoding and charset. */
-void text_of_part(struct str message, const struct mime_part *part, struct buf *text);
+/*
+ * The text of one leaf, cut at the ceiling, at a character (`buf_failed(text)` tells). 0 or what
+ * reading the message says.
+ */
+MUST_USE int text_of_part(
+    struct mail_source *message, const struct mime_part *part, struct buf *text);
 
 #endif

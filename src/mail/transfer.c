@@ -125,24 +125,21 @@ static size_t base64_flush(unsigned bits, unsigned n, char *to)
 
 /*
  * RFC 2045 §6.8: padding may be taken as the end of the data. Mailing lists add footers behind it.
- * Decodes groups of four digits until `least` bytes are there; stops only between groups, so that
- * the next call can go on from `*rest`.
  */
-static bool decode_base64(struct str *rest, size_t least, struct buf *out)
+static bool add_base64(struct transfer_decoder *d, struct str piece, bool last, struct buf *out)
 {
 	char chunk[CHUNK_LEN];
-	size_t len = 0, added = 0, i = 0;
-	unsigned bits = 0, n = 0;
-	bool fits = true;
+	size_t len = 0;
+	unsigned bits = d->bits, n = d->n_digits;
 
-	while (i < rest->len && fits && (n > 0 || added + len < least)) {
-		char c = rest->p[i++];
+	for (size_t i = 0; i < piece.len && !d->ended; i++) {
+		char c = piece.p[i];
 		unsigned digit = base64_digits[(unsigned char)c];
 		if (digit > 0) {
 			bits = bits << 6 | (digit - 1);
 			n++;
 		} else if (c == '=' && n >= 2) {
-			i = rest->len;
+			d->ended = true;
 		}
 		if (n == 4) {
 			chunk[len++] = (char)(bits >> 16);
@@ -151,14 +148,18 @@ static bool decode_base64(struct str *rest, size_t least, struct buf *out)
 			n = 0;
 		}
 		if (len > CHUNK_LEN - 4) {
-			fits = add_fitting(out, str_of(chunk, len));
-			added += len;
+			if (!add_fitting(out, str_of(chunk, len)))
+				return false;
 			len = 0;
 		}
 	}
-	len += base64_flush(bits, n, chunk + len);
-	*rest = str_from(*rest, i);
-	return add_fitting(out, str_of(chunk, len)) && fits;
+	if (last || d->ended) {
+		len += base64_flush(bits, n, chunk + len);
+		n = 0;
+	}
+	d->bits = bits;
+	d->n_digits = n;
+	return add_fitting(out, str_of(chunk, len));
 }
 
 /* Length of a line's text without its end and the white space before that. */
@@ -200,23 +201,11 @@ static size_t decode_qp_text(struct str text, char *to)
 	return len;
 }
 
-/*
- * One line: white space at its end was added on the way and goes (§6.7 rule 3), "=" at the end is a
- * soft line break (rule 5). A long "line" is taken in pieces that do not cut a code.
- */
-static bool decode_qp_line(struct str line, struct buf *out)
+/* Text of a line, in pieces that do not cut a code. */
+static bool add_qp_text(struct str text, struct buf *out)
 {
 	char chunk[CHUNK_LEN];
-	struct str end = line_end_of(line);
-	struct str text = str_first(line, without_padding(line));
 
-	/* At the very end, without a line end, spaces may well be meant. */
-	if (end.len == 0 && !str_ends(text, STR("=")))
-		text = line;
-	else if (str_ends(text, STR("="))) {
-		text.len--;
-		end = STR("");
-	}
 	while (text.len > 0) {
 		size_t n = num_min(text.len, CHUNK_LEN);
 		if (n < text.len && text.p[n - 1] == '=')
@@ -228,26 +217,45 @@ static bool decode_qp_line(struct str line, struct buf *out)
 			return false;
 		text = str_from(text, n);
 	}
-	return add_fitting(out, end);
+	return true;
 }
 
-static struct str cut_line_with_end(struct str *rest)
+/*
+ * One line: white space at its end was added on the way and goes (§6.7 rule 3), "=" at the end is a
+ * soft line break (rule 5).
+ */
+static bool decode_qp_line(struct str line, struct buf *out)
 {
-	size_t at = str_index(*rest, '\n');
-	struct str line = str_first(*rest, at < rest->len ? at + 1 : at);
+	struct str end = line_end_of(line);
+	struct str text = str_first(line, without_padding(line));
 
-	*rest = str_from(*rest, line.len);
-	return line;
-}
-
-static bool decode_qp(struct str *rest, size_t least, struct buf *out)
-{
-	size_t before = out->len;
-
-	while (rest->len > 0 && out->len - before < least) {
-		if (!decode_qp_line(cut_line_with_end(rest), out))
-			return false;
+	/* At the very end, without a line end, spaces may well be meant. */
+	if (end.len == 0 && !str_ends(text, STR("=")))
+		text = line;
+	else if (str_ends(text, STR("="))) {
+		text.len--;
+		end = STR("");
 	}
+	return add_qp_text(text, out) && add_fitting(out, end);
+}
+
+/*
+ * The front of a line whose end is far away: but for what the end may change, or what may be half a
+ * code. White space alone is text in the end.
+ */
+static bool flush_qp(struct buf *held, struct buf *out)
+{
+	struct str line = buf_str(held);
+	size_t n = without_padding(line);
+
+	if (n > 0 && line.p[n - 1] == '=')
+		n -= 1;
+	else if (n > 1 && line.p[n - 2] == '=')
+		n -= 2;
+	n = n > 0 ? n : line.len;
+	if (!add_qp_text(str_first(line, n), out))
+		return false;
+	buf_consume(held, n);
 	return true;
 }
 
@@ -272,55 +280,103 @@ static bool decode_uu_line(struct str line, struct buf *out)
 	return add_fitting(out, str_of(bytes, len));
 }
 
-static bool decode_uu(struct str *rest, struct buf *out)
+static bool add_uu_line(struct transfer_decoder *d, struct str line, struct buf *out)
 {
-	bool begun = false;
+	line = str_cut_line(&line);
+	if (d->ended)
+		return true;
+	if (!d->begun) {
+		d->begun =
+		    str_starts(line, STR("begin ")) && line.len > 6 && ascii_is_digit(line.p[6]);
+		return true;
+	}
+	d->ended = str_eq(line, STR("end"));
+	return d->ended || decode_uu_line(line, out);
+}
 
-	while (rest->len > 0) {
-		struct str line = str_cut_line(rest);
-		if (!begun) {
-			begun = str_starts(line, STR("begin ")) && line.len > 6 &&
-			        ascii_is_digit(line.p[6]);
-			continue;
-		}
-		if (str_eq(line, STR("end")))
-			break;
-		if (!decode_uu_line(line, out))
+static bool add_line(struct transfer_decoder *d, struct str line, struct buf *out)
+{
+	return d->encoding == TRANSFER_UUENCODE ? add_uu_line(d, line, out)
+	                                        : decode_qp_line(line, out);
+}
+
+/* A piece of a line whose end is not there yet. */
+static bool hold(struct transfer_decoder *d, struct str piece, struct buf *out)
+{
+	d->held.max = TRANSFER_LINE_HELD;
+	while (piece.len > 0) {
+		struct str fits = str_first(piece, TRANSFER_LINE_HELD - d->held.len);
+		buf_add(&d->held, fits);
+		piece = str_from(piece, fits.len);
+		if (piece.len == 0 || d->encoding == TRANSFER_UUENCODE)
+			return true;
+		if (!flush_qp(&d->held, out))
 			return false;
 	}
-	*rest = str_from(*rest, rest->len);
 	return true;
 }
 
-bool transfer_decode_some(
-    enum transfer_encoding encoding, struct str *rest, size_t least, struct buf *out)
+static bool add_lines(struct transfer_decoder *d, struct str piece, bool last, struct buf *out)
 {
-	if (encoding == TRANSFER_BASE64)
-		return decode_base64(rest, least, out);
-	if (encoding == TRANSFER_QUOTED_PRINTABLE)
-		return decode_qp(rest, least, out);
-	if (encoding == TRANSFER_UUENCODE)
-		return decode_uu(rest, out);
-	struct str piece = str_first(*rest, least);
-	*rest = str_from(*rest, piece.len);
+	while (piece.len > 0) {
+		size_t end = str_index(piece, '\n');
+		bool whole = end < piece.len;
+		struct str line = str_first(piece, whole ? end + 1 : end);
+		bool fits = true;
+		piece = str_from(piece, line.len);
+		if (d->held.len == 0 && (whole || last)) {
+			if (!add_line(d, line, out))
+				return false;
+			continue;
+		}
+		fits = hold(d, line, out);
+		if (fits && whole) {
+			fits = add_line(d, buf_str(&d->held), out);
+			buf_clear(&d->held);
+		}
+		if (!fits)
+			return false;
+	}
+	bool fits = !last || d->held.len == 0 || add_line(d, buf_str(&d->held), out);
+	if (last)
+		buf_clear(&d->held);
+	return fits;
+}
+
+bool transfer_decoder_add(struct transfer_decoder *d, struct str piece, bool last, struct buf *out)
+{
+	if (d->encoding == TRANSFER_BASE64)
+		return add_base64(d, piece, last, out);
+	if (!transfer_is_identity(d->encoding))
+		return add_lines(d, piece, last, out);
 	return add_fitting(out, piece);
+}
+
+void transfer_decoder_done(struct transfer_decoder *d)
+{
+	buf_done(&d->held);
 }
 
 bool transfer_decode(enum transfer_encoding encoding, struct str body, struct buf *out)
 {
-	return transfer_decode_some(encoding, &body, SIZE_MAX, out);
+	struct transfer_decoder d CLEANUP(transfer_decoder_done) = {.encoding = encoding};
+
+	return transfer_decoder_add(&d, body, true, out);
 }
 
 size_t transfer_decoded_len(enum transfer_encoding encoding, struct str body)
 {
+	struct transfer_decoder d CLEANUP(transfer_decoder_done) = {.encoding = encoding};
 	struct buf piece CLEANUP(buf_done) = BUF_MAX(SIZE_MAX / 2);
 	size_t len = 0;
 
 	if (transfer_is_identity(encoding))
 		return body.len;
 	while (body.len > 0) {
+		struct str some = str_first(body, CHUNK_LEN);
+		body = str_from(body, some.len);
 		buf_clear(&piece);
-		(void)transfer_decode_some(encoding, &body, CHUNK_LEN, &piece);
+		(void)transfer_decoder_add(&d, some, body.len == 0, &piece);
 		len += piece.len;
 	}
 	return len;

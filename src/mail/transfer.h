@@ -36,12 +36,23 @@ bool transfer_is_identity(enum transfer_encoding encoding);
 bool transfer_decode(enum transfer_encoding encoding, struct str body, struct buf *out);
 
 /*
- * Decodes from the front of `*rest` until at least `least` bytes were added, or the end, and moves
- * `*rest` behind what it used. False when it did not fit. For uuencode, `*rest` must start where
- * the body starts or where an earlier call left it.
+ * A body that comes in pieces: what is added is what `transfer_decode` of all of them adds. Of a
+ * quoted-printable line that does not end within TRANSFER_LINE_HELD bytes, white space at its end
+ * may stay; of such a line of uuencode the rest does not count.
+ *
+ * `(struct transfer_decoder){.encoding = …}` begins; freed with transfer_decoder_done.
  */
-bool transfer_decode_some(
-    enum transfer_encoding encoding, struct str *rest, size_t least, struct buf *out);
+struct transfer_decoder {
+	enum transfer_encoding encoding;
+	unsigned bits, n_digits; /* of base64: an incomplete group */
+	bool begun, ended;       /* of uuencode, and the latter of base64 */
+	struct buf held;         /* a line that is not all there */
+};
+enum { TRANSFER_LINE_HELD = 4096 };
+
+/* False when it did not fit: what fits is there, and there is no use in going on. */
+bool transfer_decoder_add(struct transfer_decoder *d, struct str piece, bool last, struct buf *out);
+void transfer_decoder_done(struct transfer_decoder *d);
 
 /* How many bytes `transfer_decode` would add. */
 size_t transfer_decoded_len(enum transfer_encoding encoding, struct str body);

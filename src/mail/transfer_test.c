@@ -99,22 +99,55 @@ static void transfer_stops_at_the_ceiling(void **state)
 	expect_buf(out, "Hel");
 }
 
+/* `body` in two pieces, cut everywhere. */
+static void expect_pieces(enum transfer_encoding encoding, struct str body, const char *want)
+{
+	for (size_t cut = 0; cut <= body.len; cut++) {
+		struct transfer_decoder d CLEANUP(transfer_decoder_done) = {.encoding = encoding};
+		struct buf out CLEANUP(buf_done) = BUF_MAX(100);
+		assert_true(transfer_decoder_add(&d, str_first(body, cut), false, &out));
+		assert_true(transfer_decoder_add(&d, str_from(body, cut), true, &out));
+		expect_buf(out, want);
+	}
+}
+
 static void transfer_decodes_in_pieces(void **state)
 {
 	(void)state;
-	struct buf out CLEANUP(buf_done) = BUF_MAX(64);
-	struct str rest = STR("SGVs bG8s IHdv cmxk");
+	expect_pieces(TRANSFER_BASE64, STR("SGVs bG8s IHdv cmxk"), "Hello, world");
+	expect_pieces(TRANSFER_BASE64, STR("SGVsbG8=\r\nfooter"), "Hello");
+	expect_pieces(TRANSFER_QUOTED_PRINTABLE, STR("a=\r\nb =3D=\nc  \r\n=C3=A4 =x "),
+	    "ab =c\r\n\u00e4 =x ");
+	expect_pieces(TRANSFER_UUENCODE, STR("x\nbegin 644 f\r\n%2&5L;&\\ \nend\nmore\n"), "Hello");
+	expect_pieces(TRANSFER_8BIT, STR("as it is"), "as it is");
+}
 
-	assert_true(transfer_decode_some(TRANSFER_BASE64, &rest, 4, &out));
-	expect_buf(out, "Hello,");
-	assert_true(transfer_decode_some(TRANSFER_BASE64, &rest, 100, &out));
-	expect_buf(out, "Hello, world");
-	assert_int_equal(rest.len, 0);
-	rest = STR("a=\nb\nc\n");
+static void transfer_holds_little_of_a_long_line(void **state)
+{
+	(void)state;
+	struct transfer_decoder d CLEANUP(transfer_decoder_done) = {
+	    .encoding = TRANSFER_QUOTED_PRINTABLE};
+	struct buf line CLEANUP(buf_done) = BUF_MAX(1 << 20),
+	                out CLEANUP(buf_done) = BUF_MAX(1 << 20);
+
+	repeat(&line, "=41b ", 20000);
+	for (struct str rest = buf_str(&line); rest.len > 0; rest = str_from(rest, 777))
+		assert_true(transfer_decoder_add(&d, str_first(rest, 777), false, &out));
+	assert_true(d.held.cap <= TRANSFER_LINE_HELD);
+	assert_true(transfer_decoder_add(&d, STR("=\n"), true, &out));
+	assert_int_equal(out.len, 3 * 20000);
+	buf_clear(&line);
 	buf_clear(&out);
-	assert_true(transfer_decode_some(TRANSFER_QUOTED_PRINTABLE, &rest, 2, &out));
-	expect_buf(out, "ab\n");
-	expect_str(rest, "c\n");
+	repeat(&line, " ", 3 * TRANSFER_LINE_HELD);
+	assert_true(transfer_decoder_add(&d, buf_str(&line), false, &out));
+	assert_true(transfer_decoder_add(&d, STR("\n"), true, &out));
+	assert_int_equal(out.len, 3 * TRANSFER_LINE_HELD + 1);
+	d.encoding = TRANSFER_UUENCODE;
+	buf_clear(&out);
+	assert_true(transfer_decoder_add(&d, STR("begin 6 x\n%2&5L;&\\ "), false, &out));
+	assert_true(transfer_decoder_add(&d, buf_str(&line), false, &out));
+	assert_true(transfer_decoder_add(&d, STR("\nend\n"), true, &out));
+	expect_buf(out, "Hello");
 }
 
 static void transfer_encodes_base64_in_lines(void **state)
@@ -161,6 +194,7 @@ int main(void)
 	    cmocka_unit_test(transfer_identity_changes_nothing),
 	    cmocka_unit_test(transfer_stops_at_the_ceiling),
 	    cmocka_unit_test(transfer_decodes_in_pieces),
+	    cmocka_unit_test(transfer_holds_little_of_a_long_line),
 	    cmocka_unit_test(transfer_encodes_base64_in_lines),
 	    cmocka_unit_test(transfer_encodes_quoted_printable),
 	};

@@ -61,31 +61,74 @@ static int blob_sink(void *context, struct str piece)
 	return fd_write_all(*(const int *)context, piece);
 }
 
-int blob_seal(int fd, const struct str *parts, size_t n_parts, struct body *ret_body)
-{
-	uint8_t header[BLOB_HEADER_LEN] = {0}, trailer[BLOB_TRAILER_LEN];
-	struct body body;
-	struct body_sink sink = {.write = blob_sink, .context = &fd};
+struct blob_writer {
+	int fd;
+	uint8_t header[BLOB_HEADER_LEN];
+	struct body_writer *body;
+};
 
-	memcpy(header, blob_magic.p, blob_magic.len);
-	header[BLOB_AT_VERSION] = BLOB_VERSION;
-	header[BLOB_AT_FLAGS] = CIPHER_FORMAT_FLAGS;
-	cipher_random(header + BLOB_AT_ID, BODY_BLOB_ID_LEN);
-	int r = fd_write_all(fd, str_of(header, sizeof(header)));
-	if (r < 0)
+int blob_writer_new(int fd, struct blob_writer **ret_writer)
+{
+	struct blob_writer *writer = calloc(1, sizeof(*writer));
+
+	if (writer == NULL)
+		abort();
+	writer->fd = fd;
+	memcpy(writer->header, blob_magic.p, blob_magic.len);
+	writer->header[BLOB_AT_VERSION] = BLOB_VERSION;
+	writer->header[BLOB_AT_FLAGS] = CIPHER_FORMAT_FLAGS;
+	cipher_random(writer->header + BLOB_AT_ID, BODY_BLOB_ID_LEN);
+	int r = fd_write_all(fd, str_of(writer->header, sizeof(writer->header)));
+	if (r < 0) {
+		free(writer);
 		return r;
-	r = body_seal_to(parts, n_parts, sink, &body);
+	}
+	writer->body =
+	    body_writer_new((struct body_sink){.write = blob_sink, .context = &writer->fd});
+	*ret_writer = writer;
+	return 0;
+}
+
+void blob_writer_free(struct blob_writer **writer)
+{
+	if (*writer != NULL)
+		body_writer_free(&(*writer)->body);
+	free(*writer);
+	*writer = NULL;
+}
+
+int blob_writer_add(struct blob_writer *writer, struct str piece)
+{
+	return body_writer_add(writer->body, piece);
+}
+
+int blob_writer_end(struct blob_writer *writer, struct body *ret_body)
+{
+	uint8_t trailer[BLOB_TRAILER_LEN];
+	struct body body;
+	int r = body_writer_end(writer->body, &body);
+
 	if (r < 0)
 		return r;
 	body.in_blob = true;
-	memcpy(body.blob_id, header + BLOB_AT_ID, BODY_BLOB_ID_LEN);
+	memcpy(body.blob_id, writer->header + BLOB_AT_ID, BODY_BLOB_ID_LEN);
 	num_put64(trailer + BLOB_TRAILER_AT_LEN, blob_file_len(&body));
-	blob_checksum(header, body.digest, trailer, trailer + BLOB_TRAILER_AT_CHECKSUM);
-	r = fd_write_all(fd, str_of(trailer, sizeof(trailer)));
+	blob_checksum(writer->header, body.digest, trailer, trailer + BLOB_TRAILER_AT_CHECKSUM);
+	r = fd_write_all(writer->fd, str_of(trailer, sizeof(trailer)));
 	if (r == 0)
 		*ret_body = body;
 	body_wipe(&body);
 	return r;
+}
+
+int blob_seal(int fd, const struct str *parts, size_t n_parts, struct body *ret_body)
+{
+	struct blob_writer *writer CLEANUP(blob_writer_free) = NULL;
+	int r = blob_writer_new(fd, &writer);
+
+	for (size_t i = 0; r >= 0 && i < n_parts; i++)
+		r = blob_writer_add(writer, parts[i]);
+	return r < 0 ? r : blob_writer_end(writer, ret_body);
 }
 
 /* Reads exactly `len` bytes; a file that ends before is damaged. */

@@ -25,6 +25,14 @@ uint64_t blob_file_len(const struct body *body);
 /* Writes a whole blob to the empty file `fd` from its current position on; does not sync. */
 MUST_USE int blob_seal(int fd, const struct str *parts, size_t n_parts, struct body *ret_body);
 
+/* The same of a message that comes in pieces (given: blob_writer_free; `fd` is borrowed). */
+struct blob_writer;
+MUST_USE int blob_writer_new(int fd, struct blob_writer **ret_writer);
+MUST_USE int blob_writer_add(struct blob_writer *writer, struct str piece);
+MUST_USE int blob_writer_end(struct blob_writer *writer, struct body *ret_body);
+/* Nothing for NULL. For CLEANUP. */
+void blob_writer_free(struct blob_writer **writer);
+
 /*
  * Opens a blob for reading (given: blob_reader_free; `fd` is borrowed until then). At the end of
  * the message the checksum of the whole file is compared too.

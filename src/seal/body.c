@@ -75,12 +75,14 @@ int body_decode(struct str bytes, struct body *ret_body)
 	return 0;
 }
 
-/* Sealing: the parts through zstd into chunks, each full chunk sealed and handed on. */
+/* Sealing: the pieces through zstd into chunks, each full chunk sealed and handed on. */
 struct body_writer {
+	struct body body;
+	ZSTD_CCtx *compressor;
+	bool small; /* the compressor is the process's */
 	struct body_stream stream;
 	struct body_sink sink;
 	crypto_generichash_state digest;
-	uint64_t sealed_len;
 	uint8_t chunk[BODY_CHUNK_LEN + CIPHER_TAG_LEN];
 	size_t chunk_len;
 };
@@ -90,16 +92,15 @@ static int body_writer_flush(struct body_writer *writer, bool last)
 	body_stream_seal(&writer->stream, writer->chunk, writer->chunk_len, last);
 	struct str sealed = str_of(writer->chunk, writer->chunk_len + CIPHER_TAG_LEN);
 	crypto_generichash_update(&writer->digest, writer->chunk, sealed.len);
-	writer->sealed_len += sealed.len;
+	writer->body.sealed_len += sealed.len;
 	writer->chunk_len = 0;
 	return writer->sink.write(writer->sink.context, sealed);
 }
 
-/* Compresses one part; the last call ends the frame. */
-static int body_writer_add(
-    struct body_writer *writer, ZSTD_CCtx *compressor, struct str part, bool last)
+/* Compresses one piece; the last call ends the frame. */
+static int body_compress(struct body_writer *writer, struct str piece, bool last)
 {
-	ZSTD_inBuffer in = {part.p, part.len, 0};
+	ZSTD_inBuffer in = {piece.p, piece.len, 0};
 	size_t left;
 
 	do {
@@ -111,27 +112,12 @@ static int body_writer_add(
 		}
 		ZSTD_outBuffer out = {writer->chunk, BODY_CHUNK_LEN, writer->chunk_len};
 		left = ZSTD_compressStream2(
-		    compressor, &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
+		    writer->compressor, &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
 		if (ZSTD_isError(left))
 			abort(); /* no memory; there is no other reason */
 		writer->chunk_len = out.pos;
 	} while (last ? left != 0 : in.pos < in.size);
 	return 0;
-}
-
-static int body_write(struct body_writer *writer, ZSTD_CCtx *compressor, const struct str *parts,
-    size_t n_parts, uint64_t plain_len)
-{
-	ZSTD_CCtx_reset(compressor, ZSTD_reset_session_and_parameters);
-	ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, BODY_LEVEL);
-	ZSTD_CCtx_setPledgedSrcSize(compressor, plain_len);
-	for (size_t i = 0; i < n_parts; i++) {
-		int r = body_writer_add(writer, compressor, parts[i], false);
-		if (r < 0)
-			return r;
-	}
-	int r = body_writer_add(writer, compressor, (struct str){0}, true);
-	return r < 0 ? r : body_writer_flush(writer, true);
 }
 
 static ZSTD_CCtx *body_compressor(bool small)
@@ -159,34 +145,76 @@ static int body_total_len(const struct str *parts, size_t n_parts, uint64_t *ret
 	return 0;
 }
 
+static struct body_writer *body_writer_of(struct body_sink sink, bool small)
+{
+	struct body_writer *writer = calloc(1, sizeof(*writer));
+
+	if (writer == NULL)
+		abort();
+	writer->sink = sink;
+	writer->small = small;
+	writer->compressor = body_compressor(small);
+	ZSTD_CCtx_reset(writer->compressor, ZSTD_reset_session_and_parameters);
+	ZSTD_CCtx_setParameter(writer->compressor, ZSTD_c_compressionLevel, BODY_LEVEL);
+	cipher_random(writer->body.content_key, sizeof(writer->body.content_key));
+	body_stream_init(&writer->stream, writer->body.content_key);
+	crypto_generichash_init(&writer->digest, NULL, 0, BODY_DIGEST_LEN);
+	return writer;
+}
+
+struct body_writer *body_writer_new(struct body_sink sink)
+{
+	return body_writer_of(sink, false);
+}
+
+void body_writer_free(struct body_writer **writer)
+{
+	struct body_writer *w = *writer;
+
+	*writer = NULL;
+	if (w == NULL)
+		return;
+	if (!w->small)
+		ZSTD_freeCCtx(w->compressor);
+	cipher_wipe(w, sizeof(*w));
+	free(w);
+}
+
+int body_writer_add(struct body_writer *writer, struct str piece)
+{
+	if (piece.len > BODY_LEN_MAX - writer->body.plain_len)
+		return -EFBIG;
+	writer->body.plain_len += piece.len;
+	return body_compress(writer, piece, false);
+}
+
+int body_writer_end(struct body_writer *writer, struct body *ret_body)
+{
+	int r = body_compress(writer, (struct str){0}, true);
+
+	if (r >= 0)
+		r = body_writer_flush(writer, true);
+	if (r < 0)
+		return r;
+	crypto_generichash_final(&writer->digest, writer->body.digest, BODY_DIGEST_LEN);
+	*ret_body = writer->body;
+	return 0;
+}
+
 int body_seal_to(
     const struct str *parts, size_t n_parts, struct body_sink sink, struct body *ret_body)
 {
-	struct body body = {0};
-	int r = body_total_len(parts, n_parts, &body.plain_len);
+	uint64_t len;
+	int r = body_total_len(parts, n_parts, &len);
 
 	if (r < 0)
 		return r;
-	bool small = body.plain_len <= BODY_SMALL_LEN;
-	ZSTD_CCtx *compressor = body_compressor(small);
-	struct body_writer *writer = calloc(1, sizeof(*writer));
-	if (writer == NULL)
-		abort();
-	cipher_random(body.content_key, sizeof(body.content_key));
-	body_stream_init(&writer->stream, body.content_key);
-	writer->sink = sink;
-	crypto_generichash_init(&writer->digest, NULL, 0, BODY_DIGEST_LEN);
-	r = body_write(writer, compressor, parts, n_parts, body.plain_len);
-	crypto_generichash_final(&writer->digest, body.digest, BODY_DIGEST_LEN);
-	body.sealed_len = writer->sealed_len;
-	cipher_wipe(writer, sizeof(*writer));
-	free(writer);
-	if (!small)
-		ZSTD_freeCCtx(compressor);
-	if (r >= 0)
-		*ret_body = body;
-	body_wipe(&body);
-	return r < 0 ? r : 0;
+	struct body_writer *writer CLEANUP(body_writer_free) =
+	    body_writer_of(sink, len <= BODY_SMALL_LEN);
+	ZSTD_CCtx_setPledgedSrcSize(writer->compressor, len);
+	for (size_t i = 0; r >= 0 && i < n_parts; i++)
+		r = body_writer_add(writer, parts[i]);
+	return r < 0 ? r : body_writer_end(writer, ret_body);
 }
 
 static int body_sink_buf(void *context, struct str piece)

@@ -65,6 +65,17 @@ struct body_sink {
 MUST_USE int body_seal_to(
     const struct str *parts, size_t n_parts, struct body_sink sink, struct body *ret_body);
 
+/*
+ * The same of a message that comes in pieces. Given: body_writer_free. After an error (the sink's,
+ * -EFBIG) there is no use in going on.
+ */
+struct body_writer;
+struct body_writer *body_writer_new(struct body_sink sink);
+MUST_USE int body_writer_add(struct body_writer *writer, struct str piece);
+MUST_USE int body_writer_end(struct body_writer *writer, struct body *ret_body);
+/* Nothing for NULL. For CLEANUP. */
+void body_writer_free(struct body_writer **writer);
+
 /* Opens all of it, appended to `out`; on failure what was appended is taken back. */
 MUST_USE int body_open(const struct body *body, struct str sealed, struct buf *out);
 

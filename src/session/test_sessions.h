@@ -44,6 +44,7 @@ struct test_sessions {
 	unsigned line;
 	uint64_t timeout_s;
 	uint32_t message_limit; /* 0: none */
+	uint64_t message_size;  /* 0: TEST_MESSAGE_MAX */
 };
 
 static inline void test_client_start(
@@ -63,7 +64,7 @@ static inline void test_client_start(
 		    .master_key = master_key,
 		    .stream = stream[1],
 		    .registry = registry[1],
-		    .message_size = TEST_MESSAGE_MAX,
+		    .message_size = t->message_size > 0 ? t->message_size : TEST_MESSAGE_MAX,
 		    .timeout_s = t->timeout_s,
 		    .message_limit = t->message_limit,
 		    .sign_in_anew = true};

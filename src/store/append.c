@@ -13,6 +13,7 @@
 #include "store/metadata.h"
 #include "store/replaced.h"
 #include "store/room.h"
+#include "store/spool.h"
 #include "store/store_ingest.h"
 
 /* A gathered message: its bytes, or the blob they stand in. */
@@ -178,17 +179,28 @@ static struct pending *push(struct store_append *a)
 	return p;
 }
 
-static int keep_bytes(struct store_append *a, struct pending *p, struct str bytes)
+static int write_blob(struct store_append *a, struct pending *p, struct str bytes)
 {
-	if (bytes.len > BLOB_FILE_MIN) {
-		struct stat st;
-		if (fstat(a->store->blobs_fd, &st) < 0)
-			return -errno;
-		a->has_blobs = true;
-		return blob_file_write(a->store->blobs_fd, st.st_mode & 0660, &bytes, 1, &p->body);
-	}
-	if (a->small_len + bytes.len > STORE_APPEND_SMALL_MAX)
-		return -E2BIG;
+	struct stat st;
+	if (fstat(a->store->blobs_fd, &st) < 0)
+		return -errno;
+	return blob_file_write(a->store->blobs_fd, st.st_mode & 0660, &bytes, 1, &p->body);
+}
+
+static int keep_bytes(
+    struct store_append *a, struct pending *p, const struct store_append_message *m)
+{
+	struct str bytes = m->bytes;
+	int error = m->spool ? store_spool_take(m->spool, &bytes, &p->body) : 0;
+	bool small =
+	    bytes.len <= BLOB_FILE_MIN && a->small_len + bytes.len <= STORE_APPEND_HERE_MAX;
+	if (!error && !p->body.in_blob && !small)
+		error = write_blob(a, p, bytes);
+	if (error)
+		return error;
+	a->has_blobs = a->has_blobs || p->body.in_blob;
+	if (p->body.in_blob)
+		return 0;
 	p->bytes = BUF_MAX(BLOB_FILE_MIN);
 	buf_add(&p->bytes, bytes);
 	a->small_len += bytes.len;
@@ -197,23 +209,25 @@ static int keep_bytes(struct store_append *a, struct pending *p, struct str byte
 
 int store_append_add(struct store_append *a, const struct store_append_message *m)
 {
-	if (m->bytes.len > STORE_MESSAGE_LEN_MAX)
+	uint64_t len = m->spool ? store_spool_len(m->spool) : m->bytes.len;
+	if (len > STORE_MESSAGE_LEN_MAX)
 		return -EFBIG;
 	if (a->n == STORE_APPEND_MESSAGES_MAX)
 		return -E2BIG;
-	if (a->limited && m->bytes.len > a->room)
+	if (a->limited && len > a->room)
 		return -EDQUOT;
-	int error = room_check(a->store->folder_fd, a->small_len + m->bytes.len);
+	/* What is spooled is on the disk. */
+	int error = room_check(a->store->folder_fd, a->small_len + (m->spool ? 0 : len));
 	if (error)
 		return error;
 	struct pending *p = push(a);
 	p->flags = m->flags & STORE_FLAGS_MASK;
 	p->internal_at = m->has_date ? m->internal_at : (int64_t)clock_wall();
 	p->internal_zone = m->has_date ? m->internal_zone : 0;
-	error = keep_bytes(a, p, m->bytes);
+	error = keep_bytes(a, p, m);
 	if (error)
 		return error;
-	a->room -= a->limited ? m->bytes.len : 0;
+	a->room -= a->limited ? len : 0;
 	a->n++;
 	return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -23,43 +24,90 @@ static void temporary_name(char ret_name[static TEMPORARY_LEN + 1])
 	ret_name[TEMPORARY_LEN] = '\0';
 }
 
+struct blob_file_writer {
+	int blobs_fd;
+	int fd;
+	char temporary[TEMPORARY_LEN + 1]; /* empty once it has its name */
+	struct blob_writer *blob;
+};
+
 /*
  * Nobody writes to it again. The file may be linked into several accounts' folders, and sessions
  * all have one user: whoever controls one session must not get at the others' messages through it.
  */
-static int fill(int fd, mode_t mode, const struct str *parts, size_t n_parts, struct body *body)
+static int begin(struct blob_file_writer *w, mode_t mode)
 {
-	if (fchmod(fd, mode & 0440) < 0)
+	if (fchmod(w->fd, mode & 0440) < 0)
 		return -errno;
-	int error = blob_seal(fd, parts, n_parts, body);
-	return error ? error : io_fsync(fd);
+	return blob_writer_new(w->fd, &w->blob);
+}
+
+int blob_file_writer_new(int blobs_fd, mode_t mode, struct blob_file_writer **ret_writer)
+{
+	struct blob_file_writer *w = calloc(1, sizeof(*w));
+	if (!w)
+		abort();
+	*w = (struct blob_file_writer){.blobs_fd = blobs_fd, .fd = -1};
+	temporary_name(w->temporary);
+	int error = io_open(blobs_fd, w->temporary, O_RDWR | O_CREAT | O_EXCL, mode, &w->fd);
+	if (error)
+		w->temporary[0] = '\0';
+	else
+		error = begin(w, mode);
+	if (error)
+		blob_file_writer_free(&w);
+	else
+		*ret_writer = w;
+	return error;
+}
+
+void blob_file_writer_free(struct blob_file_writer **writer)
+{
+	struct blob_file_writer *w = *writer;
+	*writer = NULL;
+	if (!w)
+		return;
+	if (w->temporary[0] != '\0') {
+		int left = io_unlink(w->blobs_fd, w->temporary, false);
+		(void)left; /* the sweep finds it */
+	}
+	blob_writer_free(&w->blob);
+	fd_close(&w->fd);
+	free(w);
+}
+
+int blob_file_writer_add(struct blob_file_writer *w, struct str piece)
+{
+	return blob_writer_add(w->blob, piece);
+}
+
+int blob_file_writer_end(struct blob_file_writer *w, struct body *ret_body)
+{
+	struct body body = {0};
+	char name[BLOB_NAME_LEN + 1];
+	int error = blob_writer_end(w->blob, &body);
+	if (!error)
+		error = io_fsync(w->fd);
+	if (!error) {
+		blob_name(body.blob_id, name);
+		error = io_rename(w->blobs_fd, w->temporary, w->blobs_fd, name);
+	}
+	if (!error) {
+		w->temporary[0] = '\0';
+		*ret_body = body;
+	}
+	body_wipe(&body);
+	return error;
 }
 
 int blob_file_write(
     int blobs_fd, mode_t mode, const struct str *parts, size_t n_parts, struct body *ret_body)
 {
-	char temporary[TEMPORARY_LEN + 1];
-	temporary_name(temporary);
-	int fd CLEANUP(fd_close) = -1;
-	int error = io_open(blobs_fd, temporary, O_RDWR | O_CREAT | O_EXCL, mode, &fd);
-	if (error)
-		return error;
-	struct body body = {0};
-	error = fill(fd, mode, parts, n_parts, &body);
-	if (!error) {
-		char name[BLOB_NAME_LEN + 1];
-		blob_name(body.blob_id, name);
-		error = io_rename(blobs_fd, temporary, blobs_fd, name);
-	}
-	if (error) {
-		int left = io_unlink(blobs_fd, temporary, false);
-		(void)left; /* the sweep finds it */
-		body_wipe(&body);
-		return error;
-	}
-	*ret_body = body;
-	body_wipe(&body);
-	return 0;
+	struct blob_file_writer *w CLEANUP(blob_file_writer_free) = NULL;
+	int error = blob_file_writer_new(blobs_fd, mode, &w);
+	for (size_t i = 0; !error && i < n_parts; i++)
+		error = blob_file_writer_add(w, parts[i]);
+	return error ? error : blob_file_writer_end(w, ret_body);
 }
 
 int blob_file_link(int from_blobs_fd, int to_blobs_fd, const struct body *body)

@@ -17,6 +17,17 @@ enum { BLOB_FILE_MIN = 256 << 10 };
 MUST_USE int blob_file_write(
     int blobs_fd, mode_t mode, const struct str *parts, size_t n_parts, struct body *ret_body);
 
+/*
+ * The same of a message that comes in pieces. Given: blob_file_writer_free, which leaves nothing
+ * behind of what was not ended.
+ */
+struct blob_file_writer;
+MUST_USE int blob_file_writer_new(int blobs_fd, mode_t mode, struct blob_file_writer **ret_writer);
+MUST_USE int blob_file_writer_add(struct blob_file_writer *w, struct str piece);
+MUST_USE int blob_file_writer_end(struct blob_file_writer *w, struct body *ret_body);
+/* Nothing for NULL. For CLEANUP. */
+void blob_file_writer_free(struct blob_file_writer **writer);
+
 /* The same file in another account's folder: 0 too when it is there already. */
 MUST_USE int blob_file_link(int from_blobs_fd, int to_blobs_fd, const struct body *body);
 

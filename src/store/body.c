@@ -12,7 +12,7 @@
 
 struct store_body {
 	struct store *store;
-	uint32_t message;
+	uint32_t message; /* 0: it has no row */
 	struct body key;
 	struct letterbox_place place;
 	uint32_t record_len;
@@ -117,7 +117,7 @@ static int judge(struct store_body *b, int error)
 	            error == -EINVAL;
 	if (!lost)
 		return error;
-	if (is_expunged(b->store, b->message))
+	if (b->message != 0 && is_expunged(b->store, b->message))
 		return -ENOENT;
 	if (b->key.in_blob) {
 		char name[BLOB_NAME_LEN + 1], path[STORE_FILE_NAME_MAX];
@@ -163,6 +163,26 @@ int store_body_open(struct store *s, uint32_t message, struct store_body **ret_b
 		error = read_whole_blob(b);
 	else
 		error = start_blob(b);
+	if (error) {
+		error = judge(b, error);
+		store_body_close(b);
+		return error;
+	}
+	*ret_body = b;
+	return 0;
+}
+
+int store_body_of_blob(struct store *s, const struct body *key, struct store_body **ret_body)
+{
+	struct store_body *b = calloc(1, sizeof(*b));
+	if (!b)
+		abort();
+	*b = (struct store_body){.store = s,
+	    .key = *key,
+	    .fd = -1,
+	    .bytes = BUF_MAX(STORE_MESSAGE_LEN_MAX),
+	    .piece = BUF_MAX(STORE_BODY_PIECE)};
+	int error = start_blob(b);
 	if (error) {
 		error = judge(b, error);
 		store_body_close(b);
@@ -232,4 +252,17 @@ int store_body_piece(struct store_body *b, uint64_t at, struct str *ret_bytes)
 		return judge(b, error);
 	*ret_bytes = str_from(buf_str(&b->piece), (size_t)(at - b->piece_at));
 	return 0;
+}
+
+static int look(void *context, uint64_t at, struct str *ret_bytes)
+{
+	return store_body_piece(context, at, ret_bytes);
+}
+
+struct mail_source store_body_source(struct store_body *b)
+{
+	struct mail_source source = {.len = b->key.plain_len, .look = look, .context = b};
+	if (b->whole)
+		source.window = buf_str(&b->bytes);
+	return source;
 }

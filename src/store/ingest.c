@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "mail/line_end.h"
 #include "mail/preview.h"
 #include "mail/summary.h"
 #include "seal/blob.h"
@@ -21,6 +22,7 @@
 #include "store/replaced.h"
 #include "store/segment.h"
 #include "store/store_ingest.h"
+#include "store/store_message.h"
 
 enum { INBOX_ID = 1, REFERENCES_LEN_MAX = 64 << 10, WITNESS_BITS_OFF_MAX = 8 };
 
@@ -42,6 +44,16 @@ struct opened {
 	struct metadata metadata;
 	struct record_frame frame;
 	struct body body;
+};
+
+/* A message that is being taken in: its bytes, and what was made of them. */
+struct incoming {
+	struct store_body
+	    *large; /* what `bytes` are read from, unless they are in the store's buffer */
+	struct mail_source bytes;
+	struct summary summary;
+	struct buf references, preview;
+	size_t line_ends_missing;
 };
 
 /*
@@ -87,13 +99,30 @@ static int open_blob(struct store *s, const struct body *body, struct buf *out)
 	return error;
 }
 
-static int open_message(
-    struct store *s, const struct letterbox_record *record, const struct body *body)
+/* Given: incoming_done. A large one is not read yet. */
+static int open_message(struct store *s, const struct letterbox_record *record,
+    const struct body *body, struct incoming *m)
 {
+	int error;
+	if (body->in_blob && body->plain_len > STORE_BODY_WHOLE_MAX) {
+		error = store_body_of_blob(s, body, &m->large);
+		if (!error)
+			m->bytes = store_body_source(m->large);
+		return error;
+	}
 	buf_clear(&s->bytes);
-	if (body->in_blob)
-		return open_blob(s, body, &s->bytes);
-	return record_open_body_checked(record->bytes, &record->frame, body, &s->bytes);
+	error = body->in_blob
+	            ? open_blob(s, body, &s->bytes)
+	            : record_open_body_checked(record->bytes, &record->frame, body, &s->bytes);
+	m->bytes = mail_source_of(buf_str(&s->bytes));
+	return error;
+}
+
+static void incoming_done(struct incoming *m)
+{
+	store_body_close(m->large);
+	buf_done(&m->references);
+	buf_done(&m->preview);
 }
 
 /* Switches to another mailbox's row. */
@@ -169,8 +198,9 @@ static int insert_order(
 }
 
 static int insert_message(struct ingest *in, const struct letterbox_record *record,
-    const struct opened *o, const struct summary *summary, struct str references, uint32_t id)
+    const struct opened *o, const struct incoming *m, uint32_t id)
 {
+	const struct summary *summary = &m->summary;
 	struct db *db = &in->store->db;
 	sqlite3_stmt *stmt;
 	int error = db_get(db, DB_MESSAGE_ADD, &stmt);
@@ -187,7 +217,7 @@ static int insert_message(struct ingest *in, const struct letterbox_record *reco
 	db_bind_blob(stmt, 9, str_of(body, sizeof(body)));
 	db_bind_str(stmt, 10, summary->subject);
 	db_bind_str(stmt, 11, summary->message_id);
-	db_bind_str(stmt, 12, references);
+	db_bind_str(stmt, 12, buf_str(&m->references));
 	db_bind_str(stmt, 13, summary->body);
 	db_bind_str(stmt, 14, summary->bodystructure);
 	db_bind_str(stmt, 15, o->metadata.reverse_path);
@@ -204,42 +234,66 @@ static int insert_message(struct ingest *in, const struct letterbox_record *reco
 	return db_finish(db, stmt);
 }
 
-static int add_preview(struct store *s, const struct summary *summary, uint32_t id)
-{
-	struct buf preview CLEANUP(buf_done) = BUF_MAX(PREVIEW_LEN_MAX);
-	sqlite3_stmt *stmt;
-	int error = db_get(&s->db, DB_PREVIEW_ADD, &stmt);
-	if (error)
-		return error;
-	preview_write(buf_str(&s->bytes), summary->root, &preview);
-	db_bind(stmt, id);
-	db_bind_str(stmt, 2, buf_str(&preview));
-	return db_finish(&s->db, stmt);
-}
-
 /* What is kept of a message beside its row. */
-static int add_derived(struct store *s, const struct opened *o, const struct summary *summary,
-    struct str references, uint32_t id)
+static int add_derived(
+    struct store *s, const struct opened *o, const struct incoming *m, uint32_t id)
 {
 	const struct object_source source = {.received_ms = o->frame.time_ms,
 	    .content_key = o->body.content_key,
-	    .subject = summary->subject,
-	    .message_id = summary->message_id,
-	    .references = references};
+	    .subject = m->summary.subject,
+	    .message_id = m->summary.message_id,
+	    .references = buf_str(&m->references)};
+	sqlite3_stmt *stmt;
 	int error = object_add(&s->db, id, &source);
 	if (!error)
-		error = store_note_line_ends(s, id, buf_str(&s->bytes));
-	return error ? error : add_preview(s, summary, id);
+		error = store_note_line_ends(s, id, m->line_ends_missing);
+	if (!error)
+		error = db_get(&s->db, DB_PREVIEW_ADD, &stmt);
+	if (error)
+		return error;
+	db_bind(stmt, id);
+	db_bind_str(stmt, 2, buf_str(&m->preview));
+	return db_finish(&s->db, stmt);
 }
 
-static int summarise(struct store *s, struct summary *ret_summary)
+static int summarise(struct store *s, struct incoming *m)
 {
 	arena_clear(&s->parsed);
-	int error = summary_make(buf_str(&s->bytes), &s->parsed, ret_summary);
+	int error = summary_make(&m->bytes, &s->parsed, &m->summary);
 	if (error == -E2BIG) {
+		struct mail_source nothing = mail_source_of(STR(""));
 		arena_clear(&s->parsed);
-		error = summary_make(STR(""), &s->parsed, ret_summary);
+		error = summary_make(&nothing, &s->parsed, &m->summary);
 	}
+	return error;
+}
+
+static int count_line_ends(struct incoming *m)
+{
+	struct line_ends ends = {0};
+	struct str piece;
+	int error = 0;
+	for (uint64_t at = 0; !error && at < m->bytes.len; at += piece.len) {
+		error = mail_source_look(&m->bytes, at, &piece);
+		if (!error)
+			line_ends_add(&ends, piece);
+	}
+	m->line_ends_missing = line_ends_missing(&ends);
+	return error;
+}
+
+/* Reads the message, from one end to the other, before anything of it is written. */
+static int read_message(struct store *s, struct incoming *m)
+{
+	m->references = BUF_MAX(REFERENCES_LEN_MAX);
+	m->preview = BUF_MAX(PREVIEW_LEN_MAX);
+	int error = summarise(s, m);
+	if (!error)
+		error = preview_write(&m->bytes, m->summary.root, &m->preview);
+	if (!error)
+		error = count_line_ends(m);
+	if (!error)
+		join_references(&m->summary, &m->references);
 	return error;
 }
 
@@ -253,14 +307,11 @@ static void note_own(struct ingest *in, const struct metadata *m, uint32_t uid)
 	in->own->n_found++;
 }
 
-static int place_message(
-    struct ingest *in, const struct letterbox_record *record, const struct opened *o)
+static int place_message(struct ingest *in, const struct letterbox_record *record,
+    const struct opened *o, const struct incoming *m)
 {
 	struct store *s = in->store;
-	struct summary summary;
-	int error = summarise(s, &summary);
-	if (!error)
-		error = choose_box(in, &o->metadata, record->place);
+	int error = choose_box(in, &o->metadata, record->place);
 	if (error)
 		return error;
 	if (s->db.state.next_message == UINT32_MAX)
@@ -268,10 +319,8 @@ static int place_message(
 	if (in->modseq == 0)
 		in->modseq = store_next_modseq(s);
 	struct store_placement p = {.message = s->db.state.next_message++,
-	    .size = s->bytes.len,
+	    .size = m->bytes.len,
 	    .internal_at = (int64_t)(o->frame.time_ms / 1000)};
-	struct buf references CLEANUP(buf_done) = BUF_MAX(REFERENCES_LEN_MAX);
-	join_references(&summary, &references);
 	if (o->metadata.kind == METADATA_APPENDED) {
 		error = store_keywords_of_names(s, o->metadata.keywords, &p.flags);
 		p.flags |= o->metadata.system_flags & STORE_SYSTEM_FLAGS;
@@ -279,11 +328,11 @@ static int place_message(
 		p.internal_zone = o->metadata.internal_zone;
 	}
 	if (!error)
-		error = insert_message(in, record, o, &summary, buf_str(&references), p.message);
+		error = insert_message(in, record, o, m, p.message);
 	if (!error)
-		error = insert_order(s, &summary, &p);
+		error = insert_order(s, &m->summary, &p);
 	if (!error)
-		error = add_derived(s, o, &summary, buf_str(&references), p.message);
+		error = add_derived(s, o, m, p.message);
 	uint32_t uid = 0;
 	if (!error)
 		error = store_box_add(s, &in->box, &p, in->modseq, &uid);
@@ -381,20 +430,23 @@ static int take_record(struct ingest *in, const struct letterbox_record *record)
 {
 	struct store *s = in->store;
 	struct buf text CLEANUP(buf_done) = BUF_MAX(RECORD_METADATA_MAX);
+	struct incoming m CLEANUP(incoming_done) = {0};
 	struct opened o = {0};
 	int error = open_header(s, record, &text, &o);
 	if (!error) {
 		int wanted = check_group(in, &o.metadata);
 		if (wanted <= 0)
 			return wanted;
-		error = open_message(s, record, &o.body);
+		error = open_message(s, record, &o.body, &m);
 	}
+	if (!error)
+		error = read_message(s, &m);
 	if (is_damage(error)) {
 		store_report_record(s, record->place, "record does not open");
 		s->db.state.skipped = 1;
 		error = 0;
 	} else if (!error) {
-		error = place_message(in, record, &o);
+		error = place_message(in, record, &o, &m);
 		if (!error)
 			error = remove_replaced(in, &o.metadata, record->place);
 	}

@@ -1,12 +1,9 @@
 /* How long messages are when every line of theirs ends with CRLF. */
-#include "mail/line_end.h"
 #include "store/store_message.h"
 #include "store/store_private.h"
 
-int store_note_line_ends(struct store *s, uint32_t message, struct str bytes)
+int store_note_line_ends(struct store *s, uint32_t message, size_t missing)
 {
-	size_t missing = line_end_missing(bytes);
-
 	return missing == 0 ? 0 : db_run(&s->db, DB_LINE_ENDS_PUT, message, (int64_t)missing);
 }
 

@@ -184,6 +184,8 @@ static bool on_text(void *ctx, const struct search_text *text)
 {
 	struct search_builder *b = ctx;
 
+	/* The words at the seam would be lost: whoever searches has to look at such a message. */
+	b->too_many |= text->torn;
 	add_words(b, SEARCH_CLASS_NAME, text->name);
 	add_words(b, text->class, text->text);
 	return !b->too_many;
@@ -198,26 +200,28 @@ static void take_back(struct search_builder *b, size_t text_len)
 	fill_hash(b, b->hash_len);
 }
 
-static int add_texts(struct search_builder *b, struct store *s, struct str whole)
+static int add_texts(struct search_builder *b, struct store *s, struct mail_source *message)
 {
+	struct buf room CLEANUP(buf_done) = BUF_MAX(HEADER_LOOK_LEN);
 	struct mime_part *root;
-	struct str header, body;
+	struct str header;
 	size_t text_len = b->text.len;
 
 	arena_clear(&s->parsed);
-	int error = mime_parse(whole, &s->parsed, &root);
-	if (error)
-		return -EFBIG;
+	int r = mime_read(message, &s->parsed, &root);
+	if (r == 0)
+		r = mail_source_slice(message, root->header_at, root->header_len, &room, &header);
+	if (r < 0)
+		return r == -E2BIG ? -EFBIG : r;
 	b->words_before = b->n_words;
 	b->pairs_before = b->n_pairs;
 	b->too_many = false;
-	header_split(whole, &header, &body);
 	if (search_text_header(&b->texts, header, STR(""), &s->parsed, on_text, b))
-		(void)search_text_body(&b->texts, whole, root, on_text, b);
-	if (!b->too_many)
+		r = search_text_body(&b->texts, message, root, on_text, b);
+	if (r >= 0 && !b->too_many)
 		return 0;
 	take_back(b, text_len);
-	return -EFBIG;
+	return r < 0 ? r : -EFBIG;
 }
 
 static void close_body(struct store_body **body)
@@ -228,15 +232,13 @@ static void close_body(struct store_body **body)
 int search_builder_add(struct search_builder *b, struct store *s, uint32_t message)
 {
 	struct store_body *body CLEANUP(close_body) = NULL;
-	struct str whole;
 	int error = store_body_open(s, message, &body);
 
-	if (!error)
-		error = store_body_all(body, &whole);
 	if (error)
 		return error;
+	struct mail_source bytes = store_body_source(body);
 	b->message = message;
-	error = add_texts(b, s, whole);
+	error = add_texts(b, s, &bytes);
 	if (error)
 		return error;
 	if (b->n_messages++ == 0)

@@ -8,26 +8,28 @@
  *
  *     store_append_begin → store_append_add … → store_append_commit → store_append_free
  *
- * Limits: STORE_APPEND_MESSAGES_MAX, STORE_APPEND_SMALL_MAX bytes of small messages (large ones go
- * to a file at once). What goes beyond is -E2BIG.
+ * Limits: STORE_APPEND_MESSAGES_MAX; beyond it -E2BIG. STORE_APPEND_HERE_MAX bytes of small
+ * messages are kept in memory; the others go to a file each, as large ones do.
  */
 #ifndef STORE_STORE_APPEND_H
 #define STORE_STORE_APPEND_H
 
 #include "base/arena.h"
 #include "store/store_change.h"
+#include "store/store_spool.h"
 
 enum {
 	STORE_APPEND_MESSAGES_MAX = 1000,
-	STORE_APPEND_SMALL_MAX = 64 << 20,
+	STORE_APPEND_HERE_MAX = 4 << 20,
 };
 
 struct store_append;
 
 struct store_append_message {
-	struct str bytes; /* CRLF lines; NULs allowed (BINARY) */
-	uint64_t flags;   /* STORE_FLAGS_MASK */
-	bool has_date;    /* else: now */
+	struct str bytes;          /* CRLF lines; NULs allowed (BINARY) */
+	struct store_spool *spool; /* unless NULL: they are in it, and it is used up */
+	uint64_t flags;            /* STORE_FLAGS_MASK */
+	bool has_date;             /* else: now */
 	int64_t internal_at;
 	int internal_zone; /* minutes east */
 };
@@ -35,7 +37,8 @@ struct store_append_message {
 /* Given: store_append_free. -ENOENT: there is no such mailbox. */
 MUST_USE int store_append_begin(
     struct store *s, uint64_t mailbox, struct store_append **ret_append);
-/* Takes a copy. -EFBIG above STORE_MESSAGE_LEN_MAX, -E2BIG, -EDQUOT, -ENOSPC. */
+/* Takes a copy, or the file of a spool. -EFBIG above STORE_MESSAGE_LEN_MAX, -E2BIG, -EDQUOT,
+ * -ENOSPC. */
 MUST_USE int store_append_add(struct store_append *append, const struct store_append_message *m);
 
 /*

@@ -12,6 +12,7 @@
 #define STORE_STORE_MESSAGE_H
 
 #include "base/arena.h"
+#include "mail/source.h"
 #include "store/store_view.h"
 
 enum {
@@ -86,5 +87,7 @@ MUST_USE int store_body_all(struct store_body *body, struct str *ret_bytes);
  * empty at the end. Borrowed until the next call. Quick when it goes forward.
  */
 MUST_USE int store_body_piece(struct store_body *body, uint64_t at, struct str *ret_bytes);
+/* The same for what reads messages; the body is borrowed. */
+struct mail_source store_body_source(struct store_body *body);
 
 #endif

@@ -116,11 +116,18 @@ MUST_USE int store_box_remove_row(struct store *s, struct store_box *box, uint32
  * message's row after it is not older than the call.
  */
 void store_scans_stop(struct store *s);
+/*
+ * body.c: the message of a blob that no row names yet. Given: store_body_close. -EBADMSG: it is
+ * damaged or missing (reported).
+ */
+struct store_body;
+MUST_USE int store_body_of_blob(
+    struct store *s, const struct body *key, struct store_body **ret_body);
 /* Notes a message without place as dead, if it is. */
 MUST_USE int store_message_release(struct store *s, uint32_t message);
 
 /* line_sizes.c: notes what the lines of a message lack to end with CRLF, if they do. */
-MUST_USE int store_note_line_ends(struct store *s, uint32_t message, struct str bytes);
+MUST_USE int store_note_line_ends(struct store *s, uint32_t message, size_t missing);
 
 /* A MODSEQ for this transaction's change. */
 uint64_t store_next_modseq(struct store *s);

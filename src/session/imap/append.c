@@ -20,9 +20,10 @@ static void free_append(struct store_append **append)
 }
 
 /* Flags that the user may not set there are left out (RFC 4314 §4). */
-static int add_bytes(struct appending *a, const struct imap_append_message *m, struct str bytes)
+static int add_bytes(struct appending *a, const struct imap_append_message *m, struct str bytes,
+    struct store_spool *spool)
 {
-	struct store_append_message to = {.bytes = bytes};
+	struct store_append_message to = {.bytes = bytes, .spool = spool};
 	bool may_name = (a->permitted & ~(uint64_t)STORE_SYSTEM_FLAGS) != 0;
 	int r = imap_flags_to_store(a->s, &m->flags, may_name, &to.flags);
 
@@ -35,18 +36,34 @@ static int add_bytes(struct appending *a, const struct imap_append_message *m, s
 	return store_append_add(a->append, &to);
 }
 
+static int fail(struct appending *a, struct imap_result result)
+{
+	*a->result = result;
+	a->failed = true;
+	return -ECANCELED;
+}
+
 static int add_message(struct appending *a, const struct imap_append_message *m)
 {
-	struct buf whole CLEANUP(buf_done) = BUF_MAX(a->s->append_limit);
+	struct imap_session *s = a->s;
 
-	if (m->n_parts == 0)
-		return add_bytes(a, m, m->message);
-	a->failed = !imap_catenate(a->s, m, &whole, a->result);
-	if (!a->failed && whole.len == 0) {
-		*a->result = IMAP_RESULT_NO("CANNOT", "An empty message is none");
-		a->failed = true;
+	if (m->n_parts == 0 && m->spooled == 0)
+		return add_bytes(a, m, m->message, NULL);
+	if (m->n_parts == 0) {
+		struct store_spool *spool = imap_spool(&s->spools, m->spooled);
+		if (!m->binary && store_spool_has_nul(spool))
+			return fail(
+			    a, IMAP_RESULT_BAD("expected a literal without NUL, or literal8"));
+		return add_bytes(a, m, STR(""), spool);
 	}
-	return a->failed ? -ECANCELED : add_bytes(a, m, buf_str(&whole));
+	struct store_spool *whole CLEANUP(store_spool_free) =
+	    store_spool_new(s->store, s->append_limit, STORE_SPOOL_HERE_MAX);
+	a->failed = !imap_catenate(s, m, whole, a->result);
+	if (a->failed)
+		return -ECANCELED;
+	if (store_spool_len(whole) == 0)
+		return fail(a, IMAP_RESULT_NO("CANNOT", "An empty message is none"));
+	return add_bytes(a, m, STR(""), whole);
 }
 
 static int append_all(struct appending *a, uint64_t mailbox, const struct imap_command *c,

@@ -54,13 +54,17 @@ static bool find_mailbox(
 	return imap_may(s, STORE_RIGHT_READ, *ret_id, &result);
 }
 
-/* Cuts what FETCH would have sent down to the literal's bytes: `BODY[…] {n}CRLF` goes. */
-static bool cut_literal(const struct imap_fetch_item *item, struct str *text)
-{
-	struct buf label CLEANUP(buf_done) = BUF_MAX(2 * MESSAGE_URL_LEN_MAX);
+/* What FETCH would send, on its way to the message: `BODY[…] {n}CRLF` in front of it goes. */
+struct section {
+	struct str label;
+	struct store_spool *out;
+	bool begun; /* the bytes of the literal come */
+};
 
-	imap_fetch_label_write(item, &label);
-	if (!str_skip(text, buf_str(&label)) || !str_skip(text, STR(" ")))
+/* The first bytes have all of what goes in front. */
+static bool cut_front(const struct section *section, struct str *text)
+{
+	if (!str_skip(text, section->label) || !str_skip(text, STR(" ")))
 		return false;
 	size_t at = str_find(*text, STR("}\r\n"));
 	if (at == text->len || (!str_skip(text, STR("{")) && !str_skip(text, STR("~{"))))
@@ -69,31 +73,42 @@ static bool cut_literal(const struct imap_fetch_item *item, struct str *text)
 	return true;
 }
 
+static int take_section(void *context, struct str text)
+{
+	struct section *section = context;
+
+	if (!section->begun && !cut_front(section, &text))
+		return -ENOENT;
+	section->begun = true;
+	return store_spool_write(section->out, text);
+}
+
 /* 0; -ENOENT: nothing there; -EFBIG; other -errno. */
-static int add_section(
-    struct imap_session *s, uint32_t id, const struct imap_fetch_item *item, struct buf *out)
+static int add_section(struct imap_session *s, uint32_t id, const struct imap_fetch_item *item,
+    struct store_spool *out)
 {
 	struct arena arena CLEANUP(arena_done) = ARENA_MAX(MIME_ARENA_MAX);
+	struct buf label CLEANUP(buf_done) = BUF_MAX(2 * MESSAGE_URL_LEN_MAX);
 	struct fetch_message message = {.store = s->store, .id = id, .arena = &arena};
-	struct imap_output gathered;
+	struct section section = {.out = out};
+	struct imap_output through;
 
-	imap_output_init(&gathered, -1);
+	imap_fetch_label_write(item, &label);
+	section.label = buf_str(&label);
+	imap_output_init_to(&through, take_section, &section);
 	/* Many small pieces of a large message are much work. */
 	int r = imap_effort_step(s, EFFORT_LOOK);
 	if (r == 0)
-		r = fetch_section_write(&message, item, &gathered);
+		r = fetch_section_write(&message, item, &through);
 	fetch_message_done(&message);
-	struct str text = buf_str(&gathered.buf);
-	if (r == 0 && !cut_literal(item, &text))
-		r = -ENOENT;
-	if (r == 0 && !buf_add(out, text))
-		r = -EFBIG;
-	imap_output_done(&gathered);
+	if (r == 0)
+		r = imap_output_flush(&through);
+	imap_output_done(&through);
 	return r;
 }
 
-static bool add_url(
-    struct imap_session *s, struct str text, struct buf *out, struct imap_result *ret_result)
+static bool add_url(struct imap_session *s, struct str text, struct store_spool *out,
+    struct imap_result *ret_result)
 {
 	struct message_url url;
 	uint32_t validity, id;
@@ -113,17 +128,45 @@ static bool add_url(
 	return r == 0;
 }
 
-bool imap_catenate(struct imap_session *s, const struct imap_append_message *m, struct buf *out,
-    struct imap_result *ret_result)
+/* A text that was spooled. */
+static int add_spooled(struct store_spool *from, struct store_spool *out)
+{
+	struct mail_source bytes;
+	struct str piece;
+	int r = store_spool_read(from, &bytes);
+
+	for (uint64_t at = 0; r == 0 && at < bytes.len; at += piece.len) {
+		r = mail_source_look(&bytes, at, &piece);
+		if (r == 0)
+			r = store_spool_write(out, piece);
+	}
+	return r;
+}
+
+static bool add_text(struct imap_session *s, const struct imap_cat_part *part,
+    struct store_spool *out, struct imap_result *ret_result)
+{
+	struct store_spool *from = part->spooled > 0 ? imap_spool(&s->spools, part->spooled) : NULL;
+
+	if (from != NULL && !part->binary && store_spool_has_nul(from)) {
+		*ret_result = IMAP_RESULT_BAD("expected a literal without NUL, or literal8");
+		return false;
+	}
+	int r = from != NULL ? add_spooled(from, out) : store_spool_write(out, part->text);
+	if (r < 0)
+		*ret_result = imap_store_error(s, r);
+	return r == 0;
+}
+
+bool imap_catenate(struct imap_session *s, const struct imap_append_message *m,
+    struct store_spool *out, struct imap_result *ret_result)
 {
 	for (size_t i = 0; i < m->n_parts; i++) {
 		const struct imap_cat_part *part = &m->parts[i];
-		if (part->is_url && !add_url(s, part->text, out, ret_result))
+		bool added = part->is_url ? add_url(s, part->text, out, ret_result)
+		                          : add_text(s, part, out, ret_result);
+		if (!added)
 			return false;
-		if (!part->is_url && !buf_add(out, part->text)) {
-			*ret_result = imap_store_error(s, -EFBIG);
-			return false;
-		}
 	}
 	return true;
 }

@@ -8,10 +8,10 @@
 #include "session/imap/imap_session.h"
 
 /*
- * Appends the message to `out`, whose ceiling is that of a message. False: `*ret_result` is NO with
- * [BADURL …] for the first URL that names nothing here, [TOOBIG], or the store's error.
+ * Writes the message to `out`. False: `*ret_result` is NO with [BADURL …] for the first URL that
+ * names nothing here, [TOOBIG], or the store's error; BAD for a text with NUL that is no literal8.
  */
 MUST_USE bool imap_catenate(struct imap_session *s, const struct imap_append_message *m,
-    struct buf *out, struct imap_result *ret_result);
+    struct store_spool *out, struct imap_result *ret_result);
 
 #endif

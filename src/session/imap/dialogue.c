@@ -35,6 +35,7 @@ void imap_session_init(
 	    .index_behind = true,
 	    .reader = imap_reader_new(&limits),
 	    .arena = ARENA_MAX(IMAP_SESSION_ARENA_MAX)};
+	imap_spools_init(&s->spools, s->reader, store, append_limit);
 	imap_output_init(&s->out, stream);
 	s->out.store = store;
 	checking_init(&s->checking);
@@ -72,6 +73,7 @@ void imap_session_done(struct imap_session *s)
 	keep_list(s);
 	imap_unselect(s, false);
 	imap_reader_free(s->reader);
+	imap_spools_done(&s->spools);
 	imap_output_done(&s->out);
 	arena_done(&s->arena);
 	imap_compression_free(s->compression);

@@ -27,9 +27,7 @@ static int make_preview(struct fetch_message *m, struct buf *preview)
 	const struct mime_part *root;
 	int r = fetch_message_structure(m, &root);
 
-	if (r == 0)
-		preview_write(m->whole, root, preview);
-	return r;
+	return r < 0 ? r : preview_write(&m->bytes, root, preview);
 }
 
 /* "PREVIEW" SP nstring (RFC 8970 §6) */

@@ -1,65 +1,66 @@
 #include "session/imap/fetch_section.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "base/num.h"
-#include "mail/header.h"
 #include "mail/transfer.h"
+
+/* A stretch of a message. */
+struct range {
+	uint64_t at, len;
+};
 
 void fetch_message_done(struct fetch_message *m)
 {
 	store_body_close(m->body);
+	buf_done(&m->header);
 	m->body = NULL;
-	m->whole = (struct str){NULL, 0};
 	m->root = NULL;
 }
 
 static int open_body(struct fetch_message *m)
 {
-	return m->body != NULL ? 0 : store_body_open(m->store, m->id, &m->body);
-}
-
-int fetch_message_whole(struct fetch_message *m, struct str *ret_whole)
-{
-	int r = open_body(m);
-
-	if (r == 0 && m->whole.p == NULL)
-		r = store_body_all(m->body, &m->whole);
+	if (m->body != NULL)
+		return 0;
+	int r = store_body_open(m->store, m->id, &m->body);
 	if (r == 0)
-		*ret_whole = m->whole;
+		m->bytes = store_body_source(m->body);
 	return r;
 }
 
-/* The header usually stands in the first piece; only then the rest need not be read. */
-int fetch_message_header(struct fetch_message *m, struct str *ret_header)
+int fetch_message_bytes(struct fetch_message *m, struct mail_source **ret_bytes)
 {
-	struct str start, header, body;
 	int r = open_body(m);
 
-	if (r == 0 && m->whole.p != NULL)
-		start = m->whole;
-	else if (r == 0)
-		r = store_body_piece(m->body, 0, &start);
-	if (r < 0)
-		return r;
-	header_split(start, &header, &body);
-	if (body.len == 0 && start.len < store_body_len(m->body)) {
-		r = fetch_message_whole(m, &start);
-		if (r < 0)
-			return r;
-		header_split(start, &header, &body);
-	}
-	*ret_header = header;
-	return 0;
+	if (r == 0)
+		*ret_bytes = &m->bytes;
+	return r;
+}
+
+/* A header of the message or of a part of it, as far as it is looked at. */
+static int look_at_header(struct fetch_message *m, struct range range, struct str *ret_header)
+{
+	m->header.max = HEADER_LOOK_LEN;
+	return mail_source_slice(&m->bytes, range.at, range.len, &m->header, ret_header);
+}
+
+int fetch_message_header(struct fetch_message *m, struct str *ret_header)
+{
+	struct range range = {0, 0};
+	int r = open_body(m);
+
+	if (r == 0)
+		r = header_find_end(&m->bytes, &range.len);
+	return r < 0 ? r : look_at_header(m, range, ret_header);
 }
 
 int fetch_message_structure(struct fetch_message *m, const struct mime_part **ret_root)
 {
-	struct str whole;
-	int r = fetch_message_whole(m, &whole);
+	int r = open_body(m);
 
 	if (r == 0 && m->root == NULL)
-		r = mime_parse(whole, m->arena, &m->root);
+		r = mime_read(&m->bytes, m->arena, &m->root);
 	if (r == 0)
 		*ret_root = m->root;
 	return r;
@@ -70,7 +71,7 @@ static void write_bytes(struct imap_output *out, struct str s, bool literal8)
 {
 	size_t at = out->buf.len;
 
-	if (!buf_add(&out->buf, s) || literal8 || out->fd < 0)
+	if (!buf_add(&out->buf, s) || literal8 || out->take != NULL)
 		return;
 	char *p = out->buf.p + at, *end = p + s.len;
 	while (p < end && (p = memchr(p, '\0', (size_t)(end - p))) != NULL)
@@ -93,38 +94,49 @@ static struct str cut_partial(const struct imap_fetch_item *item, struct str s)
 	return str_first(str_from(s, item->offset), num_min(item->len, s.len));
 }
 
-/* BODY[] of the whole message goes piece by piece. */
-static int write_whole(
-    struct fetch_message *m, const struct imap_fetch_item *item, struct imap_output *out)
+static struct range cut_range(const struct imap_fetch_item *item, struct range range)
+{
+	if (!item->partial)
+		return range;
+	uint64_t skip = num_min(item->offset, range.len);
+	return (struct range){range.at + skip, num_min(item->len, range.len - skip)};
+}
+
+/*
+ * ` {n}` and bytes of the message, piece by piece; `label` before it. The first piece is read
+ * before anything is written.
+ */
+static int write_range(struct fetch_message *m, const struct imap_fetch_item *item,
+    struct range range, struct imap_output *out)
 {
 	struct str piece = {"", 0};
-	int r = open_body(m);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	uint64_t len = store_body_len(m->body), at = 0, end = len;
-	if (item->partial) {
-		at = item->offset < len ? item->offset : len;
-		end = item->len < len - at ? at + item->len : len;
-	}
-	if (at < end)
-		r = store_body_piece(m->body, at, &piece);
+	range = cut_range(item, range);
+	if (range.len > 0)
+		r = mail_source_look(&m->bytes, range.at, &piece);
 	if (r < 0)
 		return r;
 	imap_fetch_label_write(item, &out->buf);
-	buf_printf(&out->buf, " {%llu}\r\n", (unsigned long long)(end - at));
-	while (at < end) {
-		piece = str_first(piece, end - at);
+	buf_printf(&out->buf, " {%" PRIu64 "}\r\n", range.len);
+	while (range.len > 0) {
+		piece = str_first(str_first(piece, range.len), STORE_BODY_PIECE);
 		write_bytes(out, piece, false);
 		imap_output_room(out);
-		at += piece.len;
-		if (at < end)
-			r = store_body_piece(m->body, at, &piece);
+		range.at += piece.len;
+		range.len -= piece.len;
+		if (range.len > 0)
+			r = mail_source_look(&m->bytes, range.at, &piece);
 		if (r < 0 || piece.len == 0)
 			return r < 0 ? r : -EBADMSG;
 	}
 	return 0;
 }
+
+/* What a section of a message (the outermost, or one within) is cut from. */
+struct sections {
+	struct range header, body;
+};
 
 static bool is_named(const struct imap_section *section, struct str name)
 {
@@ -135,57 +147,64 @@ static bool is_named(const struct imap_section *section, struct str name)
 }
 
 /* HEADER.FIELDS and .NOT: the fields that were asked for and the empty line (RFC 9051 §6.4.5.1). */
-static void write_fields(
-    const struct imap_fetch_item *item, struct str header, struct imap_output *out)
+static int write_fields(struct fetch_message *m, const struct imap_fetch_item *item,
+    struct range range, struct imap_output *out)
 {
 	struct buf fields CLEANUP(buf_done) = BUF_MAX(2 * (size_t)HEADER_LEN_MAX);
-	struct header_reader reader = {.rest = header};
+	struct header_reader reader = {0};
 	struct header_field field;
 	bool want = item->section.text == SECTION_HEADER_FIELDS;
+	int r = look_at_header(m, range, &reader.rest);
 
+	if (r < 0)
+		return r;
 	while (header_next(&reader, &field)) {
 		if (is_named(&item->section, field.name) == want)
 			buf_add(&fields, field.whole);
 	}
 	buf_add(&fields, STR("\r\n"));
+	imap_fetch_label_write(item, &out->buf);
 	write_literal(out, cut_partial(item, buf_str(&fields)), false);
+	return 0;
 }
 
-/* A section of a message (the outermost, or one within) that is cut into header and body. */
-static void write_text_of(
-    const struct imap_fetch_item *item, struct str header, struct str body, struct imap_output *out)
+static int write_text_of(struct fetch_message *m, const struct imap_fetch_item *item,
+    const struct sections *of, struct imap_output *out)
 {
 	switch (item->section.text) {
 	case SECTION_HEADER:
-		write_literal(out, cut_partial(item, header), false);
-		break;
+		return write_range(m, item, of->header, out);
 	case SECTION_TEXT:
-		write_literal(out, cut_partial(item, body), false);
-		break;
+		return write_range(m, item, of->body, out);
 	default:
-		write_fields(item, header, out);
-		break;
+		return write_fields(m, item, of->header, out);
 	}
 }
 
 static int write_root_section(
     struct fetch_message *m, const struct imap_fetch_item *item, struct imap_output *out)
 {
-	struct str whole, header, body = {"", 0};
-	int r;
+	struct sections of = {0};
+	int r = open_body(m);
 
-	if (item->section.text == SECTION_TEXT) {
-		r = fetch_message_whole(m, &whole);
-		if (r == 0)
-			header_split(whole, &header, &body);
-	} else {
-		r = fetch_message_header(m, &header);
-	}
+	if (r == 0 && item->section.text == SECTION_ALL)
+		return write_range(m, item, (struct range){0, m->bytes.len}, out);
+	if (r == 0)
+		r = header_find_end(&m->bytes, &of.header.len);
 	if (r < 0)
 		return r;
-	imap_fetch_label_write(item, &out->buf);
-	write_text_of(item, header, body, out);
-	return 0;
+	of.body = (struct range){of.header.len, m->bytes.len - of.header.len};
+	return write_text_of(m, item, &of, out);
+}
+
+static struct range header_of(const struct mime_part *part)
+{
+	return (struct range){part->header_at, part->header_len};
+}
+
+static struct range body_of(const struct mime_part *part)
+{
+	return (struct range){part->body_at, part->body_len};
 }
 
 static int write_part_section(
@@ -198,46 +217,84 @@ static int write_part_section(
 	if (r < 0)
 		return r;
 	part = mime_find(root, section->part, section->n_part);
+	if (part != NULL && section->text == SECTION_ALL)
+		return write_range(m, item, body_of(part), out);
+	if (part != NULL && section->text == SECTION_MIME)
+		return write_range(m, item, header_of(part), out);
+	if (part != NULL && part->message && part->first_child != NULL) {
+		struct sections of = {header_of(part->first_child), body_of(part->first_child)};
+		return write_text_of(m, item, &of, out);
+	}
 	imap_fetch_label_write(item, &out->buf);
-	if (part != NULL && section->text == SECTION_ALL) {
-		write_literal(out, cut_partial(item, mime_body(m->whole, part)), false);
-	} else if (part != NULL && section->text == SECTION_MIME) {
-		write_literal(out, cut_partial(item, mime_header(m->whole, part)), false);
-	} else if (part != NULL && part->message && part->first_child != NULL) {
-		const struct mime_part *child = part->first_child;
-		write_text_of(item, mime_header(m->whole, child), mime_body(m->whole, child), out);
-	} else {
-		buf_add(&out->buf, STR(" NIL"));
+	buf_add(&out->buf, STR(" NIL"));
+	return 0;
+}
+
+/* Going through a part without its transfer encoding: to count, or to write. */
+struct binary {
+	enum transfer_encoding encoding;
+	struct range encoded;
+	struct range wanted; /* of what is decoded */
+	uint64_t n_decoded;  /* so far */
+	uint64_t n_wanted;   /* of these, what is asked for */
+	bool has_nul;        /* among the latter */
+	bool literal8;
+	struct imap_output *out; /* NULL: only counts */
+};
+
+static void add_decoded(struct binary *b, struct str piece)
+{
+	uint64_t skip = b->wanted.at > b->n_decoded ? b->wanted.at - b->n_decoded : 0;
+
+	b->n_decoded += piece.len;
+	piece = skip < piece.len ? str_from(piece, skip) : STR("");
+	piece = str_first(piece, b->wanted.len - b->n_wanted);
+	b->n_wanted += piece.len;
+	if (b->out != NULL) {
+		write_bytes(b->out, piece, b->literal8);
+		imap_output_room(b->out);
+	} else if (!b->has_nul && piece.len > 0) {
+		b->has_nul = memchr(piece.p, '\0', piece.len) != NULL;
+	}
+}
+
+static int go_through(struct fetch_message *m, struct binary *b)
+{
+	struct transfer_decoder decoder CLEANUP(transfer_decoder_done) = {.encoding = b->encoding};
+	struct buf decoded CLEANUP(buf_done) = BUF_MAX(4 * STORE_BODY_PIECE);
+	uint64_t at = b->encoded.at, end = at + b->encoded.len;
+
+	b->n_decoded = b->n_wanted = 0;
+	while (at < end && b->n_wanted < b->wanted.len) {
+		struct str piece;
+		int r = mail_source_look(&m->bytes, at, &piece);
+		if (r < 0)
+			return r;
+		piece = str_first(str_first(piece, end - at), STORE_BODY_PIECE);
+		at += piece.len;
+		buf_clear(&decoded);
+		(void)transfer_decoder_add(&decoder, piece, at == end, &decoded);
+		add_decoded(b, buf_str(&decoded));
 	}
 	return 0;
 }
 
 /* The bytes of a part, or of all of it, and how they are encoded. */
-static struct str binary_of(const struct fetch_message *m, const struct imap_fetch_item *item,
-    const struct mime_part *part, enum transfer_encoding *ret_encoding)
+static struct binary binary_of(
+    const struct fetch_message *m, const struct imap_fetch_item *item, const struct mime_part *part)
 {
-	*ret_encoding = TRANSFER_BINARY;
+	struct binary b = {.encoding = TRANSFER_BINARY, .wanted = {0, UINT64_MAX}};
+
 	if (part == NULL)
-		return STR("");
-	if (item->section.n_part == 0)
-		return m->whole;
-	*ret_encoding = part->encoding;
-	return mime_body(m->whole, part);
-}
-
-static int write_decoded(const struct imap_fetch_item *item, enum transfer_encoding encoding,
-    struct str bytes, struct imap_output *out)
-{
-	struct buf decoded CLEANUP(buf_done) = BUF_MAX(STORE_MESSAGE_LEN_MAX);
-
-	if (!transfer_is_identity(encoding)) {
-		if (!transfer_decode(encoding, bytes, &decoded))
-			return -E2BIG;
-		bytes = buf_str(&decoded);
+		return b;
+	b.encoded = (struct range){0, m->bytes.len};
+	if (item->section.n_part > 0) {
+		b.encoding = part->encoding;
+		b.encoded = body_of(part);
 	}
-	bytes = cut_partial(item, bytes);
-	write_literal(out, bytes, bytes.len > 0 && memchr(bytes.p, '\0', bytes.len) != NULL);
-	return 0;
+	if (item->partial)
+		b.wanted = (struct range){item->offset, item->len};
+	return b;
 }
 
 /* BINARY and BINARY.SIZE (RFC 9051 §6.4.5): of a part without its transfer encoding. */
@@ -245,23 +302,28 @@ static int write_binary(
     struct fetch_message *m, const struct imap_fetch_item *item, struct imap_output *out)
 {
 	const struct mime_part *root, *part;
-	enum transfer_encoding encoding;
 	int r = fetch_message_structure(m, &root);
 
 	if (r < 0)
 		return r;
 	part = mime_find(root, item->section.part, item->section.n_part);
-	struct str bytes = binary_of(m, item, part, &encoding);
-	if (encoding == TRANSFER_UNKNOWN)
+	struct binary b = binary_of(m, item, part);
+	if (b.encoding == TRANSFER_UNKNOWN)
 		return -EOPNOTSUPP;
+	r = go_through(m, &b);
+	if (r < 0)
+		return r;
 	imap_fetch_label_write(item, &out->buf);
 	if (item->kind == FETCH_BINARY_SIZE)
-		buf_printf(&out->buf, " %zu", transfer_decoded_len(encoding, bytes));
+		buf_printf(&out->buf, " %" PRIu64, b.n_wanted);
 	else if (part == NULL)
 		buf_add(&out->buf, STR(" NIL"));
-	else
-		return write_decoded(item, encoding, bytes, out);
-	return 0;
+	if (item->kind == FETCH_BINARY_SIZE || part == NULL)
+		return 0;
+	buf_printf(&out->buf, b.has_nul ? " ~{%" PRIu64 "}\r\n" : " {%" PRIu64 "}\r\n", b.n_wanted);
+	b.literal8 = b.has_nul;
+	b.out = out;
+	return go_through(m, &b);
 }
 
 int fetch_section_write(
@@ -271,7 +333,5 @@ int fetch_section_write(
 		return write_binary(m, item, out);
 	if (item->section.n_part > 0)
 		return write_part_section(m, item, out);
-	if (item->section.text == SECTION_ALL)
-		return write_whole(m, item, out);
 	return write_root_section(m, item, out);
 }

@@ -21,6 +21,7 @@
 #include "session/checking.h"
 #include "session/imap/effort.h"
 #include "session/imap/output.h"
+#include "session/imap/spools.h"
 #include "store/store_mailbox.h"
 #include "store/store_view.h"
 
@@ -50,7 +51,8 @@ struct imap_session {
 	uint32_t message_limit; /* messages of one command (RFC 9738); UINT32_MAX: any */
 
 	struct imap_reader *reader;
-	char *input; /* IMAP_INPUT_LEN bytes, NULL while quiet */
+	struct imap_spools spools; /* its long literals */
+	char *input;               /* IMAP_INPUT_LEN bytes, NULL while quiet */
 	size_t input_start, input_end;
 	struct imap_output out;
 	struct arena arena; /* of the command under way */

@@ -11,6 +11,14 @@ void imap_output_init(struct imap_output *o, int fd)
 	*o = (struct imap_output){.buf = BUF_MAX(IMAP_OUTPUT_MAX), .fd = fd};
 }
 
+void imap_output_init_to(
+    struct imap_output *o, int (*take)(void *context, struct str bytes), void *context)
+{
+	imap_output_init(o, -1);
+	o->take = take;
+	o->context = context;
+}
+
 void imap_output_done(struct imap_output *o)
 {
 	buf_done(&o->buf);
@@ -61,6 +69,8 @@ static int write_all(int fd, struct str s)
 
 static int send(struct imap_output *o, struct str s)
 {
+	if (o->take != NULL)
+		return o->take(o->context, s);
 	if (o->compression == NULL)
 		return write_all(o->fd, s);
 	return imap_compression_write(o->compression, o->fd, s, write_all);

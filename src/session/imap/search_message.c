@@ -28,14 +28,39 @@ void search_message_next(struct search_message *m, uint32_t id)
 /* What is looked for, and whether it was found. */
 struct looking {
 	struct str word;
-	bool subject; /* only in the Subject that the envelope has */
-	bool body;    /* not in the headers of parts */
+	struct buf seam; /* of a text that comes in pieces, the end of what was looked at */
+	bool subject;    /* only in the Subject that the envelope has */
+	bool body;       /* not in the headers of parts */
 	bool found;
 };
 
 static bool holds(struct str text, struct str word)
 {
 	return word.len == 0 || str_find(text, word) < text.len;
+}
+
+/*
+ * Whether a piece of a text holds the word, or begins with the rest of one. So much of each piece
+ * is kept as the beginning of the word can be.
+ */
+static bool piece_holds(struct looking *l, struct str text, bool goes_on)
+{
+	size_t keep = l->word.len > 0 ? l->word.len - 1 : 0;
+
+	if (!goes_on)
+		buf_clear(&l->seam);
+	if (holds(text, l->word))
+		return true;
+	buf_add(&l->seam, str_first(text, keep));
+	if (goes_on && holds(buf_str(&l->seam), l->word))
+		return true;
+	if (text.len >= keep) {
+		buf_clear(&l->seam);
+		buf_add(&l->seam, str_from(text, text.len - keep));
+	} else if (l->seam.len > keep) {
+		buf_consume(&l->seam, l->seam.len - keep);
+	}
+	return false;
 }
 
 static bool in_value(void *ctx, const struct search_text *text)
@@ -52,7 +77,7 @@ static bool in_all(void *ctx, const struct search_text *text)
 	struct looking *l = ctx;
 
 	if (!l->body || text->class == SEARCH_CLASS_BODY)
-		l->found = holds(text->joined, l->word);
+		l->found = piece_holds(l, text->joined, text->goes_on);
 	return !l->found;
 }
 
@@ -70,16 +95,23 @@ static bool header_matches(
 static bool body_matches(struct search_message *m, struct looking *l)
 {
 	const struct mime_part *root;
+	int r = fetch_message_structure(&m->message, &root);
 
-	m->error = fetch_message_structure(&m->message, &root);
-	if (m->error == 0)
-		(void)search_text_body(&m->texts, m->message.whole, root, in_all, l);
+	if (r == 0)
+		r = search_text_body(&m->texts, &m->message.bytes, root, in_all, l);
+	m->error = r < 0 ? r : 0;
 	return l->found;
+}
+
+static void looking_done(struct looking *l)
+{
+	buf_done(&l->seam);
 }
 
 bool search_message_matches(struct search_message *m, const struct imap_search_key *key)
 {
-	struct looking l = {.word = key->text};
+	struct looking l CLEANUP(looking_done) = {
+	    .word = key->text, .seam = BUF_MAX(2 * key->text.len)};
 
 	if (m->error < 0 || (key->op == SEARCH_HEADER && key->field.len == 0))
 		return false;
