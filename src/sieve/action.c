@@ -5,7 +5,7 @@
 #include "mail/address.h"
 
 #include "sieve/check.h"
-#include "sieve/run.h"
+#include "sieve/flags.h"
 
 /* Where ":copy" stands the implicit keep stays as it was. */
 static void cancel_keep(struct sieve_run *run, const struct sieve_call *call)
@@ -14,13 +14,33 @@ static void cancel_keep(struct sieve_run *run, const struct sieve_call *call)
 		run->implicit_keep = false;
 }
 
-static int run_keep(struct sieve_run *run, const struct sieve_call *call)
+/* The flags of :flags, else those of the internal variable (RFC 5232 §5). */
+static int flags_of(struct sieve_run *run, const struct sieve_call *call, struct str *ret_flags)
 {
-	cancel_keep(run, call);
-	return sieve_run_act(run, SIEVE_KEEP, STR(""));
+	const struct sieve_given_tag *given = sieve_call_tag(call, SIEVE_GROUP_FLAGS);
+
+	if (given != NULL)
+		return sieve_flags_of(run, given->texts, ret_flags);
+	*ret_flags = run->flags;
+	return 0;
 }
 
-const struct sieve_type sieve_keep = {.name = STR_INIT("keep"), .run = run_keep};
+static int keep(struct sieve_run *run, const struct sieve_call *call)
+{
+	struct str flags;
+	int result = flags_of(run, call, &flags);
+
+	if (result < 0)
+		return result;
+	cancel_keep(run, call);
+	return sieve_run_act(run, SIEVE_KEEP, STR(""), flags);
+}
+
+const struct sieve_type sieve_keep = {
+    .name = STR_INIT("keep"),
+    .groups = SIEVE_TAKES(SIEVE_GROUP_FLAGS),
+    .run = keep,
+};
 
 static int run_discard(struct sieve_run *run, const struct sieve_call *call)
 {
@@ -53,7 +73,7 @@ static void check_fileinto(struct sieve_checker *checker, struct sieve_call *cal
 
 static int run_fileinto(struct sieve_run *run, const struct sieve_call *call)
 {
-	struct str mailbox;
+	struct str mailbox, flags;
 	int result = sieve_run_text(run, call->arguments[0].texts, &mailbox);
 
 	if (result < 0)
@@ -61,17 +81,20 @@ static int run_fileinto(struct sieve_run *run, const struct sieve_call *call)
 	if (!is_mailbox_name(mailbox))
 		return sieve_run_fail(run, "\"%.*s\" cannot be the name of a mailbox",
 		    STR_FMT(str_first(mailbox, 60)));
-	cancel_keep(run, call);
 	/* INBOX is where keep puts it (§4.1): the same action, however it is written */
 	if (str_eq_nocase(mailbox, STR("INBOX")))
-		return sieve_run_act(run, SIEVE_KEEP, STR(""));
-	return sieve_run_act(run, SIEVE_FILEINTO, mailbox);
+		return keep(run, call);
+	result = flags_of(run, call, &flags);
+	if (result < 0)
+		return result;
+	cancel_keep(run, call);
+	return sieve_run_act(run, SIEVE_FILEINTO, mailbox, flags);
 }
 
 const struct sieve_type sieve_fileinto = {
     .name = STR_INIT("fileinto"),
     .extension = SIEVE_EXTENSION_FILEINTO,
-    .groups = SIEVE_TAKES(SIEVE_GROUP_COPY),
+    .groups = SIEVE_TAKES(SIEVE_GROUP_COPY) | SIEVE_TAKES(SIEVE_GROUP_FLAGS),
     .parameters = {{SIEVE_STRING, "mailbox"}},
     .check = check_fileinto,
     .run = run_fileinto,
@@ -120,7 +143,7 @@ static int run_redirect(struct sieve_run *run, const struct sieve_call *call)
 		return sieve_run_fail(
 		    run, "\"%.*s\" is not one mail address", STR_FMT(str_first(target, 60)));
 	cancel_keep(run, call);
-	return sieve_run_act(run, SIEVE_REDIRECT, target);
+	return sieve_run_act(run, SIEVE_REDIRECT, target, STR(""));
 }
 
 const struct sieve_type sieve_redirect = {

@@ -101,6 +101,7 @@ static bool holds_addresses(struct str name)
 
 static void check_address(struct sieve_checker *checker, struct sieve_call *call)
 {
+	sieve_check_index(checker, call);
 	for (const struct sieve_text *name = call->arguments[0].texts; name != NULL;
 	     name = name->next)
 		if (name->pieces == NULL && !holds_addresses(name->text))
@@ -143,42 +144,28 @@ static int look_at_list(struct looking *looking, struct str value)
 	return 0;
 }
 
-/* All fields of one name: 1 when a key matches an address in them, 0, or an error. */
-static int look_at_fields(struct looking *looking, struct str name)
-{
-	struct sieve_field *field = NULL;
-	int result;
-
-	while ((result = sieve_field_next(looking->run, name, &field)) == 1) {
-		result = look_at_list(looking, field->raw);
-		if (result != 0)
-			return result;
-	}
-	return result;
-}
-
 static int run_address(struct sieve_run *run, const struct sieve_call *call)
 {
 	struct looking looking = looking_of(run, call);
+	struct sieve_field *field;
+	struct sieve_walk walk;
 
-	for (const struct sieve_text *t = call->arguments[0].texts; t != NULL; t = t->next) {
-		struct str name;
-		int result = sieve_run_text(run, t, &name);
-		if (result == 0 && !holds_addresses(name))
-			result = sieve_run_fail(
-			    run, "header '%.*s' holds no addresses", STR_FMT(str_first(name, 60)));
-		if (result == 0)
-			result = look_at_fields(&looking, name);
+	int result = sieve_walk_begin(run, call, call->arguments[0].texts, &walk);
+	while (result == 0 && (result = sieve_walk_next(&walk, &field)) == 1) {
+		if (!holds_addresses(field->name))
+			return sieve_run_fail(run, "header '%.*s' holds no addresses",
+			    STR_FMT(str_first(field->name, 60)));
+		result = look_at_list(&looking, field->raw);
 		if (result != 0)
 			return result;
 	}
-	return look_at_end(&looking);
+	return result < 0 ? result : look_at_end(&looking);
 }
 
 const struct sieve_type sieve_address = {
     .name = STR_INIT("address"),
     .is_test = true,
-    .groups = TAKES_ADDRESS,
+    .groups = TAKES_ADDRESS | SIEVE_TAKES(SIEVE_GROUP_INDEX) | SIEVE_TAKES(SIEVE_GROUP_LAST),
     .parameters = {{SIEVE_STRINGS, "header list"}, {SIEVE_STRINGS, "key list"}},
     .check = check_address,
     .run = run_address,

@@ -215,28 +215,47 @@ static void check_positional(struct sieve_checker *checker, struct sieve_call *c
 	call->arguments[at].texts = check_texts(checker, argument->strings);
 }
 
+/* Those without a tag, in their places: all that the type wants, or all but an optional first. */
+static void check_positionals(struct sieve_checker *checker, struct sieve_call *call,
+    const struct sieve_argument *const *given, size_t n)
+{
+	const struct sieve_type *type = call->type;
+	size_t wanted = n_parameters(type);
+	size_t missing = type->is_first_optional && n + 1 == wanted ? 1 : 0;
+
+	if (n + missing != wanted && type->is_first_optional)
+		sieve_checker_tell(checker, call->place,
+		    "the %.*s %s requires %zu or %zu positional arguments, but %zu %s specified",
+		    STR_FMT(type->name), kind_of(type), wanted - 1, wanted, n,
+		    n == 1 ? "is" : "are");
+	else if (n + missing != wanted)
+		sieve_checker_tell(checker, call->place,
+		    "the %.*s %s requires %zu positional argument%s, but %zu %s specified",
+		    STR_FMT(type->name), kind_of(type), wanted, wanted == 1 ? "" : "s", n,
+		    n == 1 ? "is" : "are");
+	else
+		for (size_t i = 0; i < n; i++)
+			check_positional(checker, call, given[i], i + missing);
+}
+
 static void check_arguments(
     struct sieve_checker *checker, struct sieve_call *call, const struct sieve_node *node)
 {
-	const struct sieve_type *type = call->type;
-	const struct sieve_argument *argument = node->arguments;
-	size_t wanted = n_parameters(type), n = 0, known = checker->problems->n;
+	const struct sieve_argument *argument = node->arguments, *given[SIEVE_POSITIONAL_MAX];
+	size_t n = 0, known = checker->problems->n;
 
 	while (argument != NULL) {
 		if (argument->kind == SIEVE_ARGUMENT_TAG) {
 			argument = check_tag(checker, call, argument, n > 0);
 			continue;
 		}
-		if (n < wanted)
-			check_positional(checker, call, argument, n);
+		if (n < SIEVE_POSITIONAL_MAX)
+			given[n] = argument;
 		n++;
 		argument = argument->next;
 	}
-	if (n != wanted && checker->problems->n == known)
-		sieve_checker_tell(checker, node->place,
-		    "the %.*s %s requires %zu positional argument%s, but %zu %s specified",
-		    STR_FMT(type->name), kind_of(type), wanted, wanted == 1 ? "" : "s", n,
-		    n == 1 ? "is" : "are");
+	if (checker->problems->n == known)
+		check_positionals(checker, call, given, n);
 }
 
 /* --- matches --- */
@@ -374,7 +393,7 @@ static struct sieve_call *check_block(struct sieve_checker *checker, const struc
 }
 
 static void check_has_block(
-    struct sieve_checker *checker, struct sieve_call *call, const struct sieve_node *node)
+    struct sieve_checker *checker, const struct sieve_call *call, const struct sieve_node *node)
 {
 	const struct sieve_type *type = call->type;
 
@@ -382,9 +401,6 @@ static void check_has_block(
 		sieve_checker_tell(checker, node->place, "the %.*s command %s", STR_FMT(type->name),
 		    type->has_block ? "wants a block, { and }, behind it"
 		                    : "ends with a semicolon; it takes no block");
-	checker->depth++;
-	call->block = check_block(checker, node->block);
-	checker->depth--;
 }
 
 /* The type that a name stands for here, NULL with a problem told. */
@@ -428,7 +444,12 @@ static struct sieve_call *check_node(
 		check_match(checker, call);
 	if (type->check != NULL && checker->problems->n == known)
 		type->check(checker, call);
-	check_has_block(checker, call, node);
+	if (checker->problems->n == known ||
+	    node->has_block) /* a missing block may be a follow-on */
+		check_has_block(checker, call, node);
+	checker->depth++;
+	call->block = check_block(checker, node->block);
+	checker->depth--;
 	return call;
 }
 

@@ -189,6 +189,36 @@ static void values_are_judged_where_they_are_known(void **state UNUSED)
 	    "10FFFF)");
 }
 
+static void flags_dates_and_indexes(void **state UNUSED)
+{
+	expect_right(STR(
+	    "require [\"imap4flags\", \"variables\", \"date\", \"index\"];"
+	    "setflag \"a\"; addflag \"v\" [\"a\", \"b\"]; if hasflag :contains [\"v\", \"w\"] "
+	    "\"a\" { keep "
+	    ":flags [\"x\"]; } if date :index 1 :last :zone \"+0100\" \"date\" \"year\" \"1\" {}"));
+	expect_problem(STR("require \"imap4flags\"; setflag \"v\" \"a\";"),
+	    "line 1, column 31: flags are kept in a variable when the script requires "
+	    "\"variables\"");
+	expect_problem(STR("require \"imap4flags\"; setflag;"),
+	    "line 1, column 23: the setflag command requires 1 or 2 positional arguments, but 0 "
+	    "are "
+	    "specified");
+	expect_problem(STR("require \"date\"; if date \"date\" \"century\" \"20\" {}"),
+	    "line 1, column 32: a date has no part \"century\"; it has year, month, day, date, "
+	    "julian, hour, "
+	    "minute, second, time, iso8601, std11, zone and weekday");
+	expect_problem(STR("require \"date\"; if date :zone \"CET\" \"date\" \"year\" \"1\" {}"),
+	    "line 1, column 31: \"CET\" is no time zone; one is written as in \"+0100\"");
+	expect_problem(STR("require \"date\"; if currentdate :originalzone \"year\" \"1\" {}"),
+	    "line 1, column 32: unknown tagged argument ':originalzone' for the currentdate test "
+	    "(it has none "
+	    "of that name)");
+	expect_problem(STR("require \"index\"; if header :last \"a\" \"b\" {}"),
+	    "line 1, column 21: ':last' stands beside ':index', not alone");
+	expect_problem(STR("require \"index\"; if header :index 0 \"a\" \"b\" {}"),
+	    "line 1, column 21: ':index' counts from 1");
+}
+
 static void variables_have_names(void **state UNUSED)
 {
 	expect_problem(STR("require \"variables\"; set \"1\" \"x\";"),
@@ -235,6 +265,7 @@ int main(void)
 	    cmocka_unit_test(what_is_forgotten_is_named),
 	    cmocka_unit_test(arguments_are_of_their_types),
 	    cmocka_unit_test(values_are_judged_where_they_are_known),
+	    cmocka_unit_test(flags_dates_and_indexes),
 	    cmocka_unit_test(variables_have_names),
 	    cmocka_unit_test(a_script_has_so_many_variables),
 	};

@@ -18,10 +18,27 @@ struct sieve_field {
 };
 
 /*
- * The next field of that name (any case) behind `*at`, from the first for NULL: 1 with `*at` moved,
- * 0 for none, -E2BIG at a limit of the run.
+ * The fields that a test looks at: those of each of the names, in their order, or the one of them
+ * that :index and :last name (RFC 5260 §6).
  */
-MUST_USE int sieve_field_next(struct sieve_run *run, struct str name, struct sieve_field **at);
+struct sieve_walk {
+	struct sieve_run *run;
+	const struct sieve_text *name; /* the next one, behind `wanted` */
+	struct str wanted;
+	struct sieve_field *at; /* the last that was given, of `wanted`; NULL: none yet */
+	uint64_t n, only;       /* how many were passed; the one that is given, 0: all */
+};
+
+/* Begins: 0, or an error of the run. */
+MUST_USE int sieve_walk_begin(struct sieve_run *run, const struct sieve_call *call,
+    const struct sieve_text *names, struct sieve_walk *ret_walk);
+
+/* The next field: 1, 0 at the end, or an error of the run. */
+MUST_USE int sieve_walk_next(struct sieve_walk *walk, struct sieve_field **ret_field);
+
+/* For the checks of tests with the tags of RFC 5260: :last does not stand alone, nothing has the
+ * index 0. */
+void sieve_check_index(struct sieve_checker *checker, struct sieve_call *call);
 
 /* Its value: 0, or -E2BIG. */
 MUST_USE int sieve_field_value(

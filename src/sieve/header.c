@@ -6,46 +6,33 @@
 
 #define TAKES_MATCH (SIEVE_TAKES(SIEVE_GROUP_MATCH) | SIEVE_TAKES(SIEVE_GROUP_COMPARATOR))
 
-/* All fields of one name: 1 when a key matches one, 0, or an error. */
-static int look_at_fields(
-    struct sieve_run *run, const struct sieve_call *call, struct str name, uint64_t *n)
-{
-	struct sieve_field *field = NULL;
-	struct str value;
-	int result;
-
-	while ((result = sieve_field_next(run, name, &field)) == 1) {
-		++*n;
-		if (call->counts)
-			continue;
-		result = sieve_field_value(run, field, &value);
-		if (result == 0)
-			result = sieve_run_match(run, call, value, call->arguments[1].texts);
-		if (result != 0)
-			return result;
-	}
-	return result;
-}
-
 static int run_header(struct sieve_run *run, const struct sieve_call *call)
 {
+	const struct sieve_text *keys = call->arguments[1].texts;
+	struct sieve_field *field;
+	struct sieve_walk walk;
+	struct str value;
 	uint64_t n = 0;
 
-	for (const struct sieve_text *t = call->arguments[0].texts; t != NULL; t = t->next) {
-		struct str name;
-		int result = sieve_run_text(run, t, &name);
-		if (result == 0)
-			result = look_at_fields(run, call, name, &n);
+	int result = sieve_walk_begin(run, call, call->arguments[0].texts, &walk);
+	while (result == 0 && (result = sieve_walk_next(&walk, &field)) == 1) {
+		n++;
+		result = call->counts ? 0 : sieve_field_value(run, field, &value);
+		if (result == 0 && !call->counts)
+			result = sieve_run_match(run, call, value, keys);
 		if (result != 0)
 			return result;
 	}
-	return call->counts ? sieve_run_count(run, call, n, call->arguments[1].texts) : 0;
+	if (result < 0)
+		return result;
+	return call->counts ? sieve_run_count(run, call, n, keys) : 0;
 }
 
 const struct sieve_type sieve_header = {
     .name = STR_INIT("header"),
     .is_test = true,
-    .groups = TAKES_MATCH,
+    .groups = TAKES_MATCH | SIEVE_TAKES(SIEVE_GROUP_INDEX) | SIEVE_TAKES(SIEVE_GROUP_LAST),
+    .check = sieve_check_index,
     .parameters = {{SIEVE_STRINGS, "header names"}, {SIEVE_STRINGS, "key list"}},
     .run = run_header,
 };
@@ -55,11 +42,13 @@ static int run_exists(struct sieve_run *run, const struct sieve_call *call)
 {
 	for (const struct sieve_text *name = call->arguments[0].texts; name != NULL;
 	     name = name->next) {
-		struct sieve_field *field = NULL;
-		struct str wanted;
-		int result = sieve_run_text(run, name, &wanted);
+		struct sieve_text one = *name;
+		struct sieve_field *field;
+		struct sieve_walk walk;
+		one.next = NULL;
+		int result = sieve_walk_begin(run, call, &one, &walk);
 		if (result == 0)
-			result = sieve_field_next(run, wanted, &field);
+			result = sieve_walk_next(&walk, &field);
 		if (result <= 0)
 			return result;
 	}

@@ -10,9 +10,12 @@ static const struct str extensions[N_SIEVE_EXTENSIONS] = {
     [SIEVE_EXTENSION_COMPARATOR_ASCII_NUMERIC] = STR_INIT("comparator-i;ascii-numeric"),
     [SIEVE_EXTENSION_COMPARATOR_UNICODE_CASEMAP] = STR_INIT("comparator-i;unicode-casemap"),
     [SIEVE_EXTENSION_COPY] = STR_INIT("copy"),
+    [SIEVE_EXTENSION_DATE] = STR_INIT("date"),
     [SIEVE_EXTENSION_ENCODED_CHARACTER] = STR_INIT("encoded-character"),
     [SIEVE_EXTENSION_ENVELOPE] = STR_INIT("envelope"),
     [SIEVE_EXTENSION_FILEINTO] = STR_INIT("fileinto"),
+    [SIEVE_EXTENSION_IMAP4FLAGS] = STR_INIT("imap4flags"),
+    [SIEVE_EXTENSION_INDEX] = STR_INIT("index"),
     [SIEVE_EXTENSION_RELATIONAL] = STR_INIT("relational"),
     [SIEVE_EXTENSION_SUBADDRESS] = STR_INIT("subaddress"),
     [SIEVE_EXTENSION_VARIABLES] = STR_INIT("variables"),
@@ -36,6 +39,9 @@ static const struct sieve_tag tags[] = {
     {STR_INIT("detail"), SIEVE_GROUP_ADDRESS_PART, SIEVE_EXTENSION_SUBADDRESS, SIEVE_NOTHING,
         SIEVE_DETAIL},
     {STR_INIT("copy"), SIEVE_GROUP_COPY, SIEVE_EXTENSION_COPY, SIEVE_NOTHING, 0},
+    {STR_INIT("flags"), SIEVE_GROUP_FLAGS, SIEVE_EXTENSION_IMAP4FLAGS, SIEVE_STRINGS, 0},
+    {STR_INIT("index"), SIEVE_GROUP_INDEX, SIEVE_EXTENSION_INDEX, SIEVE_NUMBER, 0},
+    {STR_INIT("last"), SIEVE_GROUP_LAST, SIEVE_EXTENSION_INDEX, SIEVE_NOTHING, 0},
 };
 
 struct str sieve_extension_name(enum sieve_extension extension)
@@ -83,6 +89,9 @@ const struct sieve_type *const sieve_language[] = {
     &sieve_discard,
     &sieve_fileinto,
     &sieve_redirect,
+    &sieve_setflag,
+    &sieve_addflag,
+    &sieve_removeflag,
     &sieve_true,
     &sieve_false,
     &sieve_not,
@@ -94,5 +103,8 @@ const struct sieve_type *const sieve_language[] = {
     &sieve_address,
     &sieve_envelope,
     &sieve_string,
+    &sieve_hasflag,
+    &sieve_date,
+    &sieve_currentdate,
     NULL,
 };

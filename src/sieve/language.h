@@ -34,9 +34,12 @@ enum sieve_extension {
 	SIEVE_EXTENSION_COMPARATOR_ASCII_NUMERIC,
 	SIEVE_EXTENSION_COMPARATOR_UNICODE_CASEMAP,
 	SIEVE_EXTENSION_COPY, /* RFC 3894 */
+	SIEVE_EXTENSION_DATE, /* RFC 5260 */
 	SIEVE_EXTENSION_ENCODED_CHARACTER,
 	SIEVE_EXTENSION_ENVELOPE,
 	SIEVE_EXTENSION_FILEINTO,
+	SIEVE_EXTENSION_IMAP4FLAGS, /* RFC 5232 */
+	SIEVE_EXTENSION_INDEX,      /* RFC 5260 */
 	SIEVE_EXTENSION_RELATIONAL, /* RFC 5231 */
 	SIEVE_EXTENSION_SUBADDRESS, /* RFC 5233 */
 	SIEVE_EXTENSION_VARIABLES,  /* RFC 5229 */
@@ -54,6 +57,9 @@ enum sieve_group {
 	SIEVE_GROUP_COMPARATOR,
 	SIEVE_GROUP_ADDRESS_PART,
 	SIEVE_GROUP_COPY,
+	SIEVE_GROUP_FLAGS,
+	SIEVE_GROUP_INDEX,
+	SIEVE_GROUP_LAST,
 	SIEVE_GROUP_OWN, /* this and the following are a type's own to number */
 };
 
@@ -85,6 +91,7 @@ struct sieve_text {
 	struct str text; /* encoded characters decoded */
 	/* With variables (sieve/variables.h): what it is made of. NULL: `text` is all of it. */
 	struct sieve_piece *pieces;
+	size_t index; /* of the variable, where the text names one (flags.c) */
 	struct sieve_text *next;
 };
 
@@ -128,6 +135,7 @@ struct sieve_type {
 	enum sieve_tests tests;
 	unsigned groups;                  /* of shared tags: SIEVE_TAKES of each */
 	const struct sieve_tag *own_tags; /* up to one without a name; NULL: none */
+	bool is_first_optional;           /* the first of its parameters may be missing */
 	struct sieve_parameter parameters[SIEVE_POSITIONAL_MAX];
 	/* Judges a call whose arguments are sorted out; tells problems. NULL: nothing beyond the
 	 * row. */

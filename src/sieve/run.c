@@ -68,29 +68,33 @@ static size_t n_of_kind(const struct sieve_result *result, enum sieve_action_kin
 	return n;
 }
 
-static bool is_there(
-    const struct sieve_result *result, enum sieve_action_kind kind, struct str target)
+static struct sieve_action *find(
+    struct sieve_result *result, enum sieve_action_kind kind, struct str target)
 {
 	for (size_t i = 0; i < result->n_actions; i++)
 		if (result->actions[i].kind == kind && str_eq(result->actions[i].target, target))
-			return true;
-	return false;
+			return &result->actions[i];
+	return NULL;
 }
 
-int sieve_run_act(struct sieve_run *run, enum sieve_action_kind kind, struct str target)
+int sieve_run_act(
+    struct sieve_run *run, enum sieve_action_kind kind, struct str target, struct str flags)
 {
 	struct sieve_result *result = run->result;
+	struct sieve_action *same = find(result, kind, target);
 
-	if (is_there(result, kind, target))
+	if (same != NULL) {
+		same->flags = flags;
 		return 0;
+	}
 	if (result->n_actions == SIEVE_ACTIONS_MAX)
 		return sieve_run_fail(
 		    run, "more than %d actions for one message", SIEVE_ACTIONS_MAX);
 	if (kind == SIEVE_REDIRECT && n_of_kind(result, kind) == SIEVE_REDIRECTS_MAX)
 		return sieve_run_fail(run, "one message is redirected to more than %d addresses",
 		    SIEVE_REDIRECTS_MAX);
-	result->actions[result->n_actions++] =
-	    (struct sieve_action){.kind = kind, .place = run->call->place, .target = target};
+	result->actions[result->n_actions++] = (struct sieve_action){
+	    .kind = kind, .place = run->call->place, .target = target, .flags = flags};
 	return 0;
 }
 
@@ -111,20 +115,26 @@ int sieve_run_text(struct sieve_run *run, const struct sieve_text *text, struct 
 	return 0;
 }
 
+int sieve_run_match_one(
+    struct sieve_run *run, const struct sieve_call *call, struct str value, struct str key)
+{
+	struct arena scratch CLEANUP(arena_done) = ARENA_MAX(SIEVE_RUN_LEN_MAX);
+
+	if (sieve_run_spend(run, 1) < 0)
+		return -E2BIG;
+	return sieve_match(call->match, value, key, &scratch, &run->budget, &run->captures);
+}
+
 int sieve_run_match(struct sieve_run *run, const struct sieve_call *call, struct str value,
     const struct sieve_text *keys)
 {
 	for (const struct sieve_text *key = keys; key != NULL; key = key->next) {
-		struct arena scratch CLEANUP(arena_done) = ARENA_MAX(SIEVE_RUN_LEN_MAX);
 		struct str text;
 		int result = sieve_run_text(run, key, &text);
 		if (result == 0)
-			result = sieve_match(
-			    call->match, value, text, &scratch, &run->budget, &run->captures);
+			result = sieve_run_match_one(run, call, value, text);
 		if (result != 0)
 			return result;
-		if (sieve_run_spend(run, 1) < 0)
-			return -E2BIG;
 	}
 	return 0;
 }
@@ -150,6 +160,7 @@ static void keep_alone(struct sieve_run *run, int error)
 		    "the script takes more time or memory for this message than a script may take");
 	result->failed = true;
 	result->n_actions = 0;
+	run->flags = STR("");
 	run->implicit_keep = true;
 }
 
@@ -168,7 +179,7 @@ void sieve_run(const struct sieve_program *program, const struct sieve_message *
 	int result = sieve_run_block(&run, program->commands);
 	if (result < 0 && result != -ECANCELED)
 		keep_alone(&run, result);
-	if (run.implicit_keep && !is_there(ret_result, SIEVE_KEEP, STR("")))
+	if (run.implicit_keep && find(ret_result, SIEVE_KEEP, STR("")) == NULL)
 		ret_result->actions[ret_result->n_actions++] =
-		    (struct sieve_action){.kind = SIEVE_KEEP};
+		    (struct sieve_action){.kind = SIEVE_KEEP, .flags = run.flags};
 }

@@ -32,6 +32,8 @@ struct sieve_message {
 	struct str sender, recipient; /* of the envelope: addresses without brackets, or empty */
 	struct str user;              /* who signed in to submit it, or empty */
 	char subaddress_separator;    /* '+' in user+detail@example.org */
+	int64_t now_s;                /* seconds since 1970 UTC: the one "now" of the run */
+	int zone_minutes;             /* of the server, east of UTC */
 };
 
 enum sieve_action_kind { SIEVE_KEEP, SIEVE_FILEINTO, SIEVE_REDIRECT };
@@ -40,6 +42,7 @@ struct sieve_action {
 	enum sieve_action_kind kind;
 	struct sieve_place place; /* of the command; {0, 0} of the implicit keep */
 	struct str target;        /* mailbox, or address; in the arena or the program */
+	struct str flags;         /* of keep and fileinto: words with spaces between (RFC 5232) */
 };
 
 struct sieve_result {
@@ -72,6 +75,7 @@ struct sieve_run {
 	uint64_t budget; /* steps left */
 	struct sieve_result *result;
 	bool implicit_keep;
+	struct str flags;              /* the internal variable of RFC 5232 */
 	bool is_branch_taken;          /* of the if at which the running block is */
 	const struct sieve_call *call; /* the command that runs, for the problem's place */
 	struct sieve_captures captures;
@@ -92,13 +96,17 @@ int sieve_run_fail(struct sieve_run *run, const char *fmt, ...) PRINTF(2, 3);
 MUST_USE int sieve_run_text(
     struct sieve_run *run, const struct sieve_text *text, struct str *ret_text);
 
-/* Adds an action; the same one is not added twice (RFC 5228 §2.10.3). */
-MUST_USE int sieve_run_act(struct sieve_run *run, enum sieve_action_kind kind, struct str target);
+/* Adds an action; the same one is not added twice (RFC 5228 §2.10.3), and the
+ * last flags count (RFC 5232 §3). */
+MUST_USE int sieve_run_act(
+    struct sieve_run *run, enum sieve_action_kind kind, struct str target, struct str flags);
 
 /* Whether one of the keys matches the value, which lives as long as the run, as the call says: 1,
  * 0, or an error. */
 MUST_USE int sieve_run_match(struct sieve_run *run, const struct sieve_call *call, struct str value,
     const struct sieve_text *keys);
+MUST_USE int sieve_run_match_one(
+    struct sieve_run *run, const struct sieve_call *call, struct str value, struct str key);
 /* The same of a number of things, for :count. */
 MUST_USE int sieve_run_count(struct sieve_run *run, const struct sieve_call *call, uint64_t n,
     const struct sieve_text *keys);

@@ -9,6 +9,8 @@ static const struct sieve_message letter = {
                       "To: roadrunner@acme.example.com,\r\n"
                       " Friends: a+lists@acme.example.com, b@acme.example.com;, broken\r\n"
                       "Subject: =?utf-8?q?I_have_a_pr=C3=A4sent?=\r\n for you\r\n"
+                      "Date: Sun, 22 Nov 2026 09:05:07 +0130\r\n"
+                      "Received: by x; Sat, 21 Nov 2026 23:00:00 +0000\r\n"
                       "X-Spam: 12\r\n"
                       "X-Spam: 3\r\n"
                       "Empty:  \r\n"
@@ -17,6 +19,8 @@ static const struct sieve_message letter = {
     .sender = STR_INIT("coyote@desert.example.org"),
     .recipient = STR_INIT("roadrunner+birds@acme.example.com"),
     .subaddress_separator = '+',
+    .now_s = 1795476000, /* Mon, 23 Nov 2026 19:20:00 +0000 */
+    .zone_minutes = -90,
 };
 
 /* The actions as "keep fileinto=x redirect=y"; "failed: …" in front where it did. */
@@ -40,6 +44,8 @@ static void run(struct str script, const struct sieve_message *message, struct b
 		const struct sieve_action *action = &result.actions[i];
 		buf_printf(out, "%s%s%s%.*s", i > 0 ? " " : "", names[action->kind],
 		    action->target.len > 0 ? "=" : "", STR_FMT(action->target));
+		if (action->flags.len > 0)
+			buf_printf(out, "[%.*s]", STR_FMT(action->flags));
 	}
 }
 
@@ -56,7 +62,7 @@ static void expect_actions(struct str script, const char *want)
 #define ALL                                                                                        \
 	"require [\"fileinto\", \"copy\", \"envelope\", \"variables\", \"relational\", "           \
 	"\"subaddress\", \"encoded-character\", \"comparator-i;ascii-numeric\", "                  \
-	"\"comparator-i;unicode-casemap\"];"
+	"\"comparator-i;unicode-casemap\", \"imap4flags\", \"date\", \"index\"];"
 
 /* The test, as the condition of an if. */
 static void expect_test(const char *test, bool holds)
@@ -196,6 +202,75 @@ static void variables_hold_what_was_set(void **state UNUSED)
 	    STR(ALL "set \"to\" \"a@b.example\"; redirect \"${to}\";"), "redirect=a@b.example");
 }
 
+static void flags_are_sets_of_words(void **state UNUSED)
+{
+	expect_actions(STR(ALL "setflag \"\\\\Seen $x \\\\seen\";"), "keep[\\Seen $x]");
+	expect_actions(STR(ALL "addflag [\"a\", \"b c\"]; removeflag \"B\"; keep; setflag \"d\"; "
+	                       "fileinto \"x\";"),
+	    "keep[a c] fileinto=x[d]");
+	expect_actions(
+	    STR(ALL "setflag \"v\" \"a b\"; addflag \"v\" \"c\"; fileinto :flags \"${v}\" \"x\"; "
+	            "keep :flags \"y\";"),
+	    "fileinto=x[a b c] keep[y]");
+	expect_actions(STR(ALL "keep :flags \"a\"; keep :flags \"b\";"), "keep[b]");
+	expect_actions(STR(ALL "setflag [\"\", \"\\\\Recent\", \"a{\", \"ok\"];"), "keep[ok]");
+	expect_actions(STR(ALL "setflag \"a b\"; if hasflag \"B\" { discard; }"), "");
+	expect_actions(STR(ALL "setflag \"a b\"; if hasflag \"c\" { discard; }"), "keep[a b]");
+	expect_actions(STR(ALL "set \"v\" \"NonJunk gnus-forward\"; if hasflag :contains \"v\" "
+	                       "[\"x\", \"forward\"] "
+	                       "{ discard; }"),
+	    "");
+	expect_actions(
+	    STR(ALL "setflag \"a b\"; setflag \"v\" \"c\"; if hasflag :count \"eq\" :comparator "
+	            "\"i;ascii-numeric\" [\"v\", \"v\"] \"2\" { discard; }"),
+	    "");
+	expect_actions(STR(ALL "setflag \"a\"; fileinto \"x\";\nfileinto \"${none}\";"),
+	    "failed: line 2: \"\" cannot be the name of a mailbox; keep");
+}
+
+static void dates_have_parts(void **state UNUSED)
+{
+	expect_test("date :originalzone \"date\" \"iso8601\" \"2026-11-22T09:05:07+01:30\"", true);
+	expect_test("date :zone \"+0000\" \"date\" \"iso8601\" \"2026-11-22T07:35:07Z\"", true);
+	expect_test("date \"date\" \"iso8601\" \"2026-11-22T06:05:07-01:30\"", true);
+	expect_test("date :originalzone \"date\" \"year\" \"2026\"", true);
+	expect_test("date :originalzone \"date\" \"month\" \"11\"", true);
+	expect_test("date :originalzone \"date\" \"day\" \"22\"", true);
+	expect_test("date :originalzone \"date\" \"date\" \"2026-11-22\"", true);
+	expect_test("date :originalzone \"date\" \"time\" \"09:05:07\"", true);
+	expect_test("date :originalzone \"date\" \"hour\" \"09\"", true);
+	expect_test("date :originalzone \"date\" \"minute\" \"05\"", true);
+	expect_test("date :originalzone \"date\" \"second\" \"07\"", true);
+	expect_test("date :originalzone \"date\" \"weekday\" \"0\"", true);
+	expect_test("date :originalzone \"date\" \"zone\" \"+0130\"", true);
+	expect_test("date :zone \"-0500\" \"date\" \"zone\" \"-0500\"", true);
+	expect_test("date :originalzone \"date\" \"julian\" \"61366\"", true);
+	expect_test(
+	    "date :originalzone \"date\" \"std11\" \"Sun, 22 Nov 2026 09:05:07 +0130\"", true);
+	expect_test("date :zone \"+0000\" \"received\" \"hour\" \"23\"", true);
+	expect_test("date \"subject\" \"year\" \"2026\"", false);
+	expect_test(
+	    "date :count \"eq\" :comparator \"i;ascii-numeric\" \"subject\" \"year\" \"0\"", true);
+	expect_test("currentdate :zone \"+0000\" \"date\" \"2026-11-23\"", true);
+	expect_test("currentdate :value \"ge\" \"hour\" \"17\"", true);
+	expect_test("currentdate \"zone\" \"-0130\"", true);
+}
+
+static void an_index_names_one_field(void **state UNUSED)
+{
+	expect_test("header :index 1 \"x-spam\" \"12\"", true);
+	expect_test("header :index 1 \"x-spam\" \"3\"", false);
+	expect_test("header :index 2 \"x-spam\" \"3\"", true);
+	expect_test("header :index 1 :last \"x-spam\" \"3\"", true);
+	expect_test("header :index 2 :last \"x-spam\" \"12\"", true);
+	expect_test("header :index 3 :last :contains \"x-spam\" \"\"", false);
+	expect_test("header :index 3 :contains \"x-spam\" \"\"", false);
+	expect_test("header :index 2 [\"from\", \"x-spam\"] \"12\"", true);
+	expect_test("address :index 2 [\"from\", \"to\"] \"b@acme.example.com\"", true);
+	expect_test("address :index 1 [\"from\", \"to\"] \"b@acme.example.com\"", false);
+	expect_test("date :index 2 :originalzone \"date\" \"year\" \"2026\"", false);
+}
+
 static void what_turns_out_wrong_keeps_the_message(void **state UNUSED)
 {
 	expect_actions(STR(ALL "fileinto \"a\";\nset \"to\" \"nobody\";\nredirect \"${to}\";"),
@@ -203,7 +278,7 @@ static void what_turns_out_wrong_keeps_the_message(void **state UNUSED)
 	expect_actions(STR(ALL "fileinto \"a\";\nfileinto \"${none}\";"),
 	    "failed: line 2: \"\" cannot be the name of a mailbox; keep");
 	expect_actions(STR(ALL "set \"h\" \"subject\";\nif address \"${h}\" \"a\" { discard; }"),
-	    "failed: line 2: header 'subject' holds no addresses; keep");
+	    "failed: line 2: header 'Subject' holds no addresses; keep");
 	expect_actions(STR(ALL "set \"p\" \"cc\";\nif envelope \"${p}\" \"a\" { discard; }"),
 	    "failed: line 2: the envelope has no part \"cc\"; keep");
 }
@@ -262,6 +337,9 @@ int main(void)
 	    cmocka_unit_test(numbers_and_sizes),
 	    cmocka_unit_test(addresses_have_parts),
 	    cmocka_unit_test(variables_hold_what_was_set),
+	    cmocka_unit_test(flags_are_sets_of_words),
+	    cmocka_unit_test(dates_have_parts),
+	    cmocka_unit_test(an_index_names_one_field),
 	    cmocka_unit_test(what_turns_out_wrong_keeps_the_message),
 	    cmocka_unit_test(limits_keep_the_message),
 	};

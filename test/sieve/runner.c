@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -385,6 +386,7 @@ int main(int argc, char **argv)
 	suite.folder =
 	    suite.folder.len > 1 ? str_first(suite.folder, suite.folder.len - 1) : STR(".");
 	suite.message.subaddress_separator = '+';
+	suite.message.now_s = time(NULL);
 	if (!sieve_check(
 	        without_own_require(script), all_types(), &suite.arena, &found, &program)) {
 		(void)sieve_problems_write(&found, &problems);

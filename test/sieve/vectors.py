@@ -20,7 +20,8 @@ VECTORS = Path(os.environ.get("GATEPOST_VECTORS", HERE.parent.parent.parent / "s
 RUNNER_SECONDS_MAX = 60
 
 # What src/sieve/ has; tests of other extensions join with them.
-FOLDERS = {".", "comparators", "compile", "match-types", "extensions/relational", "extensions/subaddress", "extensions/variables"}
+FOLDERS = {".", "comparators", "compile", "match-types", "extensions/date", "extensions/imap4flags", "extensions/index", "extensions/relational", "extensions/subaddress",
+           "extensions/variables"}
 FILES = {"extensions/encoded-character.svtest", "extensions/envelope.svtest"}
 
 
