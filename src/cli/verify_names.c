@@ -43,6 +43,7 @@ static const struct row {
     {"tls", "keyholder.key", FILE_OF_OURS},
     {"tls", "keyholder.key.new", LEFT},
     {"directory", "server.key", FILE_OF_OURS},
+    {"directory", "server.key.new", LEFT},
     {"directory", "directory.db", FILE_OF_OURS},
     {"directory", "directory.db-wal", FILE_OF_OURS},
     {"directory", "directory.db-shm", FILE_OF_OURS},

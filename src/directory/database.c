@@ -4,21 +4,18 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <sodium.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "directory/database_private.h"
+#include "seal/key_file.h"
 #include "seal/keys.h"
+#include "seal/sealed_schema.h"
 #include "seal/vfs.h"
 
-/* A server's key without its checksum is of the first version, and is taken as it is. */
-enum { KEY_MODE = 0600, KEY_FILE_LEN = SECRET_LEN + CIPHER_CHECKSUM_LEN };
-
-static const char schema[] =
+static const char version_1[] =
     "CREATE TABLE setting(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;"
     "CREATE TABLE domain(name TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID, STRICT;"
     "CREATE TABLE account("
@@ -54,7 +51,8 @@ static const char schema[] =
  * What each version added to the one before it. A database of an older version is brought up to
  * date when it is opened, a step at a time; a new one goes the same way.
  */
-static const char *const upgrades[] = {
+static const char *const steps[] = {
+    version_1,
     /* 2: keys of DKIM */
     "CREATE TABLE dkim_key("
     " domain TEXT NOT NULL REFERENCES domain(name) ON DELETE CASCADE,"
@@ -77,8 +75,6 @@ static const char *const upgrades[] = {
     "CREATE INDEX send_grant_to ON send_grant(account, domain, local);"
     "PRAGMA user_version=3;",
 };
-
-enum { SCHEMA_VERSION = 1 + ARRAY_LEN(upgrades) };
 
 static const char *const texts[N_STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -150,31 +146,6 @@ static const char *const texts[N_STATEMENTS] = {
 
 /* --- statements --- */
 
-static int error_of(int code)
-{
-	if (code == SQLITE_IOERR_DATA) /* a page that does not open */
-		return -EBADMSG;
-	switch (code & 0xff) {
-	case SQLITE_OK:
-	case SQLITE_DONE:
-		return 0;
-	case SQLITE_CONSTRAINT:
-		return -EEXIST;
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return -EAGAIN;
-	case SQLITE_FULL:
-		return -ENOSPC;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return -EBADMSG;
-	case SQLITE_NOMEM:
-		return -ENOMEM;
-	default:
-		return -EIO;
-	}
-}
-
 sqlite3_stmt *database_begin(struct database *db, enum statement which)
 {
 	return db->statements[which];
@@ -211,7 +182,7 @@ bool database_text(sqlite3_stmt *s, int column, struct arena *a, struct str *ret
 int database_step(sqlite3_stmt *s)
 {
 	int code = sqlite3_step(s);
-	return code == SQLITE_ROW ? 1 : error_of(code);
+	return code == SQLITE_ROW ? 1 : sealed_db_result(code);
 }
 
 int database_run(sqlite3_stmt *s)
@@ -241,108 +212,31 @@ int database_finish(struct database *db, int error)
 
 /* --- opening --- */
 
-static void key_checksum(const struct secret *key, uint8_t ret_sum[static CIPHER_CHECKSUM_LEN])
-{
-	struct str bytes = str_of(key->bytes, SECRET_LEN);
-	cipher_checksum(&bytes, 1, ret_sum);
-}
-
 int database_make_key(void)
 {
-	int fd CLEANUP(fd_close) =
-	    open(DATABASE_KEY, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, KEY_MODE);
-	if (fd < 0)
-		return -errno;
-	struct secret *key CLEANUP(secret_free) = secret_random();
-	uint8_t sum[CIPHER_CHECKSUM_LEN];
-	key_checksum(key, sum);
-	int error = fd_write_all(fd, str_of(key->bytes, SECRET_LEN));
-	if (!error)
-		error = fd_write_all(fd, str_of(sum, sizeof(sum)));
-	if (!error && fsync(fd) < 0)
-		error = -errno;
-	if (error)
-		unlink(DATABASE_KEY);
-	return error;
+	return key_file_make(AT_FDCWD, DATABASE_KEY);
 }
 
-/* -ENOKEY: these are not the bytes that were written. */
-static int read_server_key(struct secret *server)
+/* One without its checksum is of the first version. */
+static int read_server_key(struct secret **ret_server)
 {
-	uint8_t sum[CIPHER_CHECKSUM_LEN], found[CIPHER_CHECKSUM_LEN];
-	struct stat st;
-	int fd CLEANUP(fd_close) = open(DATABASE_KEY, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	int error = fd < 0 ? -errno : fd_stat(fd, &st);
-	if (error)
-		return error;
-	if (st.st_size != SECRET_LEN && st.st_size != KEY_FILE_LEN)
-		return -ENOKEY;
-	error = fd_read_all(fd, server->bytes, SECRET_LEN);
-	if (error || st.st_size == SECRET_LEN)
-		return error;
-	key_checksum(server, sum);
-	error = fd_read_all(fd, found, sizeof(found));
-	return error ? error : memcmp(sum, found, sizeof(sum)) == 0 ? 0 : -ENOKEY;
+	return key_file_read(AT_FDCWD, DATABASE_KEY, true, ret_server);
 }
 
 int database_check_key(void)
 {
-	struct secret *server CLEANUP(secret_free) = secret_new();
-	return read_server_key(server);
+	struct secret *server CLEANUP(secret_free) = NULL;
+	return read_server_key(&server);
 }
 
 static int read_keys(struct secret **ret_key, struct secret **ret_srs)
 {
-	struct secret *server CLEANUP(secret_free) = secret_new();
-	int error = read_server_key(server);
+	struct secret *server CLEANUP(secret_free) = NULL;
+	int error = read_server_key(&server);
 	if (error)
 		return error;
 	*ret_key = secret_derive(server, KEYS_LABEL_DIRECTORY_DB, STR(""));
 	*ret_srs = secret_derive(server, KEYS_LABEL_SRS, STR(""));
-	return 0;
-}
-
-static int schema_version(struct database *db, int *ret_version)
-{
-	sqlite3_stmt *s = NULL;
-	int code = sqlite3_prepare_v2(db->handle, "PRAGMA user_version", -1, &s, NULL);
-	if (code == SQLITE_OK && (code = sqlite3_step(s)) == SQLITE_ROW) {
-		*ret_version = sqlite3_column_int(s, 0);
-		code = SQLITE_OK;
-	}
-	sqlite3_finalize(s);
-	return error_of(code);
-}
-
-/* Makes the schema, or brings it to this version: all of it or nothing. */
-static int make_schema(struct database *db)
-{
-	int version = 0;
-	int error = schema_version(db, &version);
-	if (error || version == SCHEMA_VERSION)
-		return error;
-	if (version < 0 || version > (int)SCHEMA_VERSION)
-		return -EPROTONOSUPPORT;
-	int code = sqlite3_exec(db->handle, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	if (code == SQLITE_OK && version == 0) {
-		code = sqlite3_exec(db->handle, schema, NULL, NULL, NULL);
-		version = 1;
-	}
-	for (; code == SQLITE_OK && version < (int)SCHEMA_VERSION; version++)
-		code = sqlite3_exec(db->handle, upgrades[version - 1], NULL, NULL, NULL);
-	if (code == SQLITE_OK)
-		code = sqlite3_exec(db->handle, "COMMIT", NULL, NULL, NULL);
-	return error_of(code);
-}
-
-static int prepare_all(struct database *db)
-{
-	for (size_t i = 0; i < N_STATEMENTS; i++) {
-		int code = sqlite3_prepare_v3(
-		    db->handle, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL);
-		if (code != SQLITE_OK)
-			return error_of(code);
-	}
 	return 0;
 }
 
@@ -361,9 +255,9 @@ int database_open(bool create, struct database **ret_database)
 	seal_vfs_init();
 	error = sealed_db_open(DATABASE_FILE, key, create ? SEALED_DB_CREATE : 0, &db->handle);
 	if (!error)
-		error = make_schema(db);
+		error = sealed_db_upgrade(db->handle, steps, ARRAY_LEN(steps));
 	if (!error)
-		error = prepare_all(db);
+		error = sealed_db_prepare(db->handle, texts, N_STATEMENTS, db->statements);
 	if (error) {
 		database_close(db);
 		return error;

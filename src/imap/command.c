@@ -77,7 +77,8 @@ static bool parse_command_name(struct imap_parser *p, struct imap_command *c)
 		return true;
 	}
 	return imap_fail(
-	    p, c->uid ? "FETCH, STORE, SEARCH, SORT, THREAD, COPY, MOVE or EXPUNGE" : "a command");
+	    p, c->uid ? "FETCH, STORE, SEARCH, SORT, THREAD, COPY, MOVE, REPLACE or EXPUNGE"
+	              : "a command");
 }
 
 /* command = tag SP (command-any / command-auth / command-nonauth / command-select) CRLF */

@@ -10,7 +10,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "base/fd.h"
+#include "seal/key_file.h"
 
 enum {
 	SECURE_HEAP_LEN = 8 << 20,
@@ -18,8 +18,6 @@ enum {
 	ED25519_LEN = 32,
 	PRIVATE_LEN_MAX = 2048,
 	BUCKETS = 4096,
-	KEY_FILE_LEN = SECRET_LEN + CIPHER_CHECKSUM_LEN,
-	KEY_FILE_MODE = 0600,
 	FORMAT_VERSION = 1,
 	/* version · flags · nonce · tag · what is sealed */
 	AT_NONCE = 2,
@@ -59,57 +57,20 @@ bool dkim_keys_init_memory(void)
 
 /* --- the key that wraps --- */
 
-static int make_key(int data_fd, struct secret **ret_key)
-{
-	struct secret *key CLEANUP(secret_free) = secret_random();
-	uint8_t file[KEY_FILE_LEN];
-	struct str bytes = str_of(key->bytes, SECRET_LEN);
-
-	memcpy(file, key->bytes, SECRET_LEN);
-	cipher_checksum(&bytes, 1, file + SECRET_LEN);
-	int r = fd_write_file(data_fd, DKIM_KEYS_FILE, str_of(file, sizeof(file)), KEY_FILE_MODE);
-	cipher_wipe(file, sizeof(file));
-	if (r == 0)
-		*ret_key = secret_take(&key);
-	return r;
-}
-
-/* -ENOENT; -ENOKEY: these are not the bytes that were written. */
-static int read_key(int data_fd, struct secret **ret_key)
-{
-	char *file = NULL;
-	size_t len = 0;
-	uint8_t sum[CIPHER_CHECKSUM_LEN];
-	int r = fd_read_file(data_fd, DKIM_KEYS_FILE, KEY_FILE_LEN, &file, &len);
-
-	if (r < 0)
-		return r == -EFBIG ? -ENOKEY : r;
-	struct str bytes = str_of(file, SECRET_LEN);
-	r = -ENOKEY;
-	if (len == KEY_FILE_LEN) {
-		cipher_checksum(&bytes, 1, sum);
-		if (cipher_equal(sum, file + SECRET_LEN, sizeof(sum))) {
-			*ret_key = secret_copy((const uint8_t *)file);
-			r = 0;
-		}
-	}
-	cipher_wipe(file, len);
-	free(file);
-	return r;
-}
-
 int dkim_keys_read_key(int data_fd, struct secret **ret_key)
 {
-	int r = read_key(data_fd, ret_key);
+	int r = dkim_keys_check_key(data_fd);
 
-	return r == -ENOENT ? make_key(data_fd, ret_key) : r;
+	if (r == -ENOENT)
+		r = key_file_make(data_fd, DKIM_KEYS_FILE);
+	return r == 0 ? key_file_read(data_fd, DKIM_KEYS_FILE, false, ret_key) : r;
 }
 
 int dkim_keys_check_key(int data_fd)
 {
 	struct secret *key CLEANUP(secret_free) = NULL;
 
-	return read_key(data_fd, &key);
+	return key_file_read(data_fd, DKIM_KEYS_FILE, false, &key);
 }
 
 struct dkim_keys *dkim_keys_new(const struct secret *key)

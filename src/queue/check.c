@@ -119,9 +119,7 @@ static int open_database(struct queue_check *c)
 	int error = queue_key_read(&key);
 
 	if (error) /* STAGE_KEY tells it */
-		return error == -ENOENT || error == -ENOKEY || error == -ELOOP || error == -EINVAL
-		           ? 0
-		           : error;
+		return error == -ENOENT || error == -ENOKEY || error == -ELOOP ? 0 : error;
 	seal_vfs_on_damage(on_damage, c);
 	error = sealed_db_open(QUEUE_DATABASE_FILE, key, 0, &c->db);
 	seal_vfs_on_damage(NULL, NULL);
@@ -188,7 +186,7 @@ static int check_key(struct queue_check *c)
 	int error = queue_key_read(&key);
 
 	c->stage = c->db ? STAGE_LOG : STAGE_FILES;
-	if (error == -ENOENT || error == -ENOKEY || error == -ELOOP || error == -EINVAL) {
+	if (error == -ENOENT || error == -ENOKEY || error == -ELOOP) {
 		tell(c, QUEUE_KEY_FILE, true, 0,
 		    error == -ENOENT ? "is missing" : "does not match its checksum");
 		return 0;

@@ -12,6 +12,7 @@
 #include "queue/database_memory.h"
 #include "queue/database_private.h"
 #include "queue/key.h"
+#include "seal/sealed_schema.h"
 #include "seal/vfs.h"
 #include "store/blob_file.h"
 #include "store/io.h"
@@ -151,31 +152,6 @@ static const char schema_2[] =
 /* From each version to the next. */
 static const char *const steps[SCHEMA_VERSION] = {schema_1, schema_2};
 
-int queue_db_error(int code)
-{
-	if (code == SQLITE_IOERR_DATA) /* a page that does not open */
-		return -EBADMSG;
-	switch (code & 0xff) {
-	case SQLITE_OK:
-	case SQLITE_DONE:
-		return 0;
-	case SQLITE_CONSTRAINT:
-		return -EEXIST;
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return -EAGAIN;
-	case SQLITE_FULL:
-		return -ENOSPC;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return -EBADMSG;
-	case SQLITE_NOMEM:
-		return -ENOMEM;
-	default:
-		return -EIO;
-	}
-}
-
 /* --- statements --- */
 
 void queue_db_bind(sqlite3_stmt *s, int place, struct str text)
@@ -202,7 +178,7 @@ bool queue_db_text(sqlite3_stmt *s, int column, struct arena *a, struct str *ret
 int queue_db_step(sqlite3_stmt *s)
 {
 	int code = sqlite3_step(s);
-	return code == SQLITE_ROW ? 1 : queue_db_error(code);
+	return code == SQLITE_ROW ? 1 : sealed_db_result(code);
 }
 
 void queue_db_end(sqlite3_stmt *s)
@@ -249,7 +225,7 @@ static int set_durable(struct queue_db *db, bool durable)
 	    durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		db->is_durable = durable;
-	return queue_db_error(code);
+	return sealed_db_result(code);
 }
 
 int queue_db_begin(struct queue_db *db, bool durable)
@@ -291,45 +267,6 @@ int queue_db_commit(struct queue_db *db)
 }
 
 /* --- opening --- */
-
-static int schema_version(struct queue_db *db, int *ret_version)
-{
-	sqlite3_stmt *s = NULL;
-	int code = sqlite3_prepare_v2(db->handle, "PRAGMA user_version", -1, &s, NULL);
-	if (code == SQLITE_OK && (code = sqlite3_step(s)) == SQLITE_ROW) {
-		*ret_version = sqlite3_column_int(s, 0);
-		code = SQLITE_OK;
-	}
-	sqlite3_finalize(s);
-	return queue_db_error(code);
-}
-
-static int make_schema(struct queue_db *db)
-{
-	int version = 0;
-	int error = schema_version(db, &version);
-	if (error || version == SCHEMA_VERSION)
-		return error;
-	if (version < 0 || version > SCHEMA_VERSION)
-		return -EPROTONOSUPPORT;
-	int code = sqlite3_exec(db->handle, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	for (; code == SQLITE_OK && version < SCHEMA_VERSION; version++)
-		code = sqlite3_exec(db->handle, steps[version], NULL, NULL, NULL);
-	if (code == SQLITE_OK)
-		code = sqlite3_exec(db->handle, "COMMIT", NULL, NULL, NULL);
-	return queue_db_error(code);
-}
-
-static int prepare_all(struct queue_db *db)
-{
-	for (size_t i = 0; i < N_STATEMENTS; i++) {
-		int code = sqlite3_prepare_v3(db->handle, queue_db_texts[i], -1,
-		    SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL);
-		if (code != SQLITE_OK)
-			return queue_db_error(code);
-	}
-	return 0;
-}
 
 /* --- numbers of messages: none is given twice, though rows may go without a trace --- */
 
@@ -472,9 +409,9 @@ int queue_db_open(struct queue_db **ret_db)
 	if (!error)
 		error = sealed_db_take_alone(db->handle);
 	if (!error)
-		error = make_schema(db);
+		error = sealed_db_upgrade(db->handle, steps, SCHEMA_VERSION);
 	if (!error)
-		error = prepare_all(db);
+		error = sealed_db_prepare(db->handle, queue_db_texts, N_STATEMENTS, db->statements);
 	if (!error)
 		error = read_ids_end(db);
 	if (!error)

@@ -116,9 +116,6 @@ void queue_db_count_message(struct queue_db *db, uint64_t account, bool more);
 void queue_db_forget_counts(struct queue_db *db);
 void queue_db_forget_accounts(struct queue_db *db);
 
-/* SQLite's results as 0 or -errno. */
-int queue_db_error(int code);
-
 /* Binds text, valid until queue_db_end. */
 void queue_db_bind(sqlite3_stmt *s, int place, struct str text);
 void queue_db_bind_u64(sqlite3_stmt *s, int place, uint64_t value);

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import source
+import transcripts
 
 FUNCTION_LINES_MAX = 70
 COMPLEXITY_MAX = 15
@@ -339,4 +340,5 @@ RULES = [
     ("tests-assert", rule_tests_assert),
     ("words", rule_words),
     ("scripts-parse", rule_scripts_parse),
+    ("transcripts", transcripts.rule_transcripts),
 ]

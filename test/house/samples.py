@@ -26,7 +26,28 @@ def long_table(n):
     return "\tstatic const int t[] = {\n" + "\t    1,\n" * n + "\t};\n\tx += t[0];\n"
 
 
+def protocol(command="", capability="", transcript=""):
+    """A tree with one command of IMAP and one capability."""
+    return {
+        "src/imap/command.c": f'static struct {{\n}} syntaxes[] = {{\n    [IMAP_NOOP] = {{STR_INIT("NOOP"), false, NULL}},\n{command}}};\n',
+        "src/session/imap/commands.c": "    [IMAP_NOOP] = {imap_cmd_noop, ANY},\n" + ("    [IMAP_SORT] = {imap_cmd_sort, ANY},\n" if command else ""),
+        "src/imap/capability.c": f'    {{STR_INIT("IDLE"), ALWAYS}},\n{capability}',
+        "src/session/imap/transcripts/a.txt": f"C: a NOOP\nS: a OK done\nC: b NOOP x\nS: b BAD no\nC: c IDLE\n{transcript}",
+    }
+
+
+SORT = '    [IMAP_SORT] = {STR_INIT("SORT"), true, imap_parse_sort},\n'
+
 SAMPLES = {
+    "transcripts": [
+        (protocol(command=SORT), "SORT is answered by OK in none"),
+        (protocol(command=SORT, transcript="C: d SORT x\nS: d OK done\nC: e SORT\nS: e BAD no\nC: f SORT y\nS: f NO no\n"), "UID SORT is answered by OK in none"),
+        (protocol(transcript="C: d SORT x\n", capability='    {STR_INIT("SORT"), ALWAYS},\n'), "no transcript uses the extension SORT"),
+        (protocol(capability='    {STR_INIT("SASL-IR"), ALWAYS},\n'), "does not try the extension SASL-IR"),
+        (protocol(capability='    {STR_INIT("XNEW"), ALWAYS},\n'), "does not know what uses the extension XNEW"),
+        ({"src/pop3/command.c": '    [POP3_TOP] = {STR_INIT("TOP"), X},\n', "src/session/pop3/transcripts/a.txt": "C: TOP 1 1\nS: +OK\n"}, "TOP is refused in none"),
+        ({"src/smtp/hello.c": '\tSTR("250-DSN\\r\\n");\n', "src/gate/smtp/transcripts/a.txt": "C: NOOP\nS: 250 ok\n"}, "uses the extension DSN"),
+    ],
     "layers": [
         ({"src/base/b.c": '#include "mail/m.h"\n'}, "base may not include mail/m.h"),
         ({"src/mail/b.c": '#include "gate/m.h"\n'}, "mail may not include"),
