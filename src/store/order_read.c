@@ -7,7 +7,7 @@
 #include "store/store_private.h"
 
 /* So many rows that nobody asks for are stepped over before the statement is started anew. */
-enum { GAP_MAX = 16, SQL_MAX = 256 };
+enum { GAP_MAX = 16, SQL_MAX = 256, PASSED_MAX = 4 * STORE_SCAN_BATCH };
 
 /* Of `orders`, by the bit that asks for them. */
 static const struct {
@@ -31,7 +31,7 @@ struct store_order {
 	sqlite3_stmt *stmt;
 	bool running;
 	uint32_t key; /* of the row that the statement is at */
-	size_t n_in_batch;
+	size_t n_in_batch, n_passed;
 };
 
 static bool is_of_entries(const struct store_order *order)
@@ -80,12 +80,23 @@ void store_order_close(struct store_order *order)
 	free(order);
 }
 
+/* A long way through the table comes by no page twice: those that it read go now and then. */
+static void let_go(struct store_order *order)
+{
+	order->n_passed += order->n_in_batch;
+	if (order->n_passed < PASSED_MAX)
+		return;
+	order->n_passed = 0;
+	sqlite3_db_release_memory(order->view->store->db.handle);
+}
+
 /* 1: the statement is at the key or, where that is missing, behind it; 0: at the end. */
 static int step_to(struct store_order *order, uint32_t key)
 {
 	if (!order->running || order->n_in_batch >= STORE_SCAN_BATCH || key < order->key ||
 	    key - order->key > GAP_MAX) {
 		sqlite3_reset(order->stmt);
+		let_go(order);
 		if (is_of_entries(order))
 			db_bind(order->stmt, (int64_t)order->view->mailbox, key);
 		else

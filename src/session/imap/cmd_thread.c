@@ -1,3 +1,5 @@
+#include <errno.h>
+
 #include "session/imap/commands.h"
 #include "session/imap/search_answer.h"
 #include "session/imap/threads.h"
@@ -13,30 +15,62 @@ static void close_order(struct store_order **order)
 	store_order_close(*order);
 }
 
-static int add_messages(
-    struct imap_session *s, const struct search_found *found, bool ids, struct threads *t)
+/* The next message that was found: 0 or -errno. */
+static int read_row(
+    struct imap_session *s, struct store_order *order, uint32_t at, struct store_order_row *row)
+{
+	int r = store_order_read(order, at, row);
+
+	return r < 0 ? r : imap_effort_step(s, EFFORT_ROW);
+}
+
+/* Without `read` there is nothing to know. */
+static int add_ids(
+    struct imap_session *s, const struct search_found *found, bool read, struct threads *t)
 {
 	struct store_order *order CLEANUP(close_order) = NULL;
-	unsigned fields =
-	    1U << STORE_ORDER_SUBJECT | STORE_ORDER_SENT | (ids ? STORE_ORDER_IDS : 0);
 	struct store_order_row row = {0};
+	int r = read ? store_order_open(s->view, STORE_ORDER_IDS, &order) : 0;
 
-	int r = store_order_fill(s->store);
-	if (r == 0)
-		r = store_order_open(s->view, fields, &order);
-	for (size_t i = 0; r >= 0 && i < found->n; i++) {
-		r = store_order_read(order, found->positions[i], &row);
-		if (r >= 0)
-			r = imap_effort_step(s, EFFORT_ROW);
+	for (size_t i = 0; r == 0 && i < found->n; i++) {
+		if (read)
+			r = read_row(s, order, found->positions[i], &row);
+		if (r == 0)
+			r = threads_add(t, row.ids);
+	}
+	return r;
+}
+
+static int describe(struct imap_session *s, const struct search_found *found, struct threads *t)
+{
+	struct store_order *order CLEANUP(close_order) = NULL;
+	unsigned fields = 1U << STORE_ORDER_SUBJECT | STORE_ORDER_SENT | STORE_ORDER_IDS;
+	struct store_order_row row = {0};
+	int r = store_order_open(s->view, fields, &order);
+
+	for (size_t i = 0; r == 0 && i < found->n; i++) {
+		r = read_row(s, order, found->positions[i], &row);
 		if (r < 0)
 			break;
 		const struct thread_message message = {.sent_at = row.sent_at,
 		    .subject = threads_subject(t, row.keys[STORE_ORDER_SUBJECT]),
-		    .is_reply = row.is_reply,
-		    .ids = row.ids};
-		r = threads_add(t, &message);
+		    .is_reply = row.is_reply};
+		threads_describe(t, &message);
 	}
-	return r < 0 ? r : 0;
+	return r;
+}
+
+static int add_messages(
+    struct imap_session *s, const struct search_found *found, bool ids, struct threads *t)
+{
+	if (found->n > THREADS_MESSAGES_MAX)
+		return -E2BIG;
+	int r = store_order_fill(s->store);
+	if (r == 0)
+		r = add_ids(s, found, ids, t);
+	if (r == 0)
+		r = describe(s, found, t);
+	return r;
 }
 
 /* Positions become the numbers that are told. */
@@ -50,12 +84,12 @@ static void to_numbers(struct imap_session *s, bool uid, const struct search_fou
 
 struct imap_result imap_cmd_thread(struct imap_session *s, const struct imap_command *c)
 {
-	struct threads *t CLEANUP(free_threads) = threads_new();
 	struct search_found found;
 	struct imap_result result;
 
 	if (!search_find(s, &c->search, SEARCH_WHOLE, &found, &result))
 		return result;
+	struct threads *t CLEANUP(free_threads) = threads_new(found.n);
 	int r = add_messages(s, &found, c->order->by_references, t);
 	if (r < 0)
 		return imap_store_error(s, r);

@@ -13,14 +13,20 @@ void thread_forest_done(struct thread_forest *f)
 	*f = (struct thread_forest){0};
 }
 
+void thread_forest_reserve(struct thread_forest *f, size_t cap)
+{
+	if (cap <= f->cap)
+		return;
+	f->cap = cap;
+	f->v = reallocarray(f->v, f->cap, sizeof(*f->v));
+	if (f->v == NULL)
+		abort();
+}
+
 void thread_forest_add(struct thread_forest *f)
 {
-	if (f->n == f->cap) {
-		f->cap += num_max(f->cap / 2, NODES_MIN);
-		f->v = reallocarray(f->v, f->cap, sizeof(*f->v));
-		if (f->v == NULL)
-			abort();
-	}
+	if (f->n == f->cap)
+		thread_forest_reserve(f, f->cap + num_max(f->cap / 2, NODES_MIN));
 	f->v[f->n++] = (struct forest_node){FOREST_NONE, FOREST_NONE, FOREST_NONE};
 }
 

@@ -23,6 +23,8 @@ struct thread_forest {
 };
 
 void thread_forest_done(struct thread_forest *f);
+/* Room for so many in all. */
+void thread_forest_reserve(struct thread_forest *f, size_t cap);
 /* A tree of its own, of the next number. Running out of memory aborts. */
 void thread_forest_add(struct thread_forest *f);
 /* Makes the root `child` a child of `parent`, a node of another tree. */

@@ -1,7 +1,9 @@
 /* Messages and their references as they are added: step 1 of REFERENCES. */
 #include "session/imap/threads.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/num.h"
@@ -18,12 +20,31 @@ static void *must(void *memory)
 	return memory;
 }
 
-struct threads *threads_new(void)
+static void reserve_nodes(struct threads *t, size_t cap)
+{
+	t->cap = cap;
+	t->nodes = must(reallocarray(t->nodes, cap, sizeof(*t->nodes)));
+}
+
+static void reserve_messages(struct threads *t, size_t cap)
+{
+	t->message_cap = cap;
+	t->node_of = must(reallocarray(t->node_of, cap, sizeof(*t->node_of)));
+}
+
+struct threads *threads_new(size_t n)
 {
 	struct threads *t = must(calloc(1, sizeof(*t)));
 
+	malloc_trim(0); /* of what found the messages */
+	/* What is not used is never touched; what grew step by step would leave holes behind. */
+	n = num_min(n, THREADS_MESSAGES_MAX);
+	reserve_nodes(t, n + n / 2 + CAP_MIN);
+	reserve_messages(t, n + 1);
+
 	cipher_random(t->secret, sizeof(t->secret));
 	t->first = NONE;
+	t->missing_max = THREADS_NODES_MAX - n;
 	return t;
 }
 
@@ -32,6 +53,8 @@ void threads_close_forest(struct threads *t)
 	thread_forest_done(&t->forest);
 	free(t->by_id.slots);
 	t->by_id = (struct node_table){0};
+	free(t->ids);
+	t->ids = NULL;
 }
 
 void threads_free(struct threads *t)
@@ -86,23 +109,29 @@ size_t threads_slot(const struct threads *t, const struct node_table *table, uin
 
 uint32_t threads_add_node(struct threads *t, struct thread_node node)
 {
-	if (t->n_nodes == t->cap) {
-		t->cap += num_max(t->cap / 2, CAP_MIN);
-		t->nodes = must(reallocarray(t->nodes, t->cap, sizeof(*t->nodes)));
-	}
+	if (t->n_nodes == t->cap)
+		reserve_nodes(t, t->cap + num_max(t->cap / 2, CAP_MIN));
 	t->nodes[t->n_nodes] = node;
 	return (uint32_t)t->n_nodes++;
 }
 
-static uint32_t add_to_forest(struct threads *t, struct thread_node node)
+static uint32_t add_to_forest(struct threads *t, uint64_t id, uint32_t message)
 {
+	uint32_t node =
+	    threads_add_node(t, (struct thread_node){.parent = NONE, .message = message});
+
+	if (t->forest.cap != t->cap) {
+		t->ids = must(reallocarray(t->ids, t->cap, sizeof(*t->ids)));
+		thread_forest_reserve(&t->forest, t->cap);
+	}
+	t->ids[node] = id;
 	thread_forest_add(&t->forest);
-	return threads_add_node(t, node);
+	return node;
 }
 
 static void put_id(struct threads *t, uint32_t node)
 {
-	size_t slot = threads_slot(t, &t->by_id, t->nodes[node].id);
+	size_t slot = threads_slot(t, &t->by_id, t->ids[node]);
 
 	while (t->by_id.slots[slot] != NONE)
 		slot = (slot + 1) & (t->by_id.n_slots - 1);
@@ -113,9 +142,12 @@ static void grow_ids(struct threads *t)
 {
 	struct node_table old = t->by_id;
 
-	if (2 * (old.n + 1) <= old.n_slots)
+	/* A quarter of them is free. */
+	if (4 * (old.n + 1) <= 3 * old.n_slots)
 		return;
-	t->by_id.n_slots = old.n_slots > 0 ? 2 * old.n_slots : CAP_MIN;
+	t->by_id.n_slots = num_max(2 * old.n_slots, CAP_MIN);
+	while (3 * t->by_id.n_slots < 4 * t->cap)
+		t->by_id.n_slots *= 2;
 	t->by_id.slots = must(malloc(t->by_id.n_slots * sizeof(*old.slots)));
 	memset(t->by_id.slots, 0xff, t->by_id.n_slots * sizeof(*old.slots));
 	for (size_t i = 0; i < old.n_slots; i++)
@@ -129,7 +161,7 @@ static uint32_t find_id(const struct threads *t, uint64_t id)
 	if (t->by_id.n_slots == 0)
 		return NONE;
 	size_t slot = threads_slot(t, &t->by_id, id);
-	while (t->by_id.slots[slot] != NONE && t->nodes[t->by_id.slots[slot]].id != id)
+	while (t->by_id.slots[slot] != NONE && t->ids[t->by_id.slots[slot]] != id)
 		slot = (slot + 1) & (t->by_id.n_slots - 1);
 	return t->by_id.slots[slot];
 }
@@ -137,8 +169,7 @@ static uint32_t find_id(const struct threads *t, uint64_t id)
 static uint32_t add_id(struct threads *t, uint64_t id, uint32_t message)
 {
 	grow_ids(t);
-	uint32_t node =
-	    add_to_forest(t, (struct thread_node){.id = id, .parent = NONE, .message = message});
+	uint32_t node = add_to_forest(t, id, message);
 	put_id(t, node);
 	t->by_id.n++;
 	return node;
@@ -152,7 +183,7 @@ static uint32_t node_of_reference(struct threads *t, uint64_t id)
 {
 	uint32_t node = find_id(t, id);
 
-	if (node != NONE || t->n_missing == THREADS_MISSING_MAX)
+	if (node != NONE || t->n_missing == t->missing_max)
 		return node;
 	t->n_missing++;
 	return add_id(t, id, UINT32_MAX);
@@ -168,7 +199,7 @@ static uint32_t node_of_message(struct threads *t, uint64_t id, uint32_t message
 	uint32_t node = id != 0 ? find_id(t, id) : NONE;
 
 	if (id == 0 || (node != NONE && !threads_is_dummy(t, node)))
-		return add_to_forest(t, (struct thread_node){.parent = NONE, .message = message});
+		return add_to_forest(t, 0, message);
 	if (node == NONE)
 		return add_id(t, id, message);
 	t->n_missing--;
@@ -218,31 +249,36 @@ static void set_parent(struct threads *t, uint32_t node, uint32_t parent)
 		link_nodes(t, node, parent);
 }
 
-static void grow_messages(struct threads *t)
-{
-	if (t->n < t->message_cap)
-		return;
-	t->message_cap += num_max(t->message_cap / 2, CAP_MIN);
-	t->sent_at = must(reallocarray(t->sent_at, t->message_cap, sizeof(*t->sent_at)));
-	t->subjects = must(reallocarray(t->subjects, t->message_cap, sizeof(*t->subjects)));
-	t->is_reply = must(reallocarray(t->is_reply, t->message_cap, sizeof(*t->is_reply)));
-	t->node_of = must(reallocarray(t->node_of, t->message_cap, sizeof(*t->node_of)));
-}
-
-int threads_add(struct threads *t, const struct thread_message *message)
+int threads_add(struct threads *t, struct str ids)
 {
 	uint32_t index = (uint32_t)t->n;
 
+	assert(t->n_described == 0);
 	if (t->n == THREADS_MESSAGES_MAX)
 		return -E2BIG;
-	grow_messages(t);
-	uint64_t id = message->ids.len >= ID_LEN ? num_get64(message->ids.p) : 0;
+	if (t->n == t->message_cap)
+		reserve_messages(t, t->message_cap + num_max(t->message_cap / 2, CAP_MIN));
+	uint64_t id = ids.len >= ID_LEN ? num_get64(ids.p) : 0;
 	uint32_t node = node_of_message(t, id, index);
-	t->sent_at[index] = message->sent_at;
-	t->subjects[index] = message->subject;
-	t->is_reply[index] = message->is_reply;
 	t->node_of[index] = node;
 	t->n++;
-	set_parent(t, node, link_references(t, str_from(message->ids, ID_LEN)));
+	set_parent(t, node, link_references(t, str_from(ids, ID_LEN)));
 	return 0;
+}
+
+void threads_describe(struct threads *t, const struct thread_message *message)
+{
+	size_t i = t->n_described++;
+
+	assert(i < t->n);
+	if (i == 0) {
+		threads_close_forest(t);
+		malloc_trim(0); /* of many it was some megabytes */
+		t->sent_at = must(calloc(t->n, sizeof(*t->sent_at)));
+		t->subjects = must(calloc(t->n, sizeof(*t->subjects)));
+		t->is_reply = must(calloc(t->n, sizeof(*t->is_reply)));
+	}
+	t->sent_at[i] = message->sent_at;
+	t->subjects[i] = message->subject;
+	t->is_reply[i] = message->is_reply;
 }

@@ -21,7 +21,8 @@ static uint8_t take(struct str *rest)
 	return byte;
 }
 
-static void add(struct threads *t, struct str *rest)
+/* The identifiers go in, the rest is for later. */
+static struct thread_message add(struct threads *t, struct str *rest)
 {
 	uint8_t ids[8 * (1 + REFERENCES_MAX)];
 	struct thread_message message = {.sent_at = take(rest)};
@@ -34,8 +35,9 @@ static void add(struct threads *t, struct str *rest)
 	size_t n = take(rest) % (REFERENCES_MAX + 1);
 	for (size_t i = 1; i <= n; i++)
 		num_put64(ids + 8 * i, take(rest) + 1);
-	message.ids = str_of(ids, 8 * (n + 1));
-	assert(threads_add(t, &message) == 0);
+	int r = threads_add(t, str_of(ids, 8 * (n + 1)));
+	assert(r == 0);
+	return message;
 }
 
 static void check(struct str text, size_t n)
@@ -67,17 +69,20 @@ static void check(struct str text, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct str rest = str_of(data, len);
-	struct threads *t = threads_new();
+	struct threads *t = threads_new(MESSAGES_MAX);
 	bool by_subject = (take(&rest) & 1) != 0;
+	struct thread_message messages[MESSAGES_MAX];
 	uint32_t numbers[MESSAGES_MAX];
 	struct imap_output out;
 	size_t n = 0;
 
 	imap_output_init(&out, -1);
 	for (; rest.len > 0 && n < MESSAGES_MAX; n++) {
-		add(t, &rest);
+		messages[n] = add(t, &rest);
 		numbers[n] = NUMBER_BASE + (uint32_t)n;
 	}
+	for (size_t i = 0; i < n; i++)
+		threads_describe(t, &messages[i]);
 	if (by_subject)
 		threads_link_subjects(t);
 	else

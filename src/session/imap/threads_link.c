@@ -1,4 +1,5 @@
 /* From parents to trees in order: ORDEREDSUBJECT, and steps 2 to 6 of REFERENCES. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "session/imap/threads.h"
@@ -237,7 +238,7 @@ static void order(struct threads *t)
 
 void threads_link_references(struct threads *t)
 {
-	threads_close_forest(t);
+	assert(t->n_described == t->n);
 	uint32_t *n_children = must(calloc(t->n_nodes + 1, sizeof(*n_children)));
 	prune(t, n_children);
 	free(n_children);
@@ -246,12 +247,11 @@ void threads_link_references(struct threads *t)
 }
 
 /* The first message of a subject is the parent of all others. */
-void threads_link_subjects(struct threads *t)
+static void join_to_first(struct threads *t)
 {
 	struct node_table table CLEANUP(table_done) = table_for(t->n);
 	uint32_t *messages = must(calloc(t->n + 1, sizeof(*messages)));
 
-	threads_close_forest(t);
 	for (uint32_t i = 0; i < t->n; i++)
 		messages[i] = i;
 	qsort_r(messages, t->n, sizeof(*messages), compare_message_numbers, t);
@@ -263,5 +263,11 @@ void threads_link_subjects(struct threads *t)
 			*slot = node;
 	}
 	free(messages);
+}
+
+void threads_link_subjects(struct threads *t)
+{
+	assert(t->n_described == t->n);
+	join_to_first(t);
 	order(t);
 }

@@ -10,7 +10,6 @@ static const uint32_t DUMMY = UINT32_C(1) << 31;
 
 /* A message or a dummy. */
 struct thread_node {
-	uint64_t id;
 	uint32_t parent;
 	uint32_t message;
 };
@@ -24,15 +23,19 @@ struct node_table {
 struct threads {
 	uint64_t secret[2]; /* so that nobody can choose identifiers that fall on each other */
 	struct thread_node *nodes;
-	size_t n_nodes, cap, n_missing;
+	size_t n_nodes, cap, n_missing, missing_max;
+	/* While messages are added. */
+	uint64_t *ids; /* by node */
 	struct node_table by_id;
-	struct thread_forest forest; /* while messages are added */
+	struct thread_forest forest;
 	/* By message. */
+	uint32_t *node_of;
+	size_t n, message_cap;
+	/* Once all were added. */
 	int64_t *sent_at;
 	uint64_t *subjects;
 	bool *is_reply;
-	uint32_t *node_of;
-	size_t n, message_cap;
+	size_t n_described;
 	/* By node, when they are linked: siblings in order. */
 	uint32_t *child, *next;
 	uint32_t first; /* on the top level */

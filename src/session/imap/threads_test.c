@@ -31,18 +31,22 @@ static void add(struct threads *t, const struct written *w)
 	num_put64(ids, w->id);
 	for (; n <= 6 && w->references[n - 1] != 0; n++)
 		num_put64(ids + 8 * n, w->references[n - 1]);
+	assert_int_equal(threads_add(t, str_of(ids, 8 * n)), 0);
+}
+
+static void describe(struct threads *t, const struct written *w)
+{
 	const struct thread_message message = {.sent_at = w->sent_at,
 	    .subject = threads_subject(t, str_of_cstr(w->subject)),
-	    .is_reply = w->is_reply,
-	    .ids = str_of(ids, 8 * n)};
-	assert_int_equal(threads_add(t, &message), 0);
+	    .is_reply = w->is_reply};
+	threads_describe(t, &message);
 }
 
 /* The threads of messages 1, 2, …, as THREAD tells them. */
 static void expect_threads_at(
     const struct written *w, size_t n, bool references, const char *want, int line)
 {
-	struct threads *t = threads_new();
+	struct threads *t = threads_new(n);
 	uint32_t numbers[64];
 	struct imap_output out;
 
@@ -51,6 +55,8 @@ static void expect_threads_at(
 		add(t, &w[i]);
 		numbers[i] = (uint32_t)i + 1;
 	}
+	for (size_t i = 0; i < n; i++)
+		describe(t, &w[i]);
 	if (references)
 		threads_link_references(t);
 	else
@@ -193,8 +199,17 @@ static void add_ids(struct threads *t, const uint64_t *list, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		num_put64(ids + 8 * i, list[i]);
-	const struct thread_message message = {.subject = 7, .ids = str_of(ids, 8 * n)};
-	assert_int_equal(threads_add(t, &message), 0);
+	assert_int_equal(threads_add(t, str_of(ids, 8 * n)), 0);
+}
+
+/* All of the same subject and date. */
+static void link_all(struct threads *t, size_t n)
+{
+	const struct thread_message message = {.subject = 7};
+
+	for (size_t i = 0; i < n; i++)
+		threads_describe(t, &message);
+	threads_link_references(t);
 }
 
 static size_t write_all(struct threads *t, size_t n)
@@ -220,7 +235,7 @@ static void test_deep(void **state)
 {
 	(void)state;
 	for (int down = 0; down < 2; down++) {
-		struct threads *t = threads_new();
+		struct threads *t = threads_new(DEEP);
 		uint64_t started = clock_ms();
 		for (uint64_t i = 1; i <= DEEP; i++) {
 			uint64_t ids[IDS_MAX], id = down ? DEEP + 1 - i : i;
@@ -230,7 +245,7 @@ static void test_deep(void **state)
 				ids[n++] = r;
 			add_ids(t, ids, n);
 		}
-		threads_link_references(t);
+		link_all(t, DEEP);
 		assert_true(clock_ms() - started < HARD_MS);
 		assert_int_equal(write_all(t, DEEP), 2 * DEEP + 1);
 		threads_free(t);
@@ -240,7 +255,7 @@ static void test_deep(void **state)
 /* Everybody names everybody in another order: no cycle, and all are told. */
 static void test_tangle(void **state)
 {
-	struct threads *t = threads_new();
+	struct threads *t = threads_new(20000);
 	uint64_t ids[IDS_MAX], seed = 1;
 
 	(void)state;
@@ -251,37 +266,62 @@ static void test_tangle(void **state)
 		}
 		add_ids(t, ids, IDS_MAX);
 	}
-	threads_link_references(t);
+	link_all(t, 20000);
 	assert_true(write_all(t, 20000) >= 20000);
 	threads_free(t);
 }
 
-/* Too many identifiers that nobody has: those beyond are as if they were not named. */
-static void test_limits(void **state)
+/* As many messages as may be, with as many identifiers beside them as may be. */
+static void test_many(void **state)
 {
-	struct threads *t = threads_new();
-	uint64_t ids[2], next = 1;
+	struct threads *t = threads_new(THREADS_MESSAGES_MAX);
+	uint64_t ids[2];
 
 	(void)state;
 	for (size_t i = 0; i < THREADS_MESSAGES_MAX; i++) {
-		ids[0] = next++;
-		ids[1] = UINT64_C(1) << 40 | (i < 2 ? 0 : i / 2);
+		ids[0] = i + 1;
+		ids[1] = UINT64_C(1) << 40 | i / 2;
 		add_ids(t, ids, 2);
 	}
-	const struct thread_message one_more = {0};
-	assert_int_equal(threads_add(t, &one_more), -E2BIG);
-	threads_link_references(t);
+	assert_int_equal(threads_add(t, (struct str){0}), -E2BIG);
+	link_all(t, THREADS_MESSAGES_MAX);
 	assert_true(write_all(t, THREADS_MESSAGES_MAX) > THREADS_MESSAGES_MAX);
 	threads_free(t);
-	t = threads_new();
-	for (size_t i = 0; i < THREADS_MISSING_MAX / 50; i++) {
-		uint64_t many[IDS_MAX];
-		for (size_t k = 0; k < IDS_MAX; k++)
-			many[k] = next++;
-		add_ids(t, many, IDS_MAX);
-	}
+}
+
+/*
+ * Too many identifiers that nobody has: those beyond are as if they were not named. Two messages
+ * name the last one that is remembered, two others the first that is not.
+ */
+static void test_limits(void **state)
+{
+	const struct thread_message messages[] = {
+	    {1, 1, false}, {2, 2, false}, {3, 3, false}, {4, 4, false}};
+	struct threads *t = threads_new(THREADS_MESSAGES_MAX);
+	size_t missing_max = THREADS_NODES_MAX - THREADS_MESSAGES_MAX, n = 0;
+	uint8_t *ids = calloc(missing_max + 2, 8);
+	const uint32_t numbers[] = {1, 2, 3, 4};
+	struct imap_output out;
+
+	(void)state;
+	assert_non_null(ids);
+	imap_output_init(&out, -1);
+	/* The message itself has none. */
+	for (n = 1; n <= missing_max; n++)
+		num_put64(ids + 8 * n, n);
+	assert_int_equal(threads_add(t, str_of(ids, 8 * n)), 0);
+	num_put64(ids + 8, missing_max);
+	assert_int_equal(threads_add(t, str_of(ids, 16)), 0);
+	num_put64(ids + 8, missing_max + 1);
+	assert_int_equal(threads_add(t, str_of(ids, 16)), 0);
+	assert_int_equal(threads_add(t, str_of(ids, 16)), 0);
+	for (size_t i = 0; i < ARRAY_LEN(messages); i++)
+		threads_describe(t, &messages[i]);
 	threads_link_references(t);
-	assert_true(write_all(t, THREADS_MISSING_MAX / 50) > 0);
+	threads_write(t, numbers, &out);
+	assert_true(str_eq(buf_str(&out.buf), STR("((1)(2))(3)(4)")));
+	imap_output_done(&out);
+	free(ids);
 	threads_free(t);
 }
 
@@ -297,6 +337,7 @@ int main(void)
 	    cmocka_unit_test(test_ordered_subject),
 	    cmocka_unit_test(test_deep),
 	    cmocka_unit_test(test_tangle),
+	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
