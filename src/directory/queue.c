@@ -117,6 +117,37 @@ static enum may_send judge_all(
 	return weakest;
 }
 
+struct signers {
+	struct arena arena;
+	struct str selectors[OUTGOING_SIGNATURES_MAX];
+	uint64_t algorithms[OUTGOING_SIGNATURES_MAX];
+	size_t n;
+};
+
+static void signers_done(struct signers *s)
+{
+	arena_done(&s->arena);
+}
+
+/* The keys that mail of a domain is signed with. */
+static void find_signers(struct directory *d, struct str name, struct signers *s)
+{
+	struct str domain;
+	struct dkim_row *rows;
+	size_t n = 0;
+	if (name_parse_domain(name, &s->arena, &domain)) {
+		int error = database_dkim_keys(d->db, domain, &s->arena, &rows, &n);
+		if (error)
+			log_event(LOG_ERROR, "directory.lookup-failed",
+			    "file=directory/%s errno=%d", DATABASE_FILE, -error);
+	}
+	for (size_t i = 0; i < n && s->n < OUTGOING_SIGNATURES_MAX; i++)
+		if (rows[i].state == DKIM_ACTIVE) {
+			s->selectors[s->n] = rows[i].selector;
+			s->algorithms[s->n++] = rows[i].algorithm;
+		}
+}
+
 static int on_may_send(struct loop_entry *from, void *msg, void *ctx)
 {
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(SENDER_ARENA_LEN);
@@ -124,6 +155,7 @@ static int on_may_send(struct loop_entry *from, void *msg, void *ctx)
 	struct directory *d = ctx;
 	const struct ipc_may_send *m = msg;
 	struct ipc_may_send_answer answer = {.request = m->request, .address = STR("")};
+	struct signers signers CLEANUP(signers_done) = {.arena = ARENA_MAX(SIGNERS_ARENA_LEN)};
 	struct name name;
 	answer.result = (uint8_t)judge_all(d, m, &answer.address);
 	if (answer.result == MAY_SEND_ON_BEHALF) {
@@ -134,6 +166,10 @@ static int on_may_send(struct loop_entry *from, void *msg, void *ctx)
 		else
 			answer.address = buf_str(&own);
 	}
+	if (m->domain.len > 0 && answer.result <= MAY_SEND_ON_BEHALF)
+		find_signers(d, m->domain, &signers);
+	answer.selectors = (struct ipc_strs){signers.selectors, signers.n};
+	answer.algorithms = (struct ipc_u64s){signers.algorithms, signers.n};
 	return loop_send(from, IPC_MAY_SEND_ANSWER, &answer);
 }
 
@@ -191,32 +227,15 @@ static int on_route(struct loop_entry *from, void *msg, void *ctx)
 	return loop_send(from, IPC_ROUTE_ANSWER, &answer);
 }
 
-/* The keys that mail of a domain is signed with. */
 static int on_signers(struct loop_entry *from, void *msg, void *ctx)
 {
-	struct directory *d = ctx;
 	const struct ipc_signers *m = msg;
-	struct arena a CLEANUP(arena_done) = ARENA_MAX(SIGNERS_ARENA_LEN);
-	struct str selectors[OUTGOING_SIGNATURES_MAX];
-	uint64_t algorithms[OUTGOING_SIGNATURES_MAX];
-	struct str domain;
-	struct dkim_row *rows;
-	size_t n = 0, n_signers = 0;
-	if (name_parse_domain(m->domain, &a, &domain)) {
-		int error = database_dkim_keys(d->db, domain, &a, &rows, &n);
-		if (error)
-			log_event(LOG_ERROR, "directory.lookup-failed",
-			    "file=directory/%s errno=%d", DATABASE_FILE, -error);
-	}
-	for (size_t i = 0; i < n && n_signers < OUTGOING_SIGNATURES_MAX; i++)
-		if (rows[i].state == DKIM_ACTIVE) {
-			selectors[n_signers] = rows[i].selector;
-			algorithms[n_signers++] = rows[i].algorithm;
-		}
+	struct signers s CLEANUP(signers_done) = {.arena = ARENA_MAX(SIGNERS_ARENA_LEN)};
+	find_signers(ctx, m->domain, &s);
 	struct ipc_signers_answer answer = {
 	    .request = m->request,
-	    .selectors = {selectors, n_signers},
-	    .algorithms = {algorithms, n_signers},
+	    .selectors = {s.selectors, s.n},
+	    .algorithms = {s.algorithms, s.n},
 	};
 	return loop_send(from, IPC_SIGNERS_ANSWER, &answer);
 }

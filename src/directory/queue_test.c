@@ -1,6 +1,8 @@
 /* What the queue and those who submit have of the directory: every question, from everybody. */
 #include "directory/test_sign_in.h"
 
+#include "directory/database_dkim.h"
+
 #include <stdio.h>
 
 struct sending {
@@ -99,7 +101,7 @@ static enum may_send ask_all(struct sending *s, uint64_t account, const char *co
 	struct ipc_received m;
 	for (size_t i = 0; i < n; i++)
 		v[i] = str_of_cstr(authors[i]);
-	struct ipc_may_send question = {++request, account, {v, n}, str_of_cstr(sender)};
+	struct ipc_may_send question = {++request, account, {v, n}, str_of_cstr(sender), STR("")};
 	assert_int_equal(ipc_send(s->queue, IPC_MAY_SEND, &question), 0);
 	await_type(s->f, s->queue, IPC_MAY_SEND_ANSWER, &m);
 	const struct ipc_may_send_answer *answer = m.msg;
@@ -149,6 +151,46 @@ static void a_foreign_account_sends_as_nothing(void **state)
 			if (ask(&s, foreign[n], all[i]) != MAY_NOT_SEND)
 				fail_msg(
 				    "%llu may send as %s", (unsigned long long)foreign[n], all[i]);
+	end(&s);
+}
+
+static void add_key(struct sending *s, const char *selector, int algorithm, enum dkim_state state)
+{
+	struct dkim_row row = {.domain = STR("example.test"),
+	    .selector = str_of_cstr(selector),
+	    .algorithm = (uint8_t)algorithm,
+	    .state = state,
+	    .public_key = STR("p"),
+	    .sealed = STR("s")};
+	assert_int_equal(database_dkim_add(s->f->d.db, &row), 0);
+}
+
+/* In one question: may they send, and who signs. */
+static void who_may_send_hears_who_signs(void **state)
+{
+	struct sending s;
+	struct ipc_received m;
+	begin(&s, state);
+	add_key(&s, "r1", DKIM_RSA_SHA256, DKIM_ACTIVE);
+	add_key(&s, "e1", DKIM_ED25519_SHA256, DKIM_ACTIVE);
+	add_key(&s, "r0", DKIM_RSA_SHA256, DKIM_OLD);
+	for (int i = 0; i < 3; i++) {
+		struct str author = i == 0 ? STR("bert@example.test") : STR("anna@example.test");
+		struct ipc_may_send question = {.request = 77,
+		    .account = s.anna,
+		    .authors = {&author, 1},
+		    .domain = i == 1 ? STR("Example.Test") : STR("")};
+		assert_int_equal(ipc_send(s.queue, IPC_MAY_SEND, &question), 0);
+		await_type(s.f, s.queue, IPC_MAY_SEND_ANSWER, &m);
+		const struct ipc_may_send_answer *answer = m.msg;
+		assert_int_equal(answer->result, i == 0 ? MAY_NOT_SEND : MAY_SEND);
+		assert_int_equal(answer->selectors.n, i == 1 ? 2 : 0);
+		assert_int_equal(answer->algorithms.n, answer->selectors.n);
+		for (size_t k = 0; k < answer->selectors.n; k++)
+			assert_true(str_eq(answer->selectors.v[k],
+			    answer->algorithms.v[k] == DKIM_RSA_SHA256 ? STR("r1") : STR("e1")));
+		ipc_received_done(&m);
+	}
 	end(&s);
 }
 
@@ -591,6 +633,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(what_is_ones_own),
 	    TEST(a_foreign_account_sends_as_nothing),
+	    TEST(who_may_send_hears_who_signs),
 	    TEST(rights_are_granted_and_taken_back),
 	    TEST(wrong_grants_are_refused),
 	    TEST(a_grant_goes_with_what_it_was_on),

@@ -66,12 +66,15 @@ static const struct ipc_field may_send_fields[] = {
     FIELD(ipc_may_send, account, IPC_U64, 0),
     FIELD(ipc_may_send, authors, IPC_STRS, OUTGOING_AUTHORS_MAX),
     FIELD(ipc_may_send, sender, IPC_STR, IPC_ADDRESS_MAX),
+    FIELD(ipc_may_send, domain, IPC_STR, DNS_NAME_MAX),
 };
 
 static const struct ipc_field may_send_answer_fields[] = {
     FIELD(ipc_may_send_answer, request, IPC_U64, 0),
     FIELD(ipc_may_send_answer, result, IPC_U8, N_MAY_SENDS - 1),
     FIELD(ipc_may_send_answer, address, IPC_STR, IPC_ADDRESS_MAX),
+    FIELD(ipc_may_send_answer, selectors, IPC_STRS, OUTGOING_SIGNATURES_MAX),
+    FIELD(ipc_may_send_answer, algorithms, IPC_U64S, OUTGOING_SIGNATURES_MAX),
 };
 
 static const struct ipc_field route_fields[] = {

@@ -114,6 +114,7 @@ struct ipc_may_send {
 	uint64_t account;
 	struct ipc_strs authors; /* addresses of the reverse-path or of From: */
 	struct str sender;       /* of Sender:, or empty */
+	struct str domain;       /* whose signers are wanted, too (as in IPC_SIGNERS), or empty */
 };
 
 enum may_send { MAY_SEND, MAY_SEND_ON_BEHALF, MAY_NOT_SEND, MAY_SEND_TEMPORARY, N_MAY_SENDS };
@@ -123,6 +124,8 @@ struct ipc_may_send_answer {
 	uint8_t result;     /* enum may_send: the weakest of what holds for the authors */
 	struct str address; /* MAY_NOT_SEND: the one that is not theirs; MAY_SEND_ON_BEHALF: what
 	                       Sender: must say (the account's own address) */
+	struct ipc_strs selectors; /* the signers, where they were wanted and it may send */
+	struct ipc_u64s algorithms;
 };
 
 struct ipc_route {

@@ -31,6 +31,7 @@ static const char wrapping_label[] = "dkim key";
 struct held {
 	struct held *next;
 	EVP_PKEY *key;
+	EVP_PKEY_CTX *rsa; /* ready to sign; NULL: Ed25519 */
 	uint8_t algorithm;
 	size_t name_len;
 	char name[]; /* domain NUL selector */
@@ -84,6 +85,7 @@ struct dkim_keys *dkim_keys_new(const struct secret *key)
 
 static void held_free(struct held *h)
 {
+	EVP_PKEY_CTX_free(h->rsa);
 	EVP_PKEY_free(h->key);
 	free(h);
 }
@@ -146,6 +148,19 @@ static void forget(struct dkim_keys *k, struct str name)
 	held_free(h);
 }
 
+/* What OpenSSL looks up for a signature it looks up here, once. NULL: the library fails. */
+static EVP_PKEY_CTX *prepare_rsa(EVP_PKEY *key)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+
+	if (ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+	    EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1)
+		return ctx;
+	EVP_PKEY_CTX_free(ctx);
+	return NULL;
+}
+
 /* Takes `key`. */
 static void hold(struct dkim_keys *k, struct str name, uint8_t algorithm, EVP_PKEY *key)
 {
@@ -154,8 +169,11 @@ static void hold(struct dkim_keys *k, struct str name, uint8_t algorithm, EVP_PK
 
 	assert(h != NULL);
 	forget(k, name);
-	*h = (struct held){
-	    .next = *bucket, .key = key, .algorithm = algorithm, .name_len = name.len};
+	*h = (struct held){.next = *bucket,
+	    .key = key,
+	    .algorithm = algorithm,
+	    .name_len = name.len,
+	    .rsa = algorithm == DKIM_RSA_SHA256 ? prepare_rsa(key) : NULL};
 	memcpy(h->name, name.p, name.len);
 	*bucket = h;
 	k->n++;
@@ -309,16 +327,10 @@ int dkim_keys_take(struct dkim_keys *k, const struct ipc_dkim_key *m)
 
 /* --- signing --- */
 
-static bool sign_rsa(EVP_PKEY *key, struct str hash, unsigned char *signature, size_t *len)
+static bool sign_rsa(EVP_PKEY_CTX *ctx, struct str hash, unsigned char *signature, size_t *len)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
-	bool ok = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 &&
-	          EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-	          EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 &&
-	          EVP_PKEY_sign(ctx, signature, len, (const unsigned char *)hash.p, hash.len) == 1;
-
-	EVP_PKEY_CTX_free(ctx);
-	return ok;
+	return ctx != NULL &&
+	       EVP_PKEY_sign(ctx, signature, len, (const unsigned char *)hash.p, hash.len) == 1;
 }
 
 static bool sign_ed25519(EVP_PKEY *key, struct str hash, unsigned char *signature, size_t *len)
@@ -345,7 +357,7 @@ int dkim_keys_sign(const struct dkim_keys *k, const struct ipc_dkim_sign *what,
 	if (h == NULL)
 		return -ENOENT;
 	bool ok = h->algorithm == DKIM_RSA_SHA256
-	              ? sign_rsa(h->key, what->hash, ret_signature, &len)
+	              ? sign_rsa(h->rsa, what->hash, ret_signature, &len)
 	              : sign_ed25519(h->key, what->hash, ret_signature, &len);
 	if (!ok)
 		return -EIO;

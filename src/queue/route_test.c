@@ -214,13 +214,13 @@ static void a_body_is_what_it_needs(void **state)
 {
 	static const uint8_t needs[] = {0, 1, 2};
 	struct world *w = *state;
-	int submitter = world_submitter(w);
 	for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
 		struct ipc_submit_mail mail = {
 		    .mail = {.reverse_path = STR("ann@example.org"), .body = 2}};
 		struct str author = STR("ann@example.org");
 		struct ipc_examined examined = {.authors = {&author, 1}, .body = needs[i]};
 		struct carried c;
+		int submitter = world_submitter(w);
 		say(w, submitter, IPC_SUBMIT_MAIL, &mail);
 		answer_may_send(w, MAY_SEND, "");
 		(void)expect_answer(submitter, SUBMIT_OK);
@@ -235,8 +235,8 @@ static void a_body_is_what_it_needs(void **state)
 		expect_carry(expect_courier(w), &c);
 		assert_int_equal(((struct ipc_carry *)c.carry.msg)->mail.body, needs[i]);
 		accept_all(w, &c);
+		close(submitter);
 	}
-	close(submitter);
 }
 
 /* A relay is nobody's MX: what is said of one never stands in a report to a domain. */

@@ -149,15 +149,20 @@ static void on_may_send_reverse_path(const void *answer, void *ctx)
 		fail_text(s, SUBMIT_TEMPORARY, "");
 	else if (m->result == MAY_NOT_SEND)
 		submit_fail(s, SUBMIT_NOT_YOURS, m->address);
-	else
+	else {
+		if (str_to_cstr(s->in.accept.m.mail.reverse_path, s->path, sizeof(s->path)) < 0)
+			s->path[0] = '\0';
 		submit_answer(s, SUBMIT_OK, 0, "", STEP_READY);
+	}
 }
 
-/* Mail from <> is a notice of the user's program; its author is checked like any other. */
+/* Mail from <> is a notice of the user's program; its author is checked like any other. One under
+ * which the same submitter has sent is checked with the authors. */
 static void check_reverse_path(struct submitter *s)
 {
 	struct str path = s->in.accept.m.mail.reverse_path;
-	if (s->forwards || path.len == 0) {
+	s->in.path_is_assumed = path.len > 0 && str_eq(path, str_of_cstr(s->path));
+	if (s->forwards || path.len == 0 || s->in.path_is_assumed) {
 		submit_answer(s, SUBMIT_OK, 0, "", STEP_READY);
 		return;
 	}

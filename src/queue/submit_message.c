@@ -100,37 +100,55 @@ static void commit(struct submitter *s)
 
 /* --- signatures --- */
 
-static void sign_next(struct submitter *s);
+/* In the order of the fields, whichever came first. */
+static void put_together(struct submitter *s)
+{
+	struct incoming *in = &s->in;
+	for (size_t i = 0; i < in->n_signatures; i++)
+		if (!sign_add_field(&in->signed_fields, in->fields[i], in->signatures[i])) {
+			fail(s, SUBMIT_TEMPORARY);
+			return;
+		}
+	commit(s);
+}
 
 static void on_signed(const void *answer, void *ctx)
 {
 	struct submitter *s = ctx;
 	struct incoming *in = &s->in;
 	const struct ipc_dkim_signed *m = answer;
-	if (!m || !m->ok ||
-	    !sign_add_field(&in->signed_fields, in->fields[in->n_signed], m->signature)) {
+	size_t i = 0;
+	while (m && i < in->n_signatures && in->requests[i] != m->request)
+		i++;
+	if (!m || !m->ok || i == in->n_signatures ||
+	    !arena_dup(&in->arena, m->signature, &in->signatures[i])) {
 		fail(s, SUBMIT_TEMPORARY);
 		return;
 	}
-	in->n_signed++;
-	sign_next(s);
+	in->requests[i] = 0;
+	if (++in->n_signed == in->n_signatures)
+		put_together(s);
 }
 
-static void sign_next(struct submitter *s)
+/* All are asked for at once. */
+static void ask_for_signatures(struct submitter *s)
 {
 	struct incoming *in = &s->in;
-	if (in->n_signed == in->n_signatures) {
-		commit(s);
-		return;
-	}
-	struct ipc_dkim_sign ask = {.request = queue_request(s->q),
-	    .domain = in->domain,
-	    .selector = in->selectors.v[in->n_signed],
-	    .hash = in->hashes[in->n_signed]};
+	int error = 0;
 	s->step = STEP_SIGN;
-	if (queue_ask(s->q, s->q->keyholder, IPC_DKIM_SIGN, &ask, ask.request, IPC_DKIM_SIGNED,
-	        on_signed, s))
+	for (size_t i = 0; i < in->n_signatures && !error; i++) {
+		struct ipc_dkim_sign ask = {.request = queue_request(s->q),
+		    .domain = in->domain,
+		    .selector = in->selectors.v[i],
+		    .hash = in->hashes[i]};
+		in->requests[i] = ask.request;
+		error = queue_ask(s->q, s->q->keyholder, IPC_DKIM_SIGN, &ask, ask.request,
+		    IPC_DKIM_SIGNED, on_signed, s);
+	}
+	if (error)
 		fail(s, SUBMIT_TEMPORARY);
+	else if (in->n_signatures == 0)
+		commit(s);
 }
 
 /* --- the scribe's life --- */
@@ -181,7 +199,7 @@ static int on_finished(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	in->finished = fd_take(&m->message);
 	in->signed_fields = BUF_MAX(SIGNED_FIELDS_MAX);
 	keep_or_drop(s);
-	sign_next(s);
+	ask_for_signatures(s);
 	forward_release(s);
 	return 0;
 }
@@ -228,35 +246,36 @@ static void keep_sealer(struct incoming *in)
 	}
 }
 
+static bool keep_signers(
+    struct incoming *in, struct ipc_strs selectors, struct ipc_u64s from_algorithms)
+{
+	uint64_t *algorithms = ARENA_NEW_ARRAY(&in->arena, uint64_t, OUTGOING_SIGNATURES_MAX);
+	if (selectors.n != from_algorithms.n || !algorithms ||
+	    !submit_dup_strs(&in->arena, selectors, &in->selectors))
+		return false;
+	for (size_t i = 0; i < from_algorithms.n; i++)
+		algorithms[i] = from_algorithms.v[i];
+	in->algorithms = (struct ipc_u64s){algorithms, from_algorithms.n};
+	return true;
+}
+
 static void on_signers(const void *answer, void *ctx)
 {
 	struct submitter *s = ctx;
-	struct incoming *in = &s->in;
 	const struct ipc_signers_answer *m = answer;
-	uint64_t *algorithms = ARENA_NEW_ARRAY(&in->arena, uint64_t, OUTGOING_SIGNATURES_MAX);
-	if (!m || m->selectors.n != m->algorithms.n || !algorithms ||
-	    !submit_dup_strs(&in->arena, m->selectors, &in->selectors)) {
+	if (!m || !keep_signers(&s->in, m->selectors, m->algorithms)) {
 		fail(s, SUBMIT_TEMPORARY);
 		return;
 	}
-	for (size_t i = 0; i < m->algorithms.n; i++)
-		algorithms[i] = m->algorithms.v[i];
-	in->algorithms = (struct ipc_u64s){algorithms, m->algorithms.n};
-	if (s->forwards)
-		keep_sealer(in);
+	keep_sealer(&s->in);
 	finish(s);
 }
 
-/* The domain of the first author signs (DMARC compares with that); what is only passed on is sealed
- * by the domain of the alias. */
+/* What is only passed on is sealed by the domain of the alias. */
 void submit_ask_signers(struct submitter *s)
 {
 	struct incoming *in = &s->in;
-	bool has_domain =
-	    s->forwards ? in->domain.len > 0
-	                : in->examined.authors.n > 0 &&
-	                      queue_domain_of(in->examined.authors.v[0], &in->arena, &in->domain);
-	if (!has_domain) {
+	if (in->domain.len == 0) {
 		finish(s);
 		return;
 	}
@@ -269,6 +288,8 @@ void submit_ask_signers(struct submitter *s)
 
 /* --- is it theirs? --- */
 
+static void ask_may_send(struct submitter *s);
+
 static void on_may_send(const void *answer, void *ctx)
 {
 	struct submitter *s = ctx;
@@ -280,25 +301,61 @@ static void on_may_send(const void *answer, void *ctx)
 	} else if (m->result == MAY_SEND_ON_BEHALF &&
 	           !arena_dup(&s->in.arena, m->address, &s->in.sender)) {
 		fail(s, SUBMIT_TEMPORARY);
+	} else if (!keep_signers(&s->in, m->selectors, m->algorithms)) {
+		fail(s, SUBMIT_TEMPORARY);
 	} else {
-		submit_ask_signers(s);
+		finish(s);
 	}
 }
 
+static void on_may_send_path(const void *answer, void *ctx)
+{
+	struct submitter *s = ctx;
+	const struct ipc_may_send_answer *m = answer;
+	if (!m || m->result == MAY_SEND_TEMPORARY) {
+		fail(s, SUBMIT_TEMPORARY);
+	} else if (m->result == MAY_NOT_SEND) {
+		s->path[0] = '\0';
+		submit_fail(s, SUBMIT_NOT_YOURS, m->address);
+	} else {
+		s->in.path_is_assumed = false;
+		ask_may_send(s);
+	}
+}
+
+static bool is_author(const struct incoming *in, struct str address)
+{
+	for (size_t i = 0; i < in->examined.authors.n; i++)
+		if (str_eq(in->examined.authors.v[i], address))
+			return true;
+	return false;
+}
+
+/* The domain of the first author signs (DMARC compares with that). Who may send as the authors may
+ * send as a reverse-path that is one of them. */
 static void ask_may_send(struct submitter *s)
 {
 	struct incoming *in = &s->in;
+	struct str path = in->accept.m.mail.reverse_path;
+	struct ipc_may_send ask = {.account = s->account};
 	if (s->forwards) {
 		s->step = STEP_KEYS; /* the scribe names them next */
 		return;
 	}
-	struct ipc_may_send ask = {.request = queue_request(s->q),
-	    .account = s->account,
-	    .authors = in->examined.authors,
-	    .sender = in->examined.sender};
+	bool asks_path = in->path_is_assumed && !is_author(in, path);
+	if (asks_path) {
+		ask.authors = (struct ipc_strs){&path, 1};
+	} else {
+		ask.authors = in->examined.authors;
+		ask.sender = in->examined.sender;
+		if (in->examined.authors.n > 0 &&
+		    queue_domain_of(in->examined.authors.v[0], &in->arena, &in->domain))
+			ask.domain = in->domain;
+	}
+	ask.request = queue_request(s->q);
 	s->step = STEP_MAY_SEND;
 	if (queue_ask(s->q, s->q->directory, IPC_MAY_SEND, &ask, ask.request, IPC_MAY_SEND_ANSWER,
-	        on_may_send, s))
+	        asks_path ? on_may_send_path : on_may_send, s))
 		fail(s, SUBMIT_TEMPORARY);
 }
 

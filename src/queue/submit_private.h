@@ -14,7 +14,7 @@ enum submit_step {
 	STEP_EXAMINE,
 	STEP_KEYS, /* of mail that is forwarded (forward.h) */
 	STEP_MAY_SEND,
-	STEP_SIGNERS,
+	STEP_SIGNERS, /* of mail that is forwarded */
 	STEP_FINISH,
 	STEP_SIGN,
 	STEP_COMMIT,
@@ -42,13 +42,16 @@ struct incoming {
 	struct str trace;
 	int message; /* sealed memfd, as it came */
 	struct ipc_examined examined;
-	struct str sender; /* to be set */
-	struct str domain; /* that signs; of mail that is forwarded: of the alias */
+	bool path_is_assumed; /* the directory has not said of this message's reverse-path yet … */
+	struct str sender;    /* to be set */
+	struct str domain;    /* that signs; of mail that is forwarded: of the alias */
 	struct forward forward;
 	struct ipc_strs selectors;
 	struct ipc_u64s algorithms;
 	struct str fields[OUTGOING_SIGNATURES_MAX]; /* without signature */
 	struct str hashes[OUTGOING_SIGNATURES_MAX];
+	uint64_t requests[OUTGOING_SIGNATURES_MAX]; /* open at the keyholder; 0: answered */
+	struct str signatures[OUTGOING_SIGNATURES_MAX];
 	size_t n_signatures, n_signed;
 	struct buf signed_fields;
 	int finished; /* sealed memfd */
@@ -77,6 +80,9 @@ struct submitter {
 	bool forwards; /* of gatekeeper-smtp */
 	enum submit_step step;
 	uint64_t until; /* clock_ms: the step is given up */
+	/* … that they may send as it: it did for an earlier message, and is asked about this one
+	 * with the authors. */
+	char path[IPC_ADDRESS_MAX + 1];
 	struct submit_scribe scribe;
 	struct incoming in;
 };

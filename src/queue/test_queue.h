@@ -36,6 +36,7 @@ struct world {
 	int before;
 	char path[64];
 	uint64_t now;
+	struct ipc_may_send_answer may_send; /* not said yet */
 };
 
 static inline void world_go(struct world *w)
