@@ -233,7 +233,7 @@ static void replace_malformed(const void *context, UConverterToUnicodeArgs *args
 static bool convert(
     UConverter *converter, struct str bytes, bool last, unsigned *high, struct buf *out)
 {
-	const char *from = bytes.p, *end = bytes.p + bytes.len;
+	const char *from = bytes.len > 0 ? bytes.p : "", *end = from + bytes.len;
 	UErrorCode status = U_BUFFER_OVERFLOW_ERROR;
 
 	UErrorCode set = U_ZERO_ERROR;
