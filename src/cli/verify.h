@@ -33,6 +33,7 @@ struct verify {
 	bool has_damage;     /* a row is "changed", "unknown", "damaged" or "failed" */
 	struct buf accounts; /* uint64_t each: the accounts that there are */
 	bool knows_accounts; /* they are all in there */
+	bool had_queue;      /* a server began here that has one */
 	char showing[96];    /* whose progress stands on the terminal */
 };
 
@@ -61,6 +62,8 @@ void verify_files(struct verify *v);
 /* The queue, as the running server says (verify_queue.c); in a child of verify_stopped. */
 void verify_ask_queue(struct verify *v);
 _Noreturn void verify_be_queue(struct verify *v, pid_t parent);
+/* There is none. */
+void verify_no_queue(struct verify *v);
 
 /* Files and folders that are not an instance's, by their names; last (verify_names.c). */
 void verify_names(struct verify *v);

@@ -143,4 +143,5 @@ void verify_files(struct verify *v)
 	compare(v, v->data_fd, v->config->certificate, v->config->certificate, &noted.certificate);
 	compare(v, v->data_fd, v->config->key, v->config->key, &noted.key);
 	look_at_keyholder_key(v, &noted);
+	v->had_queue = noted.keyholder.text[0] != '\0';
 }

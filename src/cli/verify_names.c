@@ -72,6 +72,7 @@ static const struct row {
     {"accounts/#", "mailbox.db.new-" HEX16, LEFT},
     {"accounts/#", "mailbox.db.damaged-*", UNREAD},
     {"accounts/#", "mailbox.db.is-damaged", LEFT},
+    {"accounts/#", "mailbox.db.shorter*", LEFT},
     {"accounts/#/letterbox", DIGITS6 ".seg", FILE_OF_OURS},
     {"accounts/#/blobs", HEX32, FILE_OF_OURS},
     {"accounts/#/blobs", ".new-" HEX16, LEFT},

@@ -39,6 +39,14 @@ void verify_ask_queue(struct verify *v)
 		verify_row(v, "queue", "ok", NULL, "");
 }
 
+void verify_no_queue(struct verify *v)
+{
+	if (v->had_queue)
+		verify_damage(v, "queue", 0, "is missing, with all that waited in it");
+	else
+		verify_row(v, "queue", "ok", NULL, "no server has begun with it yet");
+}
+
 /* --- in a child --- */
 
 static void on_found(void *ctx, const struct queue_finding *f)
@@ -54,7 +62,7 @@ static int look(struct verify *v)
 	int error = queue_check_open(watch, &c);
 
 	if (error == -ENOENT) {
-		verify_row(v, "queue", "ok", NULL, "no server has begun with it yet");
+		verify_no_queue(v);
 		return 0;
 	}
 	int more = error ? error : 1;

@@ -356,16 +356,17 @@ static void in_folders(struct verify *v, int directory_fd, int accounts_fd)
 	buf_done(&found.ids);
 }
 
-/* One of an earlier version has no queue. */
 static void look_at_queue(struct verify *v)
 {
 	struct found found = {.ids = BUF_MAX(0)};
 	int folder CLEANUP(fd_close) =
 	    openat(v->data_fd, "queue", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int error = folder < 0 ? -errno : ask_child(v, folder, verify_be_queue, &found);
-	if (error == -ECONNRESET)
+	if (error == -ENOENT)
+		verify_no_queue(v);
+	else if (error == -ECONNRESET)
 		verify_row(v, "queue", "failed", NULL, "the look at it ended before its end");
-	else if (error && error != -ENOENT)
+	else if (error)
 		verify_failed(v, "queue", error);
 	buf_done(&found.ids);
 }

@@ -267,6 +267,24 @@ def what_no_instance_has_is_named(server):
 
 
 @test
+def a_queue_that_is_gone_is_missed(server):
+    server.stop()
+    queue, aside = server.data / "queue", server.folder / "aside"
+    try:
+        queue.rename(aside)
+        for make in (lambda: None, queue.mkdir):
+            make()
+            done = server.gatepost("verify", "--json", check=False)
+            row = {r["file"]: r for r in json.loads(done.stdout)}["queue"]
+            expect_equal((row["state"], done.returncode), ("damaged", 1), row)
+    finally:
+        if queue.is_dir():
+            queue.rmdir()
+        aside.rename(queue)
+        server.start()
+
+
+@test
 def another_key_for_the_keys_of_dkim_is_named(server):
     """A whole key with a right checksum that is not the one the server began with."""
     path = server.data / "tls/keyholder.key"
