@@ -24,45 +24,22 @@ static bool read_position(struct str text, unsigned *ret_instance)
 	return true;
 }
 
-/* Comments and white space at the front, at most a few levels deep. */
-static struct str skip_cfws(struct str s)
-{
-	enum { DEPTH_MAX = 8 };
-	unsigned depth = 0;
-
-	for (; s.len > 0; s = str_from(s, 1)) {
-		char c = s.p[0];
-		if (c == '(' && depth < DEPTH_MAX)
-			depth++;
-		else if (depth > 0 && c == ')')
-			depth--;
-		else if (depth > 0 && c == '\\')
-			s = str_from(s, 1);
-		else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n')
-			break;
-	}
-	return s;
-}
-
 /* instance = [CFWS] %s"i" [CFWS] "=" [CFWS] position
  * arc-info = instance [CFWS] ";" authres-payload */
 static bool read_results_instance(struct str value, unsigned *ret_instance)
 {
 	size_t n = 0;
 
-	value = skip_cfws(value);
-	if (!str_skip(&value, STR("i")))
+	if (!tag_list_skip_comments(&value) || !str_skip(&value, STR("i")) ||
+	    !tag_list_skip_comments(&value) || !str_skip(&value, STR("=")) ||
+	    !tag_list_skip_comments(&value))
 		return false;
-	value = skip_cfws(value);
-	if (!str_skip(&value, STR("=")))
-		return false;
-	value = skip_cfws(value);
 	while (n < value.len && ascii_is_digit(value.p[n]))
 		n++;
 	if (!read_position(str_first(value, n), ret_instance))
 		return false;
-	value = skip_cfws(str_from(value, n));
-	return str_starts(value, STR(";"));
+	value = str_from(value, n);
+	return tag_list_skip_comments(&value) && str_starts(value, STR(";"));
 }
 
 static bool read_tagged_instance(struct str value, struct tag_list *tags, unsigned *ret_instance)

@@ -7,8 +7,7 @@
 #include "mail/header.h"
 
 enum {
-	SIGNATURES_NAMED_MAX = 4, /* DKIM-Signature fields that are signed */
-	NAMES_MAX = DKIM_SIGN_NAMES_MAX + SIGNATURES_NAMED_MAX * sizeof(":" DKIM_FIELD),
+	NAMES_MAX = DKIM_SIGN_NAMES_MAX + ARC_SIGNATURES_NAMED_MAX * sizeof(":" DKIM_FIELD),
 };
 
 #define MESSAGE_FIELD "ARC-Message-Signature"
@@ -30,7 +29,7 @@ static bool add_names(struct str header, struct buf *out)
 
 	if (!dkim_sign_names(header, out))
 		return false;
-	while (n < SIGNATURES_NAMED_MAX && header_next(&reader, &field)) {
+	while (n < ARC_SIGNATURES_NAMED_MAX && header_next(&reader, &field)) {
 		if (!str_eq_nocase(field.name, STR(DKIM_FIELD)))
 			continue;
 		buf_add(out, STR(":" DKIM_FIELD));

@@ -21,7 +21,11 @@
 
 #include "mail/arc.h"
 
-enum { ARC_SEAL_FIELD_MAX = 2048, ARC_RESULTS_MAX = 8192 };
+enum {
+	ARC_SEAL_FIELD_MAX = 2048,
+	ARC_RESULTS_MAX = 8192,
+	ARC_SIGNATURES_NAMED_MAX = 4, /* DKIM-Signature fields that are covered, from the last up */
+};
 
 struct arc_sealer {
 	struct str domain, selector; /* A-labels */

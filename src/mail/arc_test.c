@@ -197,6 +197,8 @@ static void structures_that_are_no_chain(void **state UNUSED)
 	        "ARC-Authentication-Results cannot be read"},
 	    {"ARC-Authentication-Results: i=001; x\r\n",
 	        "ARC-Authentication-Results cannot be read"},
+	    {"ARC-Authentication-Results: (((((((((x))))))))) i=1; x\r\n",
+	        "ARC-Authentication-Results cannot be read"},
 	    {AS(1) "none\r\n" AMS(1) AAR(1), "no domain"},
 	    {AS(1) "none\r\nARC-Message-Signature: i=1; d=x.y; s=s; h=from:arc-seal; a=rsa-sha256; "
 	           "bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=eA==\r\n" AAR(1),
@@ -258,6 +260,25 @@ static void what_is_signed(void **state UNUSED)
 	assert_true(str_find(got, STR("authentication-results")) == got.len);
 	assert_true(str_find(got, STR("received")) == got.len);
 	assert_true(str_starts(buf_str(&field), STR("ARC-Message-Signature: i=7; a=rsa-sha256;")));
+}
+
+/* Of many signatures of DKIM some are covered. */
+static void a_few_signatures_are_covered(void **state UNUSED)
+{
+	static const uint8_t hash[DKIM_HASH_LEN];
+	struct buf header CLEANUP(buf_done) = BUF_MAX(TEST_MESSAGE_MAX);
+	struct buf text CLEANUP(buf_done) = BUF_MAX(TEST_MESSAGE_MAX);
+	struct buf field CLEANUP(buf_done) = BUF_MAX(ARC_SEAL_FIELD_MAX);
+	struct arc_sealer sealer = {STR("d.example"), STR("s"), 1, 5};
+
+	for (int i = 0; i < ARC_SIGNATURES_NAMED_MAX + 1; i++)
+		buf_printf(&header, "DKIM-Signature: %d\r\n", i);
+	assert_true(arc_seal_message(&sealer, buf_str(&header), hash, &field, &text));
+	expect_str(str_first(buf_str(&text), 4 * 18), "dkim-signature:4\r\n"
+	                                              "dkim-signature:3\r\n"
+	                                              "dkim-signature:2\r\n"
+	                                              "dkim-signature:1\r\n");
+	assert_true(str_find(buf_str(&text), STR("signature:0")) == text.len);
 }
 
 /* No text that is signed here can be one of DKIM. */
@@ -390,6 +411,7 @@ int main(void)
 	    cmocka_unit_test(keys_that_cannot_be_had),
 	    cmocka_unit_test(a_large_field_is_no_part_of_a_chain),
 	    cmocka_unit_test(what_is_signed),
+	    cmocka_unit_test(a_few_signatures_are_covered),
 	    cmocka_unit_test(texts_that_are_signed),
 	    cmocka_unit_test(what_does_not_fit_is_said),
 	    cmocka_unit_test(names_of_keys),

@@ -3,36 +3,11 @@
 #include "base/base64.h"
 #include "base/utf8.h"
 #include "mail/address.h"
+#include "mail/tag_list.h"
 
-enum { SIGNATURE_BYTES = 6, COMMENT_DEPTH_MAX = 8 }; /* RFC 6008 §4: 8 characters of b= */
+enum { SIGNATURE_BYTES = 6 }; /* RFC 6008 §4: 8 characters of b= */
 
 /* --- whose it is --- */
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* Skips white space and comments. False: a comment that does not end, or too deep. */
-static bool skip_cfws(struct str *rest)
-{
-	unsigned depth = 0;
-
-	for (; rest->len > 0; *rest = str_from(*rest, 1)) {
-		char c = rest->p[0];
-		if (c == '(') {
-			if (++depth > COMMENT_DEPTH_MAX)
-				return false;
-		} else if (depth > 0 && c == ')') {
-			depth--;
-		} else if (depth > 0 && c == '\\') {
-			*rest = str_from(*rest, 1);
-		} else if (depth == 0 && !is_space(c)) {
-			return true;
-		}
-	}
-	return depth == 0;
-}
 
 /* value = token / quoted-string (RFC 2045 §5.1). Characters above 127 are taken (RFC 8601 §2.2). */
 static bool is_token_char(char c)
@@ -73,15 +48,15 @@ bool auth_results_claims(struct str value, struct str id)
 {
 	struct buf theirs CLEANUP(buf_done) = BUF_MAX(value.len + 1);
 
-	if (!skip_cfws(&value) || !read_value(&value, &theirs))
+	if (!tag_list_skip_comments(&value) || !read_value(&value, &theirs))
 		return true;
-	if (!skip_cfws(&value))
+	if (!tag_list_skip_comments(&value))
 		return true;
 	size_t n = 0;
 	while (n < value.len && ascii_is_digit(value.p[n])) /* authres-version */
 		n++;
 	value = str_from(value, n);
-	if (!skip_cfws(&value) || (value.len > 0 && value.p[0] != ';'))
+	if (!tag_list_skip_comments(&value) || (value.len > 0 && value.p[0] != ';'))
 		return true;
 	struct str name = buf_str(&theirs);
 	while (str_ends(name, STR(".")))

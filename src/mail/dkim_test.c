@@ -389,6 +389,30 @@ static void no_more_than_some_signatures(void **state UNUSED)
 	    dkim_verify(buf_str(&text), STR(""), NOW, &lookups, &none, r.v, &r.n), -E2BIG);
 }
 
+/* Each way to hash the body costs a pass over it. */
+static void bodies_are_hashed_in_a_few_ways(void **state UNUSED)
+{
+	struct arena a CLEANUP(arena_done) = ARENA_MAX(ARENA_LEN);
+	struct dkim_lookups lookups = {test_find, &(struct test_zone){0}};
+	struct dkim_message m = {.header = STR("From: a@b\r\n\r\n"),
+	    .body = STR("a body of some length\r\n"),
+	    .now = NOW,
+	    .lookups = &lookups,
+	    .arena = &a};
+	static const char zero[DKIM_HASH_LEN];
+
+	for (size_t i = 0; i <= 2 * DKIM_SIGNATURES_MAX; i++) {
+		struct dkim_verdict v = {.signature = {.body_limit = i / 2,
+		                             .body_hash = str_of(zero, sizeof(zero)),
+		                             .names = STR("From")}};
+		dkim_verify_read(&m, &v);
+		assert_int_equal(v.result, DKIM_FAIL);
+		assert_string_equal(v.reason, i < 2 * DKIM_SIGNATURES_MAX
+		                                  ? "body hash did not verify"
+		                                  : "body is hashed in too many ways");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +426,7 @@ int main(void)
 	    cmocka_unit_test(times_and_lookups),
 	    cmocka_unit_test(a_body_that_is_signed_in_part),
 	    cmocka_unit_test(no_more_than_some_signatures),
+	    cmocka_unit_test(bodies_are_hashed_in_a_few_ways),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

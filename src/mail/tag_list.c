@@ -84,3 +84,23 @@ bool tag_list_has_word(struct str value, struct str word)
 			return true;
 	return false;
 }
+
+bool tag_list_skip_comments(struct str *rest)
+{
+	unsigned depth = 0;
+
+	for (; rest->len > 0; *rest = str_from(*rest, 1)) {
+		char c = rest->p[0];
+		if (c == '(') {
+			if (++depth > TAG_COMMENT_DEPTH_MAX)
+				return false;
+		} else if (depth > 0 && c == ')') {
+			depth--;
+		} else if (depth > 0 && c == '\\') {
+			*rest = str_from(*rest, 1);
+		} else if (depth == 0 && !is_space(c)) {
+			return true;
+		}
+	}
+	return depth == 0;
+}

@@ -9,7 +9,7 @@
  *
  * Beyond the grammar UTF-8 is taken in values (RFC 8616 §5). What the values mean is the caller's.
  *
- * Limit: TAG_LIST_MAX tags.
+ * Limits: TAG_LIST_MAX tags, TAG_COMMENT_DEPTH_MAX comments in each other.
  */
 #ifndef MAIL_TAG_LIST_H
 #define MAIL_TAG_LIST_H
@@ -18,7 +18,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum { TAG_LIST_MAX = 32 };
+enum { TAG_LIST_MAX = 32, TAG_COMMENT_DEPTH_MAX = 8 };
 
 struct tag {
 	struct str name;
@@ -45,5 +45,12 @@ bool tag_list_squeeze(struct str value, struct buf *out);
  * case.
  */
 bool tag_list_has_word(struct str value, struct str word);
+
+/*
+ * Skips folding white space and comments (CFWS, RFC 5322 §3.2.2), which ARC and
+ * Authentication-Results have between their words. False: a comment that does not end, or more than
+ * TAG_COMMENT_DEPTH_MAX in each other.
+ */
+MUST_USE bool tag_list_skip_comments(struct str *rest);
 
 #endif

@@ -382,7 +382,16 @@ static void nothing_but_seals_is_signed(void **state)
 		world_expect_nothing(w->keyholder);
 		expect_caught(w, &s, scribe);
 	}
-	/* too early; an open file; three */
+	/* too large; too early; three */
+	static char large[(4 << 20) + 1];
+	memset(large, 'x', sizeof(large));
+	memcpy(large + sizeof(large) - 18, "\r\narc-seal:i=1; b=", 18);
+	int big = want_keys(w, &s, 0);
+	answer_both_signers(w);
+	expect_finish(big, "example.org", 1);
+	say_seal(w, big, str_of(large, sizeof(large)));
+	world_expect_nothing(w->keyholder);
+	expect_caught(w, &s, big);
 	int scribe = want_keys(w, &s, 0);
 	say_seal(w, scribe, SEAL_TEXT);
 	struct ipc_received m;
