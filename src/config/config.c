@@ -166,6 +166,11 @@ static const struct config_key keys[] = {
 	NUMBER("limits", submit_recipients_hour, 5000, 1, 1000000000,
 	    "recipients of these, counted each time"),
 	NUMBER("limits", submit_recipients_day, 20000, 1, 1000000000, "the same in a day"),
+	NUMBER("limits", forward_alias_hour, 2000, 1, 1000000000,
+	    "addresses of other servers that one alias' mail goes on to in an hour; more goes "
+	    "later"),
+	NUMBER("limits", forward_domain_hour, 10000, 1, 1000000000,
+	    "the same for all aliases of a domain"),
 	NUMBER("limits", submit_hold, 2592000, 0, 31536000,
 	    "seconds that a message may be held before it is sent (RFC 4865)"),
 	NUMBER("limits", quota, 0, 0, UINT64_MAX, "bytes of a new account; 0: no limit"),

@@ -110,6 +110,7 @@ struct config {
 	uint64_t key_cache;        /* seconds an unlocked key stays after its last use */
 	uint64_t submit_queue;     /* messages of one account that wait to be sent */
 	uint64_t submit_messages_hour, submit_recipients_hour, submit_recipients_day;
+	uint64_t forward_alias_hour, forward_domain_hour;
 	uint64_t submit_hold; /* seconds a message may be held before it is sent */
 	uint64_t quota;       /* bytes of a new account, 0: none */
 };

@@ -302,9 +302,9 @@ static int encode_and(send_fn *send_it, struct loop_entry *to, uint16_t type, co
 	if (secret)
 		buf_reserve(&bytes, IPC_MESSAGE_MAX);
 	bool ok = ipc_encode(type, msg, &bytes, fds, &n_fds);
-	assert(ok);
-	int r = send_it(to, &bytes, secret, fds, n_fds);
-	ipc_spoil(to->fd, type, buf_str(&bytes), fds, n_fds);
+	int r = ok ? send_it(to, &bytes, secret, fds, n_fds) : -EMSGSIZE;
+	if (ok)
+		ipc_spoil(to->fd, type, buf_str(&bytes), fds, n_fds);
 	if (secret)
 		ipc_wipe(&bytes);
 	return r;
@@ -325,6 +325,8 @@ int loop_send(struct loop_entry *to, uint16_t type, const void *msg)
 	if (to->removed)
 		return -EPIPE;
 	int r = encode_and(send_or_keep, to, type, msg);
+	if (r == -EMSGSIZE)
+		return r;
 	/* Its reader is gone or asleep. The end is reported from the round, not from inside a
 	 * handler that may still use the entry: shutting down makes the channel readable. */
 	if (r < 0) {

@@ -64,7 +64,8 @@ struct loop *loop_entry_loop(const struct loop_entry *e);
 /*
  * Sends on an entry's channel without waiting; what the socket does not take now is kept, at most
  * LOOP_PENDING_MAX bytes of memory, and sent when it can. A peer that does not read beyond that is
- * ended with -EAGAIN. Descriptors in `msg` are duplicated.
+ * ended with -EAGAIN. Descriptors in `msg` are duplicated. -EMSGSIZE: a field is longer than its
+ * maximum, or all of them together; nothing was sent, and the channel goes on.
  */
 int loop_send(struct loop_entry *to, uint16_t type, const void *msg);
 

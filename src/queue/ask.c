@@ -35,11 +35,14 @@ int queue_ask(struct queue *q, struct loop_entry *partner, uint16_t type, const 
 	    .ctx = ctx};
 	*at = question;
 	q->n_questions++;
-	/* When it cannot be sent, the partner's end is on its way, and with it NULL for an answer.
-	 */
-	int sent = loop_send(partner, type, msg);
-	(void)sent;
-	return 0;
+	/* When it cannot be sent, the partner's end is on its way, and with it NULL for an answer;
+	 * but what is too long for it is never answered. */
+	if (loop_send(partner, type, msg) != -EMSGSIZE)
+		return 0;
+	*at = question->next;
+	q->n_questions--;
+	free(question);
+	return -EMSGSIZE;
 }
 
 void queue_forget(struct queue *q, const void *ctx)

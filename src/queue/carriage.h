@@ -4,6 +4,7 @@
 #define QUEUE_CARRIAGE_H
 
 #include "queue/carry.h"
+#include "queue/pace.h"
 
 enum { CARRIAGE_ARENA_MAX = 4 << 20, PLACE_BUCKETS = 256 };
 
@@ -16,8 +17,8 @@ struct place {
 	const struct config_relay *relay; /* of the configuration, or NULL */
 	uint64_t window, here;
 	bool in_trouble;
-	uint64_t failures;
-	size_t n_idle; /* couriers that wait for a message */
+	uint64_t failures, failed_at; /* clock_wall_ms: when the last was counted */
+	size_t n_idle;                /* couriers that wait for a message */
 	char text[IPC_ADDRESS_MAX + 1];
 };
 
@@ -72,7 +73,7 @@ struct carriage {
 	struct outcome *outcomes;
 	size_t n;
 	bool is_fresh;     /* one row in the database (queue/fresh.h) */
-	uint64_t began_at; /* clock_wall_ms; fresh */
+	uint64_t began_at; /* clock_wall_ms */
 	bool unreachable;
 	struct str mta;
 	int message; /* sealed memfd */
@@ -99,6 +100,7 @@ struct carriages {
 	size_t n_couriers, n_local, n_troubled, n_under_way;
 	uint64_t bytes;
 	uint64_t next_connection;
+	struct pace forwards; /* by alias, and by its domain behind an @ */
 	char relay_passwords[1 + CONFIG_RELAYS_MAX][IPC_PASSWORD_MAX + 1];
 };
 
@@ -107,7 +109,7 @@ struct place *carriage_place(struct queue *q, const struct queued_destination *d
 /* A new one of nothing; and one claimed for a destination: it starts when the transaction at hand
  * is committed. */
 struct carriage *carriage_new(struct queue *q);
-void carriage_claimed(struct carriage *c, struct place *p);
+void carriage_claimed(struct carriage *c, struct place *p, uint64_t now);
 /* It is over: to be written in the next round. */
 void carriage_finished(struct carriage *c);
 /* Every recipient whose outcome is not known is to be tried later, for this reason. */

@@ -329,10 +329,14 @@ static void start_courier(struct carriage *c)
 	courier->carriage = c;
 	courier->until = clock_ms() + CARRY_TIMEOUT_MS;
 	courier->n_carried++;
-	/* When it fails, the courier's end is on its way. */
+	/* When it fails, the courier's end is on its way; but not where it cannot be said to it. */
 	int error = send_carriage(courier, c);
-	(void)error;
 	fd_close(&c->message);
+	if (error != -EMSGSIZE)
+		return;
+	loop_remove(courier->entry);
+	remove_courier(courier);
+	carriage_fail(c, CAUSE_ATTEMPT, "5.1.3", "an address or a name in it is too long");
 }
 
 static void on_policy(void *ctx, uint8_t mode, struct ipc_strs mx)
@@ -486,8 +490,9 @@ struct carriage *carriage_new(struct queue *q)
 	return c;
 }
 
-void carriage_claimed(struct carriage *c, struct place *p)
+void carriage_claimed(struct carriage *c, struct place *p, uint64_t now)
 {
+	c->began_at = now;
 	c->place = p;
 	count(c, true);
 	c->next = c->q->carriages->claimed;
@@ -532,7 +537,7 @@ static int claim_one(struct queue *q, struct place *p, uint64_t now)
 		carriage_free(c);
 		return error ? error : is_due;
 	}
-	carriage_claimed(c, p);
+	carriage_claimed(c, p, now);
 	return 1;
 }
 

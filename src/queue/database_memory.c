@@ -3,8 +3,6 @@
 #include "queue/database_memory.h"
 #include "queue/database_private.h"
 
-enum { HOUR_MS = 3600000 };
-
 /* --- policies: patterns of MX names are kept as lines --- */
 
 static int split_lines(struct str text, struct arena *a, struct ipc_strs *ret_lines)
@@ -62,31 +60,83 @@ int queue_db_set_policy(struct queue_db *db, struct str domain, const struct que
 
 /* --- results of TLS --- */
 
+/* The columns that tell one kind from another. */
+struct tls_kind {
+	uint64_t day;
+	struct str domain, strings, mx, receiving, sending, detail;
+	uint8_t policy, result;
+};
+
+static int run_tls(struct queue_db *db, enum statement which, const struct tls_kind *k)
+{
+	sqlite3_stmt *s = db->statements[which];
+	queue_db_bind_u64(s, 1, k->day);
+	queue_db_bind(s, 2, k->domain);
+	queue_db_bind_u64(s, 3, k->policy);
+	queue_db_bind(s, 4, k->strings);
+	queue_db_bind(s, 5, k->mx);
+	queue_db_bind_u64(s, 6, k->result);
+	queue_db_bind(s, 7, k->receiving);
+	queue_db_bind(s, 8, k->sending);
+	queue_db_bind(s, 9, k->detail);
+	return queue_db_run(s);
+}
+
+/* How many kinds there are, of the day or of its domain; counted up to `max`. */
+static int count_tls(struct queue_db *db, enum statement which, const struct tls_kind *k,
+    uint64_t max, uint64_t *ret_n)
+{
+	sqlite3_stmt *s = db->statements[which];
+	queue_db_bind_u64(s, 1, k->day);
+	queue_db_bind_u64(s, 2, max);
+	if (which == TLS_COUNT)
+		queue_db_bind(s, 3, k->domain);
+	return queue_db_number(s, ret_n);
+}
+
+static int add_kind(struct queue_db *db, struct tls_kind *k)
+{
+	uint64_t n_domain = 0, n_day = 0;
+	int error = count_tls(db, TLS_COUNT, k, QUEUE_TLS_ROWS_MAX, &n_domain);
+	if (!error && db->tls_day != k->day) {
+		error = count_tls(db, TLS_COUNT_DAY, k, QUEUE_TLS_DAY_MAX, &n_day);
+		db->tls_day = k->day;
+		db->tls_rows = n_day;
+	}
+	if (error || db->tls_rows >= QUEUE_TLS_DAY_MAX)
+		return error;
+	if (n_domain >= QUEUE_TLS_ROWS_MAX)
+		k->strings = k->mx = k->receiving = k->sending = k->detail = STR("");
+	error = run_tls(db, TLS_ADD, k);
+	if (!error)
+		db->tls_rows++;
+	return error;
+}
+
 int queue_db_tls_add(
     struct queue_db *db, uint64_t now, struct str domain, const struct ipc_tls_result *result)
 {
-	enum {
-		DAY_MS = 24 * HOUR_MS,
-		STRINGS_MAX = OUTGOING_RECORDS_MAX * (IPC_STRS_ITEM_MAX + 1)
-	};
+	enum { STRINGS_MAX = OUTGOING_RECORDS_MAX * (IPC_STRS_ITEM_MAX + 1) };
 	struct buf strings CLEANUP(buf_done) = BUF_MAX(STRINGS_MAX);
 	bool failed = result->result != TLS_SUCCESS;
 	for (size_t i = 0; i < result->policy_strings.n; i++) {
 		buf_add(&strings, result->policy_strings.v[i]);
 		buf_add_c(&strings, '\n');
 	}
-	sqlite3_stmt *s = db->statements[TLS_ADD];
-	queue_db_bind_u64(s, 1, now / QUEUE_DAY_MS);
-	queue_db_bind(s, 2, domain);
-	queue_db_bind_u64(s, 3, result->policy);
-	queue_db_bind(s, 4, buf_str(&strings));
-	queue_db_bind(s, 5, result->mx);
-	queue_db_bind_u64(s, 6, result->result);
 	/* Of successes only the number is reported. */
-	queue_db_bind(s, 7, failed ? result->receiving : STR(""));
-	queue_db_bind(s, 8, failed ? result->sending : STR(""));
-	queue_db_bind(s, 9, failed ? result->detail : STR(""));
-	return queue_db_run(s);
+	struct tls_kind kind = {.day = now / QUEUE_DAY_MS,
+	    .domain = domain,
+	    .policy = result->policy,
+	    .strings = buf_str(&strings),
+	    .mx = result->mx,
+	    .result = result->result,
+	    .receiving = failed ? result->receiving : STR(""),
+	    .sending = failed ? result->sending : STR(""),
+	    .detail = failed ? result->detail : STR("")};
+	int error = run_tls(db, TLS_AGAIN, &kind);
+	if (error || sqlite3_changes(db->handle) > 0)
+		return error;
+	return add_kind(db, &kind);
 }
 
 int queue_db_tls_next(

@@ -39,7 +39,12 @@ MUST_USE int queue_db_policy(
 MUST_USE int queue_db_set_policy(
     struct queue_db *db, struct str domain, const struct queued_policy *policy);
 
-/* Counts a result of TLS for the day's report about `domain`. */
+/*
+ * Counts a result of TLS for the day's report about `domain`. Of a domain with many different ones,
+ * whoever makes them so, those behind the first QUEUE_TLS_ROWS_MAX are counted without their
+ * particulars; of a day with very many domains, those behind QUEUE_TLS_DAY_MAX rows not at all.
+ */
+enum { QUEUE_TLS_ROWS_MAX = 100, QUEUE_TLS_DAY_MAX = 100000 };
 MUST_USE int queue_db_tls_add(
     struct queue_db *db, uint64_t now, struct str domain, const struct ipc_tls_result *result);
 

@@ -62,6 +62,9 @@ enum statement {
 	POLICY_GET,
 	POLICY_SET,
 	TLS_ADD,
+	TLS_AGAIN,
+	TLS_COUNT,
+	TLS_COUNT_DAY,
 	TLS_NEXT,
 	TLS_OF,
 	TLS_FORGET,
@@ -92,7 +95,7 @@ struct queue_db {
 	uint64_t next_id, ids_end, ids_before; /* numbers to be given up to `ids_end` */
 	struct queue_account *accounts[QUEUE_ACCOUNT_BUCKETS];
 	size_t n_accounts;
-	uint64_t flushed_at;
+	uint64_t tls_day, tls_rows; /* how many kinds of results that day has, about */
 	sqlite3 *handle;
 	sqlite3_stmt *statements[N_STATEMENTS];
 	int folder_fd;

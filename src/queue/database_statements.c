@@ -117,6 +117,12 @@ const char *const queue_db_texts[N_STATEMENTS] = {
     [TLS_ADD] = "INSERT INTO tls_result(day,domain,policy,policy_strings,mx,result,receiving,"
                 "sending,detail,sessions) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,1)"
                 " ON CONFLICT DO UPDATE SET sessions=sessions+1",
+    [TLS_AGAIN] = "UPDATE tls_result SET sessions=sessions+1 WHERE day=?1 AND domain=?2 AND"
+                  " policy=?3 AND policy_strings=?4 AND mx=?5 AND result=?6 AND receiving=?7 AND"
+                  " sending=?8 AND detail=?9",
+    [TLS_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM tls_result WHERE day=?1 AND domain=?3"
+                  " LIMIT ?2)",
+    [TLS_COUNT_DAY] = "SELECT count(*) FROM (SELECT 1 FROM tls_result WHERE day=?1 LIMIT ?2)",
     [TLS_NEXT] = "SELECT day,domain FROM tls_result WHERE day<?1 ORDER BY day,domain LIMIT 1",
     [TLS_OF] = "SELECT policy,policy_strings,mx,result,receiving,sending,detail,sessions"
                " FROM tls_result WHERE day=?1 AND domain=?2"

@@ -107,9 +107,8 @@ int fresh_take(struct queue *q, struct accept *a, uint64_t now)
 	    a->n_recipients, a->parts, a->n_parts, &a->m.id);
 	a->m.size = len_of(a);
 	c->is_fresh = true;
-	c->began_at = now;
 	bool has_room = dup_message(c, &a->m);
-	carriage_claimed(c, p);
+	carriage_claimed(c, p, now);
 	if (!has_room || !dup_recipients(c, a))
 		abort();
 	if (!error)

@@ -180,9 +180,11 @@ static void deliver_next(struct carriage *c)
 	struct ipc_deliver m = {.envelope = e, .message = c->message};
 	gate->carriage = c;
 	gate->until = clock_ms() + CARRY_DELIVERY_MS;
-	/* When it fails, the gate's end is on its way. */
-	int error = loop_send(gate->entry, IPC_DELIVER, &m);
-	(void)error;
+	/* When it fails, the gate's end is on its way; but not where it cannot be said to it. */
+	if (loop_send(gate->entry, IPC_DELIVER, &m) != -EMSGSIZE)
+		return;
+	gate->carriage = NULL;
+	carriage_fail(c, CAUSE_ATTEMPT, "5.1.3", "an address in it is too long");
 }
 
 static bool leads_to(struct ipc_u64s accounts, uint64_t account)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/log.h"
+#include "mail/address.h"
 #include "queue/age.h"
 #include "queue/carriage.h"
 #include "queue/fresh.h"
@@ -69,6 +70,38 @@ static void over(struct queued_recipient *r, const struct outcome *o, uint64_t n
 		r->state = o->relayed ? RECIPIENT_RELAYED : RECIPIENT_DELIVERED;
 }
 
+/* The sender hears that the alias failed, for one of those whom it leads to; who that is, is the
+ * alias' affair. */
+static int tell_not_expanded(struct carriage *c, const struct queued_recipient *r, uint64_t now)
+{
+	bool is_loop = r->hops >= CARRY_HOPS_MAX;
+	struct queued_recipient failed = *r;
+	log_event(LOG_WARNING, "queue.not-expanded", "message=%" PRIu64 " hops=%" PRIu64, c->m.id,
+	    r->hops);
+	failed.state = RECIPIENT_FAILED;
+	failed.code = 0;
+	failed.mta = STR("");
+	failed.status = is_loop ? STR("5.4.6") : STR("5.1.3");
+	failed.text = is_loop ? STR("aliases lead from one to the next without end")
+	                      : STR("it leads to an address to which no mail can be sent");
+	const struct notice notice = {&failed, DSN_FAILED};
+	return age_tell_over(c->q, &c->m, &notice, 1, now);
+}
+
+/* When what the alias passes on may leave: nobody makes a flood of another's mail by an alias. */
+static uint64_t forward_at(struct carriage *c, struct str alias, uint64_t now)
+{
+	struct pace *p = &c->q->carriages->forwards;
+	const struct config *config = c->q->config;
+	struct str local, domain;
+	if (!address_split(alias, &local, &domain))
+		return now;
+	uint64_t at = pace_take(p, alias, now, config->forward_alias_hour);
+	uint64_t of_domain = pace_take(
+	    p, str_from(alias, alias.len - domain.len - 1), now, config->forward_domain_hour);
+	return at > of_domain ? at : of_domain;
+}
+
 /* What an alias leads to outside: each once in a message, and not without end. */
 static int expand(
     struct carriage *c, const struct queued_recipient *r, const struct outcome *o, uint64_t now)
@@ -90,13 +123,14 @@ static int expand(
 		    .hops = r->hops + 1,
 		    .notify = r->notify,
 		    .next_at = now};
-		if (there > 0 || r->hops >= CARRY_HOPS_MAX || address.len > IPC_ADDRESS_MAX ||
-		    !route_destination(c->q->config, &c->m, &new, &a, &destination)) {
-			log_event(LOG_WARNING, "queue.not-expanded",
-			    "message=%" PRIu64 " hops=%" PRIu64, c->m.id, r->hops);
+		if (there > 0)
 			continue;
-		}
-		int error = queue_db_add_recipient(db, &new, destination);
+		bool has_way = r->hops < CARRY_HOPS_MAX && address.len <= IPC_ADDRESS_MAX &&
+		               route_destination(c->q->config, &c->m, &new, &a, &destination);
+		if (has_way && !is_itself)
+			new.next_at = forward_at(c, r->address, now);
+		int error = has_way ? queue_db_add_recipient(db, &new, destination)
+		                    : tell_not_expanded(c, r, now);
 		if (error)
 			return error;
 	}
@@ -145,9 +179,11 @@ static int judge_place(struct carriage *c, uint64_t now, bool changed)
 	if (p->is_local)
 		return changed ? queue_db_settle(c->q->db, p->id) : 0;
 	if (c->unreachable) {
-		/* Others that were under way at the same time say nothing new. */
-		if (p->failures == 0 || p->here == 1)
+		/* Others that were under way already when that was seen say nothing new. */
+		if (p->failures == 0 || c->began_at > p->failed_at) {
 			p->failures++;
+			p->failed_at = now;
+		}
 		set_in_trouble(c, true);
 		p->window = 1;
 		describe_trouble(c, &reason);

@@ -112,7 +112,7 @@ uint64_t queue_request(struct queue *q);
 /*
  * Asks `partner`: `answered` is called once, not within this function, with the answer (borrowed),
  * or NULL where none came: the partner is gone, or took too long. -EPIPE: there is no partner;
- * -EAGAIN: too many questions.
+ * -EAGAIN: too many questions; -EMSGSIZE: it has a field that is too long.
  */
 MUST_USE int queue_ask(struct queue *q, struct loop_entry *partner, uint16_t type, const void *msg,
     uint64_t request, uint16_t answer, void (*answered)(const void *answer, void *ctx), void *ctx);

@@ -15,7 +15,12 @@
 #include "queue/route.h"
 #include "queue/submit_private.h"
 
-enum { HOUR_MS = 3600000, DETAIL_MAX = IPC_TEXT_MAX, INCOMING_ARENA_MAX = 2 << 20 };
+enum {
+	HOUR_MS = 3600000,
+	DETAIL_MAX = IPC_TEXT_MAX,
+	INCOMING_ARENA_MAX = 2 << 20,
+	ASKED_ARENA_MAX = 16 << 10
+};
 
 /* --- answers --- */
 
@@ -58,6 +63,7 @@ static void free_submitter(struct submitter *s)
 	submit_forget(s);
 	submit_drop_scribe(s);
 	arena_done(&s->in.arena);
+	arena_done(&s->asked);
 	*s->at = s->next;
 	if (s->next)
 		s->next->at = s->at;
@@ -222,6 +228,19 @@ static void note_alias(struct submitter *s, struct str address)
 		s->in.domain = STR("");
 }
 
+/* Only what is taken has a place in the message's memory, however many were refused. */
+static bool keep_recipient(struct submitter *s, struct queued_recipient *r)
+{
+	struct arena *a = &s->in.arena;
+	if (is_named(s, r->address))
+		return true;
+	if (!arena_dup(a, r->address, &r->address) || !arena_dup(a, r->original, &r->original) ||
+	    !arena_dup(a, r->domain, &r->domain))
+		return false;
+	s->in.n_recipients++;
+	return true;
+}
+
 static void on_route(const void *answer, void *ctx)
 {
 	struct submitter *s = ctx;
@@ -236,10 +255,10 @@ static void on_route(const void *answer, void *ctx)
 		result = SUBMIT_RELAY;
 	else if (m->result == RCPT_OK)
 		r->domain = STR(QUEUE_LOCAL);
-	else if (!route_destination(s->q->config, &s->in.accept.m, r, &s->in.arena, &r->domain))
+	else if (!route_destination(s->q->config, &s->in.accept.m, r, &s->asked, &r->domain))
 		result = SUBMIT_UNKNOWN;
-	if (result == SUBMIT_OK && !is_named(s, r->address))
-		s->in.n_recipients++;
+	if (result == SUBMIT_OK && !keep_recipient(s, r))
+		result = SUBMIT_TOO_MANY;
 	if (s->forwards && result == SUBMIT_OK && m->outside.n > 0)
 		note_alias(s, r->address);
 	submit_answer(s, result, 0, "", STEP_READY);
@@ -300,8 +319,9 @@ static int on_rcpt(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	}
 	struct queued_recipient *r = &s->in.recipients[s->in.n_recipients];
 	*r = (struct queued_recipient){.notify = m->notify};
-	if (!arena_dup(&s->in.arena, m->recipient, &r->address) ||
-	    !arena_dup(&s->in.arena, m->original_recipient, &r->original)) {
+	arena_clear(&s->asked);
+	if (!arena_dup(&s->asked, m->recipient, &r->address) ||
+	    !arena_dup(&s->asked, m->original_recipient, &r->original)) {
 		submit_answer(s, SUBMIT_TOO_MANY, 0, "", STEP_READY);
 		return 0;
 	}
@@ -385,6 +405,7 @@ static int add_submitter(struct queue *q, struct submitter *s, int *channel, str
 {
 	s->q = q;
 	s->user = str_of_cstr(s->user_text);
+	s->asked = ARENA_MAX(ASKED_ARENA_MAX);
 	s->in = (struct incoming){
 	    .arena = ARENA_MAX(INCOMING_ARENA_MAX), .message = -1, .finished = -1};
 	if (str_to_cstr(peer, s->peer, sizeof(s->peer)) < 0) {

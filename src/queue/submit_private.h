@@ -84,6 +84,7 @@ struct submitter {
 	 * with the authors. */
 	char path[IPC_ADDRESS_MAX + 1];
 	struct submit_scribe scribe;
+	struct arena asked; /* of the recipient that the directory is asked about */
 	struct incoming in;
 };
 
