@@ -1,4 +1,4 @@
-"""A Postfix of Debian that relays what it gets, as the peer of bench/outgoing, and smtp-sink as everybody's destination."""
+"""A Postfix of Debian that relays what it gets, alone and with opendkim, as the peers of bench/outgoing; smtp-sink as everybody's destination."""
 import os
 import re
 import shutil
@@ -8,7 +8,7 @@ import time
 import machine
 
 
-PACKAGES = ["postfix"]
+PACKAGES = ["postfix", "opendkim"]
 
 MAIN = """
 compatibility_level = 3.6
@@ -32,6 +32,28 @@ maillog_file_prefixes = {root}
 # one client machine opens all connections of the run
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
+"""
+
+MILTER = """
+smtpd_milters = unix:{root}/dkim/socket
+milter_default_action = tempfail
+"""
+
+OPENDKIM = """
+Mode s
+# (the folder of the run lies in /var/tmp)
+RequireSafeKeys no
+Socket local:{root}/dkim/socket
+UMask 000
+Domain {domain}
+Selector bench
+KeyFile {root}/dkim/key.pem
+SignatureAlgorithm rsa-sha256
+Canonicalization relaxed/relaxed
+InternalHosts 127.0.0.1
+UserID opendkim
+Background no
+Syslog no
 """
 
 MASTER = """
@@ -100,6 +122,48 @@ class Relay:
         time.sleep(1)
         if self._master():
             machine.kill([self._master()])
+
+
+class Signing(Relay):
+    """The same, with Debian's opendkim as its filter: every message leaves with one signature (rsa-sha256, 2048 bits)."""
+
+    name = "postfix+opendkim"
+
+    def __init__(self, root, port, sink):
+        super().__init__(root, port, sink)
+        self.filter = None
+
+    def create(self):
+        super().create()
+        os.makedirs(f"{self.root}/dkim", mode=0o755)
+        key = f"{self.root}/dkim/key.pem"
+        machine.run("openssl", "genrsa", "-out", key, "2048")
+        for path in (f"{self.root}/dkim", key):
+            shutil.chown(path, "opendkim", "opendkim")
+        os.chmod(key, 0o600)
+        with open(f"{self.root}/opendkim.conf", "w") as f:
+            f.write(OPENDKIM.format(root=self.root, domain="example.test"))
+        self.filter = subprocess.Popen(["opendkim", "-f", "-x", f"{self.root}/opendkim.conf"], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.time() + 20
+        while not os.path.exists(f"{self.root}/dkim/socket"):
+            if time.time() > end:
+                raise RuntimeError("opendkim does not start")
+            time.sleep(0.05)
+        with open(f"{self.root}/etc/main.cf", "a") as f:
+            f.write(MILTER.format(root=self.root))
+        machine.run("postfix", "-c", f"{self.root}/etc", "reload")
+        return self
+
+    def pids(self):
+        return super().pids() + ([self.filter.pid] if self.filter else [])
+
+    def stop(self):
+        super().stop()
+        if self.filter:
+            self.filter.kill()
+            self.filter.wait()
+            self.filter = None
 
 
 class Sink:
