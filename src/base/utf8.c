@@ -1,5 +1,8 @@
 #include "base/utf8.h"
 
+#include <stdint.h>
+#include <string.h>
+
 /* How long a sequence is that starts with `c`, and the bits of the code point in it; 0 for no start
  * byte. */
 static size_t sequence_len(unsigned char c, unsigned *ret_bits, unsigned *ret_least)
@@ -49,22 +52,35 @@ int utf8_next(struct str *rest)
 	return (int)code_point;
 }
 
+/* How many bytes of ASCII there are in front: most text is nothing else. */
+static size_t ascii_len(struct str s)
+{
+	size_t n = 0;
+
+	for (uint64_t word; n + sizeof(word) <= s.len; n += sizeof(word)) {
+		memcpy(&word, s.p + n, sizeof(word));
+		if ((word & UINT64_C(0x8080808080808080)) != 0)
+			break;
+	}
+	while (n < s.len && (unsigned char)s.p[n] < 0x80)
+		n++;
+	return n;
+}
+
 bool utf8_is_valid(struct str s)
 {
-	while (s.len > 0) {
+	for (;;) {
+		s = str_from(s, ascii_len(s));
+		if (s.len == 0)
+			return true;
 		if (utf8_next(&s) == UTF8_INVALID)
 			return false;
 	}
-	return true;
 }
 
 bool utf8_is_ascii(struct str s)
 {
-	for (size_t i = 0; i < s.len; i++) {
-		if ((unsigned char)s.p[i] >= 0x80)
-			return false;
-	}
-	return true;
+	return ascii_len(s) == s.len;
 }
 
 size_t utf8_put(unsigned code_point, char to[static 4])

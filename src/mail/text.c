@@ -2,6 +2,8 @@
 
 #include "base/num.h"
 
+enum { PIECE_MORE = 64 };
+
 void text_stream_begin(
     struct text_stream *t, struct mail_source *message, const struct mime_part *part)
 {
@@ -13,6 +15,7 @@ void text_stream_begin(
 	    .at = part->body_at,
 	    .end = part->body_at + part->body_len,
 	    .transfer = {.encoding = part->encoding},
+	    .piece_len = TEXT_PIECE_LEN,
 	    .raw = BUF_MAX(SIZE_MAX)};
 }
 
@@ -29,12 +32,12 @@ void text_stream_done(struct text_stream *t)
  */
 static int fill(struct text_stream *t)
 {
-	while (t->at < t->end && t->raw.len < TEXT_PIECE_LEN) {
+	while (t->at < t->end && t->raw.len < t->piece_len) {
 		struct str bytes;
 		int r = mail_source_look(t->message, t->at, &bytes);
 		if (r < 0)
 			return r;
-		bytes = str_first(bytes, num_min(TEXT_PIECE_LEN, t->end - t->at));
+		bytes = str_first(bytes, num_min(t->piece_len, t->end - t->at));
 		t->at += bytes.len;
 		(void)transfer_decoder_add(&t->transfer, bytes, t->at == t->end, &t->raw);
 	}
@@ -48,8 +51,8 @@ int text_stream_next(struct text_stream *t, struct buf *text)
 
 	if (r < 0)
 		return r;
-	bool last = t->at == t->end && t->raw.len <= TEXT_PIECE_LEN;
-	struct str piece = str_first(buf_str(&t->raw), TEXT_PIECE_LEN);
+	bool last = t->at == t->end && t->raw.len <= t->piece_len;
+	struct str piece = str_first(buf_str(&t->raw), t->piece_len);
 	if (t->decoder == NULL)
 		t->decoder = charset_decoder_new(t->charset, piece, last);
 	bool fits = charset_decoder_add(t->decoder, piece, last, text, &used);
@@ -63,6 +66,8 @@ int text_of_part(struct mail_source *message, const struct mime_part *part, stru
 	int r = 1;
 
 	text_stream_begin(&t, message, part);
+	/* Few charsets need more than four bytes for what becomes one of UTF-8. */
+	t.piece_len = num_min(TEXT_PIECE_LEN, 4 * num_min(text->max, TEXT_PIECE_LEN) + PIECE_MORE);
 	while (r > 0)
 		r = text_stream_next(&t, text);
 	return r;

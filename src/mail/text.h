@@ -22,6 +22,7 @@ struct text_stream {
 	uint64_t at, end; /* bytes of the body that were not decoded yet */
 	struct transfer_decoder transfer;
 	struct charset_decoder *decoder;
+	size_t piece_len; /* TEXT_PIECE_LEN, or less where less is wanted */
 	struct buf raw;
 };
 

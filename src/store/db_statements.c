@@ -88,7 +88,8 @@ const char *const db_statements[DB_N_STATEMENTS] = {
     [DB_THREADS_TRIM] = "DELETE FROM thread_keys WHERE key > ?1 AND key <= ?2 AND NOT EXISTS "
                         "(SELECT 1 FROM objects o WHERE o.thread_id = thread_keys.thread_id)",
     [DB_OBJECT_THREAD] = "UPDATE objects SET thread_id = ?2 WHERE message = ?1",
-    [DB_PREVIEW_ADD] = "UPDATE objects SET preview = ?2 WHERE message = ?1",
+    [DB_OBJECT_ADD_WHOLE] = "INSERT INTO objects (message, email_id, thread_id, preview) VALUES "
+                            "(?1, ?2, ?3, ?4)",
     [DB_PREVIEW_GET] = "SELECT preview FROM objects WHERE message = ?1 AND preview IS NOT NULL",
     [DB_ANNOTATION_PUT] =
         "INSERT OR REPLACE INTO annotations (mailbox, modseq, changed_at, entry, value) VALUES "

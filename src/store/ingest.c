@@ -238,22 +238,15 @@ static int insert_message(struct ingest *in, const struct letterbox_record *reco
 static int add_derived(
     struct store *s, const struct opened *o, const struct incoming *m, uint32_t id)
 {
+	const struct str preview = buf_str(&m->preview);
 	const struct object_source source = {.received_ms = o->frame.time_ms,
 	    .content_key = o->body.content_key,
 	    .subject = m->summary.subject,
 	    .message_id = m->summary.message_id,
-	    .references = buf_str(&m->references)};
-	sqlite3_stmt *stmt;
+	    .references = buf_str(&m->references),
+	    .preview = &preview};
 	int error = object_add(&s->db, id, &source);
-	if (!error)
-		error = store_note_line_ends(s, id, m->line_ends_missing);
-	if (!error)
-		error = db_get(&s->db, DB_PREVIEW_ADD, &stmt);
-	if (error)
-		return error;
-	db_bind(stmt, id);
-	db_bind_str(stmt, 2, buf_str(&m->preview));
-	return db_finish(&s->db, stmt);
+	return error ? error : store_note_line_ends(s, id, m->line_ends_missing);
 }
 
 static int summarise(struct store *s, struct incoming *m)

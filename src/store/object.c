@@ -151,12 +151,14 @@ int object_add(struct db *db, uint32_t message, const struct object_source *sour
 	if (!error)
 		error = keep_thread(db, &keys, str_of(thread_id, sizeof(thread_id)));
 	if (!error)
-		error = db_get(db, DB_OBJECT_ADD, &stmt);
+		error = db_get(db, source->preview ? DB_OBJECT_ADD_WHOLE : DB_OBJECT_ADD, &stmt);
 	if (error)
 		return error;
 	db_bind(stmt, message);
 	db_bind_blob(stmt, 2, str_of(email_id, sizeof(email_id)));
 	db_bind_blob(stmt, 3, str_of(thread_id, sizeof(thread_id)));
+	if (source->preview)
+		db_bind_str(stmt, 4, *source->preview);
 	return db_finish(db, stmt);
 }
 

@@ -13,7 +13,8 @@ struct object_source {
 	const uint8_t *content_key; /* of the message's body */
 	struct str subject;         /* decoded */
 	struct str message_id;
-	struct str references; /* each followed by LF */
+	struct str references;     /* each followed by LF */
+	const struct str *preview; /* NULL: none is known */
 };
 
 /* Within a transaction. */
