@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
+#include "session/heard.h"
 #include "store/store_check.h"
 
 enum { FILE_LEN_MAX = 256, WHAT_LEN_MAX = 128, BUSY_PAUSE_MS = 200 };
@@ -69,15 +70,9 @@ static void tell(struct verifying *v, const struct store_check *check, bool done
 /* The registry ends it: the server stops, the account is removed, or the registry is gone. */
 static bool is_to_end(const struct verifying *v)
 {
-	struct ipc_received m;
-	int r;
-	while ((r = ipc_recv(v->registry, &m)) == 0) {
-		bool drain = m.type == IPC_DRAIN;
-		ipc_received_done(&m);
-		if (drain)
-			return true;
-	}
-	return r != -EAGAIN;
+	struct heard heard = {0};
+
+	return !session_hear(v->registry, &heard) || heard.drain;
 }
 
 /* 1: it goes on. */

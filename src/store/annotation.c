@@ -10,22 +10,6 @@
 /* Removed ones are told to the sessions that are there: a day of them, or so many. */
 enum { REMOVAL_KEPT_S = 24 * 3600, REMOVALS_MAX = 1000, LIST_MIN = 16 };
 
-static int one_number(struct store *s, enum db_statement which, int64_t bound, uint64_t *ret_number)
-{
-	sqlite3_stmt *stmt;
-	int error = db_get(&s->db, which, &stmt);
-	if (error)
-		return error;
-	if (sqlite3_bind_parameter_count(stmt) > 0)
-		db_bind(stmt, bound);
-	int row = db_step(&s->db, stmt);
-	if (row < 0)
-		return row;
-	*ret_number = row > 0 ? db_column_u64(stmt, 0) : 0;
-	sqlite3_reset(stmt);
-	return 0;
-}
-
 static int put(struct store *s, uint64_t mailbox, const struct store_annotation *a, uint64_t modseq)
 {
 	sqlite3_stmt *stmt;
@@ -44,9 +28,9 @@ static int put(struct store *s, uint64_t mailbox, const struct store_annotation 
 static int check_room(struct store *s, uint64_t mailbox)
 {
 	uint64_t n = 0, used = 0;
-	int error = one_number(s, DB_ANNOTATION_COUNT, (int64_t)mailbox, &n);
+	int error = db_number(&s->db, DB_ANNOTATION_COUNT, &n, (int64_t)mailbox);
 	if (!error)
-		error = one_number(s, DB_ANNOTATION_USAGE, 0, &used);
+		error = db_number(&s->db, DB_ANNOTATION_USAGE, &used);
 	if (error)
 		return error;
 	if (n > STORE_ANNOTATIONS_MAX)
@@ -198,5 +182,5 @@ int store_annotations_changed(struct store *s, uint64_t *modseq, uint64_t but, s
 
 int store_annotations_usage(struct store *s, uint64_t *ret_used)
 {
-	return store_note_error(s, one_number(s, DB_ANNOTATION_USAGE, 0, ret_used));
+	return store_note_error(s, db_number(&s->db, DB_ANNOTATION_USAGE, ret_used));
 }

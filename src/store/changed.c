@@ -2,29 +2,14 @@
 
 #include <errno.h>
 
-/* The MODSEQ of the row that has so many later ones; 0: there is none. */
-static int find_cut(struct store *s, uint64_t mailbox, int64_t n_later, uint64_t *ret_modseq)
-{
-	sqlite3_stmt *stmt;
-	int error = db_get(&s->db, DB_CHANGES_CUT, &stmt);
-	if (error)
-		return error;
-	db_bind(stmt, (int64_t)mailbox, n_later);
-	int row = db_step(&s->db, stmt);
-	if (row < 0)
-		return row;
-	*ret_modseq = row > 0 ? db_column_u64(stmt, 0) : 0;
-	sqlite3_reset(stmt);
-	return 0;
-}
-
+/* The first number is of the oldest row that has so many later ones; 0: there is none. */
 static int trim(struct store *s, uint64_t mailbox)
 {
 	uint64_t full = 0, cut = 0;
-	int error = find_cut(s, mailbox, CHANGED_MAX, &full);
+	int error = db_number(&s->db, DB_CHANGES_CUT, &full, (int64_t)mailbox, CHANGED_MAX);
 	if (error || full == 0)
 		return error;
-	error = find_cut(s, mailbox, CHANGED_KEPT, &cut);
+	error = db_number(&s->db, DB_CHANGES_CUT, &cut, (int64_t)mailbox, CHANGED_KEPT);
 	return error ? error : changed_note_all(s, mailbox, cut);
 }
 
@@ -79,27 +64,11 @@ int changed_each(struct store *s, uint64_t mailbox, uint64_t modseq,
 	return error || row > 0 ? error : row;
 }
 
-/* The next mailbox that has too many; 0: none. */
-static int find_full(struct store *s, uint64_t *ret_mailbox)
-{
-	sqlite3_stmt *stmt;
-	int error = db_get(&s->db, DB_CHANGES_FULL, &stmt);
-	if (error)
-		return error;
-	db_bind(stmt, CHANGED_MAX);
-	int row = db_step(&s->db, stmt);
-	if (row < 0)
-		return row;
-	*ret_mailbox = row > 0 ? db_column_u64(stmt, 0) : 0;
-	sqlite3_reset(stmt);
-	return 0;
-}
-
 static int trim_all(struct store *s)
 {
 	for (;;) {
 		uint64_t mailbox = 0;
-		int error = find_full(s, &mailbox);
+		int error = db_number(&s->db, DB_CHANGES_FULL, &mailbox, CHANGED_MAX);
 		if (!error && mailbox != 0)
 			error = trim(s, mailbox);
 		if (error || mailbox == 0)

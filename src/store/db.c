@@ -134,6 +134,22 @@ int db_run_ints(struct db *db, enum db_statement which, const int64_t *values, s
 	return db_finish(db, stmt);
 }
 
+int db_number_ints(
+    struct db *db, enum db_statement which, const int64_t *values, size_t n, uint64_t *ret_number)
+{
+	sqlite3_stmt *stmt;
+	int error = db_get(db, which, &stmt);
+	if (error)
+		return error;
+	db_bind_ints(stmt, values, n);
+	int row = db_step(db, stmt);
+	if (row < 0)
+		return row;
+	*ret_number = row > 0 ? db_column_u64(stmt, 0) : 0;
+	sqlite3_reset(stmt);
+	return 0;
+}
+
 uint64_t db_column_u64(sqlite3_stmt *stmt, int column)
 {
 	return (uint64_t)sqlite3_column_int64(stmt, column);

@@ -180,6 +180,14 @@ void db_bind_ints(sqlite3_stmt *stmt, const int64_t *values, size_t n);
 void db_bind_str(sqlite3_stmt *stmt, int index, struct str text);
 void db_bind_blob(sqlite3_stmt *stmt, int index, struct str bytes);
 
+/* The number in the first column of the first row, 0 where there is none; integers alone are bound.
+ */
+MUST_USE int db_number_ints(
+    struct db *db, enum db_statement which, const int64_t *values, size_t n, uint64_t *ret_number);
+#define db_number(db, which, ret_number, ...)                                                      \
+	db_number_ints((db), (which), (const int64_t[]){__VA_ARGS__},                              \
+	    sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (ret_number))
+
 /* Runs a statement that has only integers and no rows. */
 MUST_USE int db_run_ints(struct db *db, enum db_statement which, const int64_t *values, size_t n);
 #define db_run(db, which, ...)                                                                     \

@@ -12,18 +12,12 @@ enum { PAIR_LEN = 8, RANK_AT = 4, ROW_PAIRS = 500 };
 
 static int look(struct store_view *v, unsigned by, uint32_t *ret_end)
 {
-	struct db *db = &v->store->db;
-	sqlite3_stmt *stmt;
-	int error = db_get(db, DB_RANKED, &stmt);
-	if (error)
-		return error;
-	db_bind(stmt, (int64_t)v->mailbox, by, v->uidvalidity);
-	int row = db_step(db, stmt);
-	if (row < 0)
-		return row;
-	*ret_end = row > 0 ? db_column_u32(stmt, 0) : 0;
-	sqlite3_reset(stmt);
-	return 0;
+	uint64_t end = 0;
+	int error =
+	    db_number(&v->store->db, DB_RANKED, &end, (int64_t)v->mailbox, by, v->uidvalidity);
+	if (!error)
+		*ret_end = (uint32_t)end;
+	return error;
 }
 
 int store_ranks_look(struct store_view *v, unsigned by, uint32_t *ret_end)

@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
+#include "session/heard.h"
 #include "store/store_ingest.h"
 #include "store/store_search.h"
 #include "store/store_space.h"
@@ -85,19 +86,14 @@ void imap_session_done(struct imap_session *s)
 /* What the registry says: changes, or that the server stops. False at the end of the channel. */
 static bool hear_registry(struct imap_session *s)
 {
-	for (;;) {
-		struct ipc_received m;
-		int r = ipc_recv(s->registry, &m);
-		if (r == -EAGAIN)
-			return true;
-		if (r < 0)
-			return false;
-		if (m.type == IPC_CHANGED)
-			s->changed = s->notify_due = true;
-		else if (m.type == IPC_DRAIN)
-			s->draining = true;
-		ipc_received_done(&m);
-	}
+	struct heard heard = {0};
+	bool is_there = session_hear(s->registry, &heard);
+
+	if (heard.changed)
+		s->changed = s->notify_due = true;
+	if (heard.drain)
+		s->draining = true;
+	return is_there;
 }
 
 /* Nothing was said for a while: an idle connection holds as little as it can. */

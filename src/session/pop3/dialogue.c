@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
+#include "session/heard.h"
 #include "store/store_ingest.h"
 #include "store/store_mailbox.h"
 #include "store/store_space.h"
@@ -75,17 +76,11 @@ void pop3_session_close(struct pop3_session *s)
  * end of the channel. */
 static bool hear_registry(struct pop3_session *s)
 {
-	for (;;) {
-		struct ipc_received m;
-		int r = ipc_recv(s->registry, &m);
-		if (r == -EAGAIN)
-			return true;
-		if (r < 0)
-			return false;
-		if (m.type == IPC_DRAIN)
-			s->draining = true;
-		ipc_received_done(&m);
-	}
+	struct heard heard = {0};
+	bool is_there = session_hear(s->registry, &heard);
+
+	s->draining = s->draining || heard.drain;
+	return is_there;
 }
 
 /* Nothing was said for a while: an idle connection holds as little as it can. */
