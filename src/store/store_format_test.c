@@ -11,6 +11,7 @@
 #include "store/store_annotation.h"
 #include "store/store_ingest.h"
 #include "store/store_object.h"
+#include "store/store_ranks.h"
 #include "store/store_rights.h"
 #include "store/store_search.h"
 #include "store/test_account.h"
@@ -171,8 +172,9 @@ static bool index_finds(struct store *s, const char *word, uint32_t message)
 	return answer.indexed >= message && store_search_says(&answer, message) == STORE_SEARCH_YES;
 }
 
-/* What 11 had, and INBOX's list as one value. In 12 the word index is to be made anew. */
-static void expect_list_and_index(const char *sample, bool has_index)
+/* What 11 had, and INBOX's list as one value. In 12 the word index is to be made anew; since 14 its
+ * messages have ranks. */
+static void expect_list_and_index(const char *sample, bool has_index, bool has_ranks)
 {
 	static const struct expected inbox[] = {{2, 0}, {5, 3}, {7, 5}, {8, 0xffff}, {9, 50}};
 	static const struct expected archive[] = {{1, 4}}, plans[] = {{1, 100}};
@@ -193,6 +195,9 @@ static void expect_list_and_index(const char *sample, bool has_index)
 	assert_int_equal(store_view_entry(v, 1).flags & STORE_SYSTEM_FLAGS, STORE_FLAGGED);
 	uint32_t last = store_view_entry(v, 2).message;
 	assert_true(index_finds(s, "number", last) == has_index);
+	uint32_t ranked = 0;
+	assert_int_equal(store_ranks_look(v, STORE_ORDER_BY_DATE, &ranked), 0);
+	assert_int_equal(ranked, has_ranks ? 9 : 0);
 	while (more)
 		assert_int_equal(store_search_work(s, 1000, &more), 0);
 	assert_true(index_finds(s, "number", last));
@@ -206,18 +211,24 @@ static void expect_list_and_index(const char *sample, bool has_index)
 
 static void test_version_12(void **state UNUSED)
 {
-	expect_list_and_index("test/formats/12", false);
+	expect_list_and_index("test/formats/12", false, false);
 }
 
 static void test_version_13(void **state UNUSED)
 {
-	expect_list_and_index("test/formats/13", true);
+	expect_list_and_index("test/formats/13", true, false);
+}
+
+static void test_version_14(void **state UNUSED)
+{
+	expect_list_and_index("test/formats/14", true, true);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_version_1),
 	    cmocka_unit_test(test_version_2), cmocka_unit_test(test_version_11),
-	    cmocka_unit_test(test_version_12), cmocka_unit_test(test_version_13)};
+	    cmocka_unit_test(test_version_12), cmocka_unit_test(test_version_13),
+	    cmocka_unit_test(test_version_14)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
