@@ -27,7 +27,9 @@ static int domain_add(int argc, char **argv)
 {
 	static const struct cli_spec spec = {"domain add", "DOMAIN",
 	    "Takes mail for a domain from now on. Its accounts and aliases are added next;\n"
-	    "postmaster@DOMAIN is its first account until an alias or account has that name.",
+	    "postmaster@DOMAIN and abuse@DOMAIN are its first account, or the server's while it "
+	    "has\n"
+	    "none, until an alias or account has that name.",
 	    1, 1, CLI_CONFIG};
 	return change(&spec, CONTROL_DOMAIN_ADD, "added", argc, argv);
 }

@@ -174,6 +174,13 @@ static int parse_target(
 		    STR_FMT(str_first(text, IPC_ADDRESS_MAX)));
 		return -EINVAL;
 	}
+	/* What mail is sent with has one limit, also in the form with A-labels. */
+	if (text.len > IPC_ADDRESS_MAX ||
+	    outside.local.len + 1 + outside.domain.len > IPC_ADDRESS_MAX) {
+		control_done(c, EINVAL, "%.*s…: an address of more than %d bytes cannot be sent to",
+		    STR_FMT(str_first(text, 64)), (int)IPC_ADDRESS_MAX);
+		return -EINVAL;
+	}
 	int error = database_domain_find(d->db, ret_target->domain);
 	if (error == -ENOENT) {
 		*ret_target = outside;

@@ -95,7 +95,8 @@ static const char *const texts[N_STATEMENTS] = {
                     " OR EXISTS(SELECT 1 FROM alias WHERE local=?1 AND domain=?2)",
     [ACCOUNT_FIND] = "SELECT id,quota_bytes,created_at FROM account"
                      " WHERE local=?1 AND domain=?2 AND state=1",
-    [ACCOUNT_FIRST] = "SELECT min(id) FROM account WHERE domain=?1 AND state=1",
+    [ACCOUNT_FIRST] = "SELECT min(id) FROM account"
+                      " WHERE (domain=?1 OR ?1='') AND state=1",
     [ACCOUNT_ADD] = "INSERT INTO account(local,domain,state,quota_bytes,created_at)"
                     " VALUES(?1,?2,0,?3,?4)",
     [ACCOUNT_STATE] = "UPDATE account SET state=?2 WHERE id=?1",

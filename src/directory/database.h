@@ -105,7 +105,8 @@ MUST_USE int database_account_name(
 /* The id alone, for lookups. */
 MUST_USE int database_account_id(
     struct database *db, const struct name *name, uint64_t *ret_account);
-/* The first account of the domain: who gets postmaster's mail when nobody else was named. */
+/* The first account of the domain, or, where that is empty, of the server: who gets postmaster's
+ * mail when nobody else was named. */
 MUST_USE int database_account_first(struct database *db, struct str domain, uint64_t *ret_account);
 
 /* -ENOENT: no such domain; -EEXIST: an account or an alias has this name. */

@@ -297,6 +297,18 @@ static void postmaster_is_always_there(void **state)
 	const char *targets[] = {"bert@example.test"};
 	assert_int_equal(try_alias(f, "postmaster@example.test", targets, 1), 0);
 	assert_resolves(f, "postmaster@example.test", bert);
+	/* abuse goes where postmaster does, until it is somebody's own name. */
+	assert_resolves(f, "abuse@example.test", bert);
+	const char *own[] = {"anna@example.test"};
+	assert_int_equal(try_alias(f, "abuse@example.test", own, 1), 0);
+	assert_resolves(f, "Abuse@example.test", anna);
+	/* A domain without accounts has the server's first one. */
+	assert_int_equal(database_domain_add(f->db, STR("empty.test")), 0);
+	resolver_changed(f->resolver);
+	assert_resolves(f, "postmaster@empty.test", anna);
+	assert_resolves(f, "abuse@empty.test", anna);
+	assert_result(f, "hostmaster@empty.test", RCPT_UNKNOWN);
+	assert_result(f, "postmaster@elsewhere.test", RCPT_NOT_LOCAL);
 }
 
 static void follows_aliases_once(void **state)

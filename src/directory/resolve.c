@@ -148,12 +148,25 @@ static int follow(struct resolver *r, const struct name *name)
 	return r->n_accounts > 0 || r->n_outside > 0 ? 0 : -ENOENT;
 }
 
+/* Mail for postmaster must be taken (RFC 5321 §4.5.1), and for abuse should be (RFC 2142 §4): where
+ * nobody has that name, whoever runs the domain, or else the server, gets it. */
 static int follow_postmaster(struct resolver *r, const struct name *name)
 {
+	const struct name postmaster = {STR("postmaster"), name->domain};
 	uint64_t account;
-	if (!str_eq(name->local, STR("postmaster")))
+	int error = -ENOENT;
+	if (str_eq(name->local, STR("abuse")))
+		error = follow(r, &postmaster);
+	else if (!str_eq(name->local, postmaster.local))
 		return -ENOENT;
-	int error = database_account_first(r->db, name->domain, &account);
+	if (error != -ENOENT)
+		return error;
+	error = database_domain_find(r->db, name->domain);
+	if (error)
+		return error;
+	error = database_account_first(r->db, name->domain, &account);
+	if (error == -ENOENT)
+		error = database_account_first(r->db, STR(""), &account);
 	return error ? error : add_account(r, account);
 }
 

@@ -2,9 +2,10 @@
  * directory/resolve.h: who gets the mail for an address.
  *
  * In this order: an account of that name; an alias (its targets, through further aliases); the same
- * without the tag of user+tag; for postmaster, which every domain must have (RFC 5321 §4.5.1), the
- * domain's first account. "postmaster" without a domain means the first domain's. Aliases that lead
- * in circles are followed once.
+ * without the tag of user+tag; for postmaster, which every domain must have (RFC 5321 §4.5.1), and
+ * for abuse, which gets what postmaster gets, the domain's first account, or where it has none the
+ * server's, which `init` made. "postmaster" without a domain means the first domain's. Aliases that
+ * lead in circles are followed once.
  *
  * An alias may lead out of the house too, to addresses of other servers; which domains are ours is
  * looked at each time.

@@ -290,7 +290,7 @@ int dkim_keys_make(struct dkim_keys *k, const struct ipc_dkim_make *make, struct
 
 	if (make->algorithm >= N_DKIM_ALGORITHMS || !make_name(make->domain, make->selector, &name))
 		return -EINVAL;
-	if (k->n >= DKIM_KEYS_MAX)
+	if (k->n >= DKIM_KEYS_MAX && *place_of(k, buf_str(&name)) == NULL)
 		return -ENOSPC;
 	EVP_PKEY *key = generate(make->algorithm);
 	int len = key != NULL ? write_private(key, make->algorithm, plain) : -EIO;
@@ -312,7 +312,7 @@ int dkim_keys_take(struct dkim_keys *k, const struct ipc_dkim_key *m)
 
 	if (m->algorithm >= N_DKIM_ALGORITHMS || !make_name(m->domain, m->selector, &name))
 		return -EBADMSG;
-	if (k->n >= DKIM_KEYS_MAX)
+	if (k->n >= DKIM_KEYS_MAX && *place_of(k, buf_str(&name)) == NULL)
 		return -ENOSPC;
 	int len = unwrap(k, buf_str(&name), m->algorithm, m->sealed, plain);
 	if (len < 0)

@@ -170,6 +170,20 @@ static void there_is_a_limit(void **state UNUSED)
 		    dkim_keys_make(k, &m, &public_key, &sealed), i < DKIM_KEYS_MAX ? 0 : -ENOSPC);
 	}
 	assert_int_equal(dkim_keys_count(k), DKIM_KEYS_MAX);
+	/* One that takes another's place needs none of its own. */
+	struct ipc_dkim_make again = {
+	    .domain = STR("example.org"), .selector = STR("s7"), .algorithm = DKIM_ED25519_SHA256};
+	buf_clear(&public_key);
+	buf_clear(&sealed);
+	assert_int_equal(dkim_keys_make(k, &again, &public_key, &sealed), 0);
+	struct ipc_dkim_key taken = {.domain = STR("example.org"),
+	    .selector = STR("s7"),
+	    .algorithm = DKIM_ED25519_SHA256,
+	    .sealed = buf_str(&sealed)};
+	assert_int_equal(dkim_keys_take(k, &taken), 0);
+	taken.selector = STR("another");
+	assert_int_equal(dkim_keys_take(k, &taken), -ENOSPC);
+	assert_int_equal(dkim_keys_count(k), DKIM_KEYS_MAX);
 	dkim_keys_free(k);
 }
 

@@ -8,7 +8,8 @@
  * What is signed: the fields that people and programs read (dkim_sign.c has the list), every one of
  * them that is there. Those that must not be added behind our back (From, To, Subject, …) are named
  * once more than they are there ("over-signed", §5.4.2): a second From put on top would break the
- * signature. List-* and Sender, which mailing lists add honestly, are not over-signed.
+ * signature. List-*, Sender and Resent-*, which lists and those who send a message again add
+ * honestly on the way, are not over-signed.
  *
  * Limits: DKIM_SIGNED_EACH_MAX fields of a name; a field of at most DKIM_SIGN_FIELD_MAX bytes
  * before its signature: names that come last are left out of h= where they do not fit.

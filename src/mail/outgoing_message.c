@@ -170,7 +170,8 @@ enum { AT_FROM, AT_SENDER, AT_DATE = 6, AT_MESSAGE_ID };
 struct fields {
 	size_t counts[ARRAY_LEN(once)];
 	struct header_field from, sender;
-	size_t n, n_received;
+	struct header_field resent_from, resent_sender; /* of the last time: they stand on top */
+	size_t n, n_received, n_resent_from, n_resent_sender;
 };
 
 static void note_field(struct outgoing_found *f, const struct header_field *field, struct fields *v)
@@ -182,6 +183,10 @@ static void note_field(struct outgoing_found *f, const struct header_field *fiel
 		v->from = *field;
 	if (str_eq_nocase(field->name, once[AT_SENDER]))
 		v->sender = *field;
+	if (str_eq_nocase(field->name, STR("Resent-From")) && v->n_resent_from++ == 0)
+		v->resent_from = *field;
+	if (str_eq_nocase(field->name, STR("Resent-Sender")) && v->n_resent_sender++ == 0)
+		v->resent_sender = *field;
 	v->n_received += str_eq_nocase(field->name, STR("Received"));
 	if (str_eq_nocase(field->name, STR("TLS-Required")) &&
 	    str_eq_nocase(str_trim(field->value), STR("No")))
@@ -248,6 +253,32 @@ static void read_originators(
 		refuse(f, "its Sender field does not name one address like name@example.org");
 }
 
+/* Who sends it again is its author, too (RFC 5322 §3.6.6): the same rights are asked for. */
+static void read_resenders(struct outgoing_found *f, const struct fields *v, struct arena *a)
+{
+	const struct {
+		size_t n;
+		const struct header_field *field;
+		int most;
+	} fields[] = {{v->n_resent_from, &v->resent_from, OUTGOING_AUTHORS},
+	    {v->n_resent_sender, &v->resent_sender, 1}};
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		int room = (int)(OUTGOING_AUTHORS - f->n_authors);
+		if (fields[i].n == 0)
+			continue;
+		int n = read_addresses(fields[i].field->value, true, a, f->authors + f->n_authors,
+		    room < fields[i].most ? room : fields[i].most);
+		if (n <= 0)
+			refuse(f,
+			    "its %.*s field does not name addresses like name@example.org, at most "
+			    "%d together with From",
+			    STR_FMT(fields[i].field->name), OUTGOING_AUTHORS);
+		else
+			f->n_authors += (size_t)n;
+	}
+}
+
 static void read_fields(struct outgoing_found *f, bool complete, struct arena *a)
 {
 	struct header_reader reader = {.rest = f->header};
@@ -266,6 +297,8 @@ static void read_fields(struct outgoing_found *f, bool complete, struct arena *a
 	f->lacks_message_id = v.counts[AT_MESSAGE_ID] == 0;
 	if (f->verdict == OUTGOING_OK)
 		read_originators(f, &v, complete, a);
+	if (f->verdict == OUTGOING_OK && complete)
+		read_resenders(f, &v, a);
 	if (f->verdict == OUTGOING_OK && v.n_received > OUTGOING_HOPS_MAX) {
 		f->verdict = OUTGOING_LOOP;
 		snprintf(f->detail, sizeof(f->detail), "it has passed %zu servers: a loop",

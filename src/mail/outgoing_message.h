@@ -11,8 +11,8 @@
  * It does not ask whether the addresses are the sender's.
  *
  * Limits: OUTGOING_LINE_MAX octets a line (RFC 5322 §2.1.1), OUTGOING_HEADER_MAX bytes and
- * HEADER_FIELDS_MAX fields of header, OUTGOING_AUTHORS addresses in From, OUTGOING_HOPS_MAX
- * Received fields (RFC 5321 §6.3).
+ * HEADER_FIELDS_MAX fields of header, OUTGOING_AUTHORS addresses in From and Resent-From,
+ * OUTGOING_HOPS_MAX Received fields (RFC 5321 §6.3).
  */
 #ifndef MAIL_OUTGOING_MESSAGE_H
 #define MAIL_OUTGOING_MESSAGE_H
@@ -41,7 +41,9 @@ enum outgoing_body { OUTGOING_7BIT, OUTGOING_8BIT, OUTGOING_BINARY };
 struct outgoing_found {
 	enum outgoing_verdict verdict;
 	char detail[OUTGOING_DETAIL_MAX + 1]; /* what is wrong */
-	struct str authors[OUTGOING_AUTHORS]; /* of From:, local@domain, in the arena */
+	/* Of From, and of a submission of the topmost Resent-From and Resent-Sender behind them:
+	 * local@domain, in the arena. */
+	struct str authors[OUTGOING_AUTHORS];
 	size_t n_authors;
 	struct str sender;       /* of Sender:, or empty */
 	bool tls_optional;       /* TLS-Required: No (RFC 8689 §5) */

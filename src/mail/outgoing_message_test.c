@@ -58,6 +58,42 @@ static void a_plain_message(void **state UNUSED)
 	arena_done(&l.arena);
 }
 
+/* Who sends it again is asked for its rights as its author is; the last time stands on top. */
+static void a_message_sent_again(void **state UNUSED)
+{
+	struct str message =
+	    STR("Resent-From: Dora <dora@example.org>\r\nResent-Sender: eve@example.org\r\n"
+	        "Resent-Date: x\r\nResent-From: earlier@example.com\r\n"
+	        "From: alice@example.org\r\n\r\nbody\r\n");
+	struct looked l = look(message, true, OUTGOING_7BIT);
+
+	assert_int_equal(l.found.verdict, OUTGOING_OK);
+	assert_int_equal(l.found.n_authors, 3);
+	expect_str(l.found.authors[0], "alice@example.org");
+	expect_str(l.found.authors[1], "dora@example.org");
+	expect_str(l.found.authors[2], "eve@example.org");
+	expect_str(l.found.sender, "");
+	arena_done(&l.arena);
+	/* What an alias sends on says nothing of rights here. */
+	l = look(message, false, OUTGOING_7BIT);
+	assert_int_equal(l.found.n_authors, 1);
+	arena_done(&l.arena);
+	expect_refused(STR("From: a@b\r\nResent-From: nobody\r\n\r\n"),
+	    "its Resent-From field does not name addresses like name@example.org, at most 16 "
+	    "together "
+	    "with From");
+	expect_refused(STR("From: a@b\r\nResent-Sender: a@b, c@d\r\n\r\n"),
+	    "its Resent-Sender field does not name addresses like name@example.org, at most 16 "
+	    "together "
+	    "with From");
+	expect_refused(STR("From: "
+	                   "a@b,a@b,a@b,a@b,a@b,a@b,a@b,a@b,a@b,a@b,a@b,a@b,a@b,a@b,a@b,a@"
+	                   "b\r\nResent-From: c@d\r\n\r\n"),
+	    "its Resent-From field does not name addresses like name@example.org, at most 16 "
+	    "together "
+	    "with From");
+}
+
 static void what_the_content_needs(void **state UNUSED)
 {
 	static const struct {
@@ -232,6 +268,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_plain_message),
+	    cmocka_unit_test(a_message_sent_again),
 	    cmocka_unit_test(what_the_content_needs),
 	    cmocka_unit_test(what_is_refused),
 	    cmocka_unit_test(a_very_long_list),

@@ -36,6 +36,7 @@ struct signing {
 	size_t n, n_signed;
 	struct buf signed_fields;
 	int finished; /* sealed memfd */
+	size_t finished_len;
 	sign_done done;
 	void *ctx;
 };
@@ -92,17 +93,14 @@ bool sign_add_field(struct buf *out, struct str field, struct str signature)
 /* The signatures, and the message behind them. */
 static int join(struct signing *s, int *ret_fd)
 {
-	size_t len = 0;
-	int error = fd_check_sealed(s->finished, &len);
-	if (error || len == 0 || len > MESSAGE_LEN_MAX)
-		return error ? error : -EPROTO;
+	size_t len = s->finished_len;
 	int fd CLEANUP(fd_close) = memfd_create("notice", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
 	void *p = mmap(NULL, len, PROT_READ, MAP_PRIVATE, s->finished, 0);
 	if (p == MAP_FAILED)
 		return -errno;
-	error = fd_write_all(fd, buf_str(&s->signed_fields));
+	int error = fd_write_all(fd, buf_str(&s->signed_fields));
 	if (!error)
 		error = fd_write_all(fd, str_of(p, len));
 	munmap(p, len);
@@ -173,6 +171,10 @@ static int on_finished(struct loop_entry *from, void *msg, void *ctx)
 	struct signing *s = ctx;
 	struct ipc_finished *m = msg;
 	if (!s->is_examined || m->fields.n != m->hashes.n || m->fields.n != s->selectors.n)
+		return -EPROTO;
+	/* One that it could still change would be another than is signed. */
+	if (fd_check_sealed(m->message, &s->finished_len) || s->finished_len == 0 ||
+	    s->finished_len > MESSAGE_LEN_MAX)
 		return -EPROTO;
 	for (size_t i = 0; i < m->fields.n; i++)
 		if (m->hashes.v[i].len != OUTGOING_SHA256_LEN ||

@@ -90,7 +90,6 @@ static const char *const options[][2] = {
     {"harden-algo-downgrade:", "no"},
     {"aggressive-nsec:", "yes"},
     {"val-clean-additional:", "yes"},
-    {"do-not-query-localhost:", "no"},
 };
 
 static int set(struct lookup *l, const char *option, const char *value)
@@ -158,6 +157,14 @@ static int begin(struct lookup *l)
 	return answered ? 0 : fail("libunbound", "does not answer for localhost");
 }
 
+/* Name servers on this machine are asked only where the configuration has a network of its own: no
+ * domain of the internet has its servers here. */
+static bool may_ask_here(const struct config *config)
+{
+	return config->outbound_allow_private != 0 || config_is_given(config->outbound_resolver) ||
+	       config_is_given(config->outbound_root_hints);
+}
+
 static int set_up(struct lookup *l, const struct role_start *start)
 {
 	int fds[2] = {-1, -1};
@@ -169,6 +176,8 @@ static int set_up(struct lookup *l, const struct role_start *start)
 	l->ub.ub_ctx_debugout(l->ctx, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(options) && r == 0; i++)
 		r = set(l, options[i][0], options[i][1]);
+	if (r == 0)
+		r = set(l, "do-not-query-localhost:", may_ask_here(start->config) ? "no" : "yes");
 	if (r == 0)
 		r = set_files(l, start, fds);
 	/* Last, since it ends the settings. In a network of one's own this may well be a domain;
@@ -245,6 +254,13 @@ static void fill(
 		return;
 	}
 	answer->result = result_of(m, m->rcode);
+	/* What is there and cannot be read is not absent: a server whose TLSA records are too long
+	 * would be taken for one without. */
+	if (answer->result == DNS_NO_DATA && m->n_left_out > 0) {
+		answer->result = DNS_FAILED;
+		answer->detail = STR("its records are longer than this server takes");
+		return;
+	}
 	answer->ttl = m->ttl < TTL_MAX ? m->ttl : TTL_MAX;
 	if (answer->result == DNS_FAILED)
 		answer->detail = str_of_cstr(failure_of(m->rcode));

@@ -170,6 +170,9 @@ def aliases(server):
     for address in ("gina@example.test", server.address):
         with server.imap_client(address, select="INBOX") as c:
             c.ok("SEARCH SUBJECT staffed").one(rb"SEARCH \d+$")
+    for target in ("x@" + "a." * 160 + "test", "x" * 64 + "@" + "bücher." * 30 + "example"):
+        done = server.gatepost("alias", "add", "far@example.test", target, check=False)
+        expect(done.returncode == 1 and ("cannot be sent to" in done.stderr or "not an address" in done.stderr), done.returncode, done.stderr)
     server.gatepost("alias", "remove", "staff@example.test")
     with server.smtp_client() as s:
         s.command("MAIL FROM:<x@client.example>")

@@ -52,7 +52,7 @@ class World(RoleProcess):
         add = self.zones.add_domain
         add("secure.test", mx=[(10, "mx"), (20, "Other.plain.test.")], addresses={"mx": ["192.0.2.1", "2001:db8::1"]},
             txt={"_mta-sts": ["v=STSv1; id=1"], "several": [["one;", "two", "three"], "another"], "long": [["x" * 255] * 5, "short"]},
-            tlsa={"_25._tcp.mx": ["3 1 1 " + "ab" * 32]}, cname={"alias": "mx", "far": "mx.plain.test.", "nowhere": "missing"})
+            tlsa={"_25._tcp.mx": ["3 1 1 " + "ab" * 32], "_25._tcp.long": ["3 0 0 " + "ab" * 1500]}, cname={"alias": "mx", "far": "mx.plain.test.", "nowhere": "missing"})
         add("plain.test", signed=False, mx=[(0, ".")], addresses={"mx": ["192.0.2.2"]}, txt={"": ["plain"]},
             cname={"alias": "mx.secure.test."})
         add("expired.test", broken="expired", mx=[(10, "mx")])
@@ -108,6 +108,14 @@ def signed_records_are_secure(world):
     expect_answer(world.answer("MX.Secure.TEST.", A), "DNS_FOUND", "DNS_SECURE", [bytes([192, 0, 2, 1])])
     expect_answer(world.answer("mx.secure.test", AAAA), "DNS_FOUND", "DNS_SECURE", [socket.inet_pton(socket.AF_INET6, "2001:db8::1")])
     expect_answer(world.answer("_25._tcp.mx.secure.test", TLSA), "DNS_FOUND", "DNS_SECURE", [b"\x03\x01\x01" + b"\xab" * 32])
+
+
+@test
+def what_is_too_long_to_be_read_is_not_absent(world):
+    """A server whose TLSA record is longer than is taken would otherwise be spoken with as one that has none."""
+    fields = world.answer("_25._tcp.long.secure.test", TLSA)
+    expect_answer(fields, "DNS_FAILED", "DNS_SECURE")
+    expect(b"longer" in fields["detail"], fields["detail"])
 
 
 @test

@@ -194,7 +194,7 @@ def alias_and_postmaster(server):
     expect_equal((len(with_subject(server, "toteam")), len(with_subject(server, "toteam", BOB))), (1, 1))
     server.deliver(messages.short("twice"), "team@example.test", server.address, "alice+x@example.test")
     expect_equal((len(with_subject(server, "twice")), len(with_subject(server, "twice", BOB))), (1, 1))
-    for r in ("postmaster@example.test", "POSTMASTER@example.test", "Postmaster"):
+    for r in ("postmaster@example.test", "POSTMASTER@example.test", "Postmaster", "abuse@example.test", "Abuse+x@example.test"):
         with server.smtp_client() as s:
             s.command("MAIL FROM:<x@client.example>")
             expect_equal(s.command(f"RCPT TO:<{r}>")[0], 250, r)

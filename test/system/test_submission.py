@@ -136,6 +136,12 @@ def nobody_sends_as_another(server):
         for sender in ("bob@example.test", "both@example.test", "postmaster@example.test", "nobody@example.test", "alice@elsewhere.example"):
             refused(client, 550, "5.7.1", client.sendmail, sender, ["bob@example.test"], text("as another", sender))
             refused(client, 550, "5.7.1", client.sendmail, "alice@example.test", ["bob@example.test"], text("as another", sender))
+        for field in ("Resent-From", "Resent-Sender"):
+            again = text("again by another", "alice@example.test").replace("From:", f"{field}: bob@example.test\r\nFrom:", 1)
+            refused(client, 550, "5.7.1", client.sendmail, "alice@example.test", ["bob@example.test"], again)
+        again = text("again", "alice@example.test").replace("From:", "Resent-From: info@example.test\r\nFrom:", 1)
+        client.sendmail("alice@example.test", ["bob@example.test"], again)
+        expect_equal(arrived(server, "bob", "again")["Resent-From"], "info@example.test")
         for sender in ("alice@example.test", "alice+tag@example.test", "info@example.test"):
             client.sendmail(sender, ["bob@example.test"], text(f"as {sender}", sender))
             expect_equal(arrived(server, "bob", f"as {sender}")["From"], sender)
