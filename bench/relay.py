@@ -6,32 +6,15 @@ import subprocess
 import time
 
 import machine
+from machine import DOMAIN
+from postfix import Postfix
 
 
 PACKAGES = ["postfix", "opendkim"]
 
 MAIN = """
-compatibility_level = 3.6
-queue_directory = {root}/spool
-data_directory = {root}/lib
-config_directory = {root}/etc
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
-myhostname = peer.example.test
-mydestination =
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
 relayhost = [127.0.0.1]:{sink}
-smtpd_tls_security_level = none
 smtp_tls_security_level = none
-maillog_file = {root}/maillog
-maillog_file_prefixes = {root}
-# one client machine opens all connections of the run
-smtpd_client_connection_count_limit = 0
-smtpd_client_connection_rate_limit = 0
 """
 
 MILTER = """
@@ -56,27 +39,6 @@ Background no
 Syslog no
 """
 
-MASTER = """
-127.0.0.1:{port} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-"""
-
 
 class Relay:
     """Takes mail from this machine without TLS or signing in, and keeps it as durably as Debian's defaults say."""
@@ -85,43 +47,25 @@ class Relay:
 
     def __init__(self, root, port, sink):
         self.root, self.port, self.sink = root, port, sink
+        self.postfix = Postfix(root, port)
 
     def create(self):
-        shutil.rmtree(self.root, ignore_errors=True)
-        for folder in ("etc", "spool", "lib"):
-            os.makedirs(f"{self.root}/{folder}")
-        os.chmod(self.root, 0o755)
-        with open(f"{self.root}/etc/main.cf", "w") as f:
-            f.write(MAIN.format(root=self.root, sink=self.sink))
-        with open(f"{self.root}/etc/master.cf", "w") as f:
-            f.write(MASTER.format(port=self.port))
-        shutil.chown(f"{self.root}/lib", "postfix", "postfix")
-        machine.start_daemon("postfix", "-c", f"{self.root}/etc", "start")
-        machine.wait_port(self.port)
+        self.postfix.create(MAIN.format(sink=self.sink))
+        self.postfix.start()
         return self
 
     def load_arguments(self):
-        return [self.port, "plain", "-", "-", "user1@example.test"]
-
-    def _master(self):
-        try:
-            with open(f"{self.root}/spool/pid/master.pid") as f:
-                return int(f.read())
-        except (OSError, ValueError):
-            return None
+        return [self.port, "plain", "-", "-", f"user1@{DOMAIN}"]
 
     def pids(self):
-        return machine.tree(self._master()) if self._master() else []
+        return self.postfix.pids()
 
     def left(self):
         """What waits in its queue, and why, in its own words."""
-        return machine.run("postqueue", "-c", f"{self.root}/etc", "-p")
+        return machine.run("postqueue", "-c", self.postfix.etc, "-p")
 
     def stop(self):
-        subprocess.run(["postfix", "-c", f"{self.root}/etc", "stop"], capture_output=True)
-        time.sleep(1)
-        if self._master():
-            machine.kill([self._master()])
+        self.postfix.stop()
 
 
 class Signing(Relay):
@@ -142,7 +86,7 @@ class Signing(Relay):
             shutil.chown(path, "opendkim", "opendkim")
         os.chmod(key, 0o600)
         with open(f"{self.root}/opendkim.conf", "w") as f:
-            f.write(OPENDKIM.format(root=self.root, domain="example.test"))
+            f.write(OPENDKIM.format(root=self.root, domain=DOMAIN))
         self.filter = subprocess.Popen(["opendkim", "-f", "-x", f"{self.root}/opendkim.conf"], stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.time() + 20
