@@ -372,6 +372,28 @@ enum {
 	FOLD_GROWTH = 18,
 };
 
+/* Eight letters of ASCII at once: of those between A and Z bit 5 is set. */
+static uint64_t lower_eight(uint64_t letters)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t from_a = letters + ones * (0x80 - 'A'), behind_z = letters + ones * (0x7f - 'Z');
+
+	return letters | ((from_a ^ behind_z) & ones * 0x80) >> 2;
+}
+
+static void lower_ascii(const char *from, size_t n, char *to)
+{
+	size_t i = 0;
+
+	for (uint64_t letters; i + sizeof(letters) <= n; i += sizeof(letters)) {
+		memcpy(&letters, from + i, sizeof(letters));
+		letters = lower_eight(letters);
+		memcpy(to + i, &letters, sizeof(letters));
+	}
+	for (; i < n; i++)
+		to[i] = ascii_lower(from[i]);
+}
+
 static bool fold_ascii(struct str s, struct buf *out)
 {
 	size_t room = out->max - num_min(out->len, out->max);
@@ -379,8 +401,7 @@ static bool fold_ascii(struct str s, struct buf *out)
 	char *to = buf_reserve(out, n);
 
 	assert(to != NULL);
-	for (size_t i = 0; i < n; i++)
-		to[i] = ascii_lower(s.p[i]);
+	lower_ascii(s.p, n, to);
 	buf_commit(out, n);
 	out->failed |= n < s.len;
 	return n == s.len;

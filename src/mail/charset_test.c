@@ -157,6 +157,24 @@ static void charset_search_keys(void **state)
 	expect_search_key(STR("x\xff"), "x\ufffd");
 }
 
+static void charset_folds_each_letter_anywhere(void **state)
+{
+	(void)state;
+	struct buf got CLEANUP(buf_done) = BUF_MAX(1000);
+
+	for (size_t at = 0; at < 20; at++) {
+		for (int c = 1; c < 0x80; c++) {
+			char text[20];
+			memset(text, '-', sizeof(text));
+			text[at] = (char)c;
+			buf_clear(&got);
+			assert_true(charset_fold(str_of(text, sizeof(text)), &got));
+			text[at] = ascii_lower((char)c);
+			assert_true(str_eq(buf_str(&got), str_of(text, sizeof(text))));
+		}
+	}
+}
+
 static void charset_folds_long_text(void **state)
 {
 	(void)state;
@@ -201,6 +219,7 @@ int main(void)
 	    cmocka_unit_test(charset_knows_names),
 	    cmocka_unit_test(charset_folds_case),
 	    cmocka_unit_test(charset_search_keys),
+	    cmocka_unit_test(charset_folds_each_letter_anywhere),
 	    cmocka_unit_test(charset_folds_long_text),
 	    cmocka_unit_test(charset_fold_stops_at_the_ceiling),
 	};
