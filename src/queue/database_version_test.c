@@ -100,14 +100,14 @@ static void expect_large(struct queue_db *db)
 }
 
 /* All of it is there, and what is due goes out. */
-static void version_1_opens(void **state UNUSED)
+static void expect_everything(const char *sample)
 {
 	char path[64];
 	struct queue_db *db;
 	struct queued_recipient r[4];
 	uint64_t destination, at = 0;
 	size_t n = 0;
-	int before = enter_copy("test/formats/queue-1", path);
+	int before = enter_copy(sample, path);
 	assert_int_equal(queue_db_open(&db), 0);
 	expect_small(db);
 	expect_large(db);
@@ -123,9 +123,20 @@ static void version_1_opens(void **state UNUSED)
 	leave_copy(before, path);
 }
 
+static void version_1_opens(void **state UNUSED)
+{
+	expect_everything("test/formats/queue-1");
+}
+
+static void version_2_opens(void **state UNUSED)
+{
+	expect_everything("test/formats/queue-2");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(version_1_opens)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(version_1_opens), cmocka_unit_test(version_2_opens)};
 	cipher_init();
 	charset_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
