@@ -21,7 +21,8 @@ static const struct {
     {1 << STORE_ORDER_DISPLAY_FROM, ", sender_shown"},
     {1 << STORE_ORDER_DISPLAY_TO, ", recipient_shown"},
     {STORE_ORDER_SENT, ", sent_at"},
-    {STORE_ORDER_IDS, ", is_reply, ids"},
+    {STORE_ORDER_REPLY, ", is_reply"},
+    {STORE_ORDER_IDS, ", ids"},
 };
 
 /* Both statements run upwards from a key: the UID in `entries`, the message in `orders`. */
@@ -131,10 +132,10 @@ static void read_texts(sqlite3_stmt *stmt, unsigned fields, struct store_order_r
 			row->keys[i] = db_column_str(stmt, column++);
 	if ((fields & STORE_ORDER_SENT) != 0)
 		row->sent_at = sqlite3_column_int64(stmt, column++);
-	if ((fields & STORE_ORDER_IDS) != 0) {
-		row->is_reply = sqlite3_column_int(stmt, column) != 0;
-		row->ids = db_column_str(stmt, column + 1);
-	}
+	if ((fields & STORE_ORDER_REPLY) != 0)
+		row->is_reply = sqlite3_column_int(stmt, column++) != 0;
+	if ((fields & STORE_ORDER_IDS) != 0)
+		row->ids = db_column_str(stmt, column);
 }
 
 int store_order_read(struct store_order *order, size_t at, struct store_order_row *ret_row)

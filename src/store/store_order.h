@@ -36,7 +36,8 @@ enum store_order_key {
 enum {
 	STORE_ORDER_PLACE = 1 << 6, /* arrived_at, size: alone */
 	STORE_ORDER_SENT = 1 << 7,  /* sent_at */
-	STORE_ORDER_IDS = 1 << 8,   /* is_reply, ids */
+	STORE_ORDER_REPLY = 1 << 8, /* is_reply */
+	STORE_ORDER_IDS = 1 << 9,   /* ids */
 };
 
 /* What messages can be put in order by: the texts, and these numbers. */

@@ -12,7 +12,10 @@
 #include "store/store_private.h"
 #include "store/test_account.h"
 
-enum { MANY = 2500, EVERYTHING = STORE_ORDER_PLACE - 1 + STORE_ORDER_SENT + STORE_ORDER_IDS };
+enum {
+	MANY = 2500,
+	EVERYTHING = STORE_ORDER_PLACE - 1 + STORE_ORDER_SENT + STORE_ORDER_REPLY + STORE_ORDER_IDS
+};
 
 static struct test_account t;
 static struct store *s;

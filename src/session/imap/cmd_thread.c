@@ -44,7 +44,7 @@ static int add_ids(
 static int describe(struct imap_session *s, const struct search_found *found, struct threads *t)
 {
 	struct store_order *order CLEANUP(close_order) = NULL;
-	unsigned fields = 1U << STORE_ORDER_SUBJECT | STORE_ORDER_SENT | STORE_ORDER_IDS;
+	unsigned fields = 1U << STORE_ORDER_SUBJECT | STORE_ORDER_SENT | STORE_ORDER_REPLY;
 	struct store_order_row row = {0};
 	int r = store_order_open(s->view, fields, &order);
 
