@@ -12,62 +12,34 @@ Every difference is a failure: none is known.
 
 import argparse
 import os
-import pwd
 import random
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 
+import dovecot_imap  # noqa: E402
 import wire  # noqa: E402
 from instance import Instance  # noqa: E402
 
 VECTORS = Path(os.environ.get("GATEPOST_MIME_VECTORS", HERE.parent.parent.parent / "shared/vectors/mime"))
-PROGRAM = "/usr/lib/dovecot/imap"
-CONF = """
-protocols = imap
-base_dir = {root}/run
-state_dir = {root}/state
-log_path = {root}/log
-mail_location = maildir:{root}/mail
-ssl = no
-default_internal_user = {user}
-default_login_user = {user}
-default_internal_group = nogroup
-"""
 KEYS = ("ARRIVAL", "CC", "DATE", "FROM", "SIZE", "SUBJECT", "TO", "DISPLAYFROM", "DISPLAYTO")
 
 
 class Peer:
-    """Dovecot's imap on a pipe."""
+    """Dovecot, in a folder of its own."""
 
-    def __init__(self, root):
-        user = "nobody"
-        if os.geteuid() != 0:
-            user = pwd.getpwuid(os.geteuid()).pw_name
-        ids = pwd.getpwnam(user)
-        for name in ("run", "state", "mail"):
-            os.makedirs(f"{root}/{name}")
-        Path(f"{root}/dovecot.conf").write_text(CONF.format(root=root, user=user))
-        as_user = []
-        if os.geteuid() == 0:  # it refuses to run as root
-            as_user = ["setpriv", f"--reuid={user}", "--regid=nogroup", "--clear-groups"]
-            for path in [root, *(f"{root}/{n}" for n in ("run", "state", "mail"))]:
-                os.chmod(path, 0o755)
-                os.chown(path, ids.pw_uid, ids.pw_gid)
-        self.process = subprocess.Popen(
-            [*as_user, PROGRAM, "-c", f"{root}/dovecot.conf"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=root,
-            env={"USER": user, "HOME": root, "PATH": "/usr/bin:/bin"})
-        greeting = self.process.stdout.readline()
+    def __init__(self):
+        self.dovecot = dovecot_imap.Dovecot()
+        self.connection = self.dovecot.connect()
+        self.connection.settimeout(60)
+        self.file = self.connection.makefile("rwb")
+        greeting = self.file.readline()
         if b"PREAUTH" not in greeting:
-            raise RuntimeError(f"dovecot says {greeting!r}: {Path(root, 'log').read_text() if Path(root, 'log').exists() else ''}")
+            raise RuntimeError(f"dovecot says {greeting!r}: {self.dovecot.log()}")
         self.n = 0
 
     def command(self, *parts):
@@ -79,11 +51,11 @@ class Peer:
                 out += b" {%d+}\r\n" % len(part) + part
             else:
                 out += b" " + part.encode()
-        self.process.stdin.write(out + b"\r\n")
-        self.process.stdin.flush()
+        self.file.write(out + b"\r\n")
+        self.file.flush()
         lines = []
         while True:
-            line = self.process.stdout.readline()
+            line = self.file.readline()
             if not line:
                 raise RuntimeError("dovecot has ended")
             if line.startswith(tag + b" "):
@@ -91,8 +63,9 @@ class Peer:
             lines.append(line.strip())
 
     def close(self):
-        self.process.stdin.close()
-        self.process.wait(10)
+        self.file.close()
+        self.connection.close()
+        self.dovecot.close()
 
 
 class Ours:
@@ -193,24 +166,21 @@ def main():
     parse.add_argument("--drawn", type=int, default=400)
     parse.add_argument("-v", action="store_true")
     options = parse.parse_args()
-    if not os.path.exists(PROGRAM):
+    if not dovecot_imap.is_there():
         print("skip  dovecot-imapd is not there")
         return 0
-    root = tempfile.mkdtemp(prefix="gatepost-order-")
-    os.chmod(root, 0o755)
     failed = 0
-    try:
-        with Instance() as server:
-            peer, ours = Peer(f"{root}/peer"), Ours(server)
+    with Instance() as server:
+        peer, ours = Peer(), Ours(server)
+        try:
             fill(ours, peer, "drawn", list(drawn(options.seed, options.drawn)))
             failed += compare(ours, peer, "drawn", options.v)
             published = list(vectors())
             if published:
                 fill(ours, peer, "vectors", published)
                 failed += compare(ours, peer, "vectors", options.v)
+        finally:
             peer.close()
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
     return 1 if failed else 0
 
 
