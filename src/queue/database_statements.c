@@ -85,7 +85,8 @@ const char *const queue_db_texts[N_STATEMENTS] = {
     [DESTINATION_FORGET] = "DELETE FROM destination WHERE id>?1 AND id<=?2 AND due_at IS NULL"
                            " AND blocked_until<?3"
                            " AND NOT EXISTS(SELECT 1 FROM recipient"
-                           " WHERE recipient.destination=destination.id AND state<3)",
+                           " WHERE recipient.destination=destination.id AND state<3)"
+                           " AND name NOT IN (SELECT destination FROM fresh)",
     [DESTINATION_LAST] = "SELECT max(id) FROM destination",
     [DESTINATIONS_DUE] = "SELECT id,name,blocked_until,failures,reason,due_at FROM destination"
                          " WHERE due_at IS NOT NULL AND due_at<=?1 ORDER BY due_at",

@@ -55,6 +55,29 @@ static void what_is_put_off_becomes_what_waits(void **state)
 	close(submitter);
 }
 
+/* A destination for which nothing waits is forgotten, but not under what is on its way there: what
+ * is put off would wait at another. */
+static void its_destination_is_not_forgotten(void **state)
+{
+	struct world *w = *state;
+	struct carried c;
+	int submitter = world_submitter(w);
+	uint64_t cursor = 0;
+	submit_one(w, submitter, "bob@example.net", 0);
+	expect_carry(expect_courier(w), &c);
+	assert_int_equal(queue_db_begin(w->q->db, false), 0);
+	assert_int_equal(queue_db_forget_destinations(w->q->db, w->now, &cursor), 0);
+	assert_int_equal(queue_db_commit(w->q->db), 0);
+	say_carried_rcpt(c.channel, 0, CARRY_LATER, 450, "4.7.1", "greylisted");
+	say_carried(w, c.channel, false);
+	close(c.channel);
+	carried_done(&c);
+	world_wait(w, 7 * MINUTE_MS);
+	carry_one(w, "bob@example.net", CARRY_ACCEPTED, 250, "2.0.0", "ok");
+	expect_rows(w, 0, 0);
+	close(submitter);
+}
+
 /* Some got it, one did not: only that one is left, and the sender hears of another. */
 static void recipients_part_ways(void **state)
 {
@@ -381,6 +404,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(it_is_one_row),
 	    TEST(what_is_put_off_becomes_what_waits),
+	    TEST(its_destination_is_not_forgotten),
 	    TEST(recipients_part_ways),
 	    TEST(a_kill_loses_nothing_and_no_number_comes_again),
 	    TEST(what_takes_long_is_filed),
