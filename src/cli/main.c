@@ -27,8 +27,21 @@ static const struct cli_action *find(const char *name)
 	return NULL;
 }
 
+/* `-c FILE` may stand in front of the command, as in other programs: it is moved to the end, where
+ * the command looks for it. */
+static void move_config(int argc, char **argv)
+{
+	if (argc < 4 || strcmp(argv[1], "-c") != 0)
+		return;
+	char *option = argv[1], *file = argv[2];
+	memmove(&argv[1], &argv[3], (size_t)(argc - 3) * sizeof(*argv));
+	argv[argc - 2] = option;
+	argv[argc - 1] = file;
+}
+
 int main(int argc, char **argv)
 {
+	move_config(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "role") == 0) /* how the supervisor starts a role */
 		return cmd_role(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "--help") == 0)

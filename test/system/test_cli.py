@@ -87,6 +87,8 @@ def without_a_server_it_says_so(_server):
         done = gatepost("account", "list", "-c", f"{folder}/absent.conf")
         expect_equal(done.returncode, 1)
         expect("absent.conf" in done.stderr, done.stderr)
+        done = gatepost("-c", f"{folder}/absent.conf", "account", "list")
+        expect("absent.conf" in done.stderr, f"-c in front of the command: {done.stderr}")
     other = Instance(start=False)
     try:
         done = other.gatepost("account", "list", check=False)
