@@ -98,8 +98,11 @@ bool arc_seal_is_text(struct str text)
 
 	while (at > 0 && text.p[at - 1] != '\n')
 		at--;
+	/* behind a LF alone it may go on with a field of another name, for some who verify */
+	bool is_line = at == 0 || str_ends(str_first(text, at), STR("\r\n"));
 	struct str last = str_from(text, at);
-	return (str_starts(last, STR("arc-message-signature:i=")) ||
+	return is_line &&
+	       (str_starts(last, STR("arc-message-signature:i=")) ||
 	           str_starts(last, STR("arc-seal:i="))) &&
 	       str_ends(last, STR("; b=")) && str_index(last, '\r') == last.len;
 }

@@ -294,6 +294,7 @@ static void texts_that_are_signed(void **state UNUSED)
 	assert_false(arc_seal_is_text(STR("ARC-Seal:i=1; b=")));
 	assert_false(arc_seal_is_text(STR("xarc-seal:i=1; b=")));
 	assert_false(arc_seal_is_text(STR("arc-seal:i=1;\rx; b=")));
+	assert_false(arc_seal_is_text(STR("dkim-signature:v=1; x=\narc-seal:i=1; b=")));
 }
 
 static void what_does_not_fit_is_said(void **state UNUSED)
