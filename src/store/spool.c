@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "store/blob_file.h"
 #include "store/room.h"
 #include "store/store_message.h"
 #include "store/store_private.h"
+
+/* A file that waited so long is made anew before it is taken: the sweep could have it else. */
+enum { RENEW_MS = STORE_ORPHAN_AGE_S / 2 * 1000 };
 
 struct store_spool {
 	struct store *store;
@@ -17,7 +21,8 @@ struct store_spool {
 	int error;
 	struct buf here;
 	struct blob_file_writer *writer; /* NULL: it is all in memory, or was ended */
-	struct body body;                /* of the blob, once that was ended */
+	struct body body;                /* of the blob, once that was ended … */
+	uint64_t ended_at_ms;            /* … which was then */
 	bool taken;                      /* and it belongs to a message */
 	struct store_body *reading;
 };
@@ -103,8 +108,17 @@ static int end_file(struct store_spool *p)
 {
 	if (!p->error && p->writer)
 		p->error = blob_file_writer_end(p->writer, &p->body);
+	if (p->writer)
+		p->ended_at_ms = clock_ms();
 	blob_file_writer_free(&p->writer);
 	return p->error;
+}
+
+void store_spool_end(struct store_spool *p)
+{
+	(void)end_file(p);
+	store_body_close(p->reading);
+	p->reading = NULL;
 }
 
 int store_spool_read(struct store_spool *p, struct mail_source *ret_bytes)
@@ -118,9 +132,42 @@ int store_spool_read(struct store_spool *p, struct mail_source *ret_bytes)
 	return 0;
 }
 
+int store_spool_write_all(struct store_spool *p, struct mail_source *bytes)
+{
+	int error = 0;
+	struct str piece;
+	for (uint64_t at = 0; !error && at < bytes->len; at += piece.len) {
+		error = mail_source_look(bytes, at, &piece);
+		if (!error)
+			error = store_spool_write(p, piece);
+	}
+	return error;
+}
+
+/* What is not there any more is an error, and no acknowledged message without bytes. */
+static int renew(struct store_spool *p)
+{
+	struct store_spool *anew CLEANUP(store_spool_free) = store_spool_new(p->store, p->max, 0);
+	struct mail_source bytes;
+	int error = store_spool_read(p, &bytes);
+	if (!error)
+		error = store_spool_write_all(anew, &bytes);
+	if (!error)
+		error = end_file(anew);
+	if (error)
+		return error;
+	struct body old = p->body;
+	p->body = anew->body;
+	anew->body = old; /* and goes */
+	body_wipe(&old);
+	return 0;
+}
+
 int store_spool_take(struct store_spool *p, struct str *ret_here, struct body *ret_body)
 {
 	int error = end_file(p);
+	if (!error && p->body.in_blob && clock_ms() - p->ended_at_ms >= RENEW_MS)
+		error = renew(p);
 	if (error)
 		return error;
 	p->taken = p->body.in_blob;

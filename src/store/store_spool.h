@@ -29,12 +29,21 @@ void store_spool_free(struct store_spool **spool);
 /* 0, -EFBIG, -ENOSPC, -errno; the same again after an error. */
 int store_spool_write(struct store_spool *spool, struct str piece);
 
+/* All of these; what reading them says, or the same as above. */
+int store_spool_write_all(struct store_spool *spool, struct mail_source *bytes);
+
 uint64_t store_spool_len(const struct store_spool *spool);
 /* Whether a NUL is among the bytes. */
 bool store_spool_has_nul(const struct store_spool *spool);
 int store_spool_error(const struct store_spool *spool);
 
-/* Nothing is written to it any more: its bytes, borrowed until it is freed or appended. */
+/*
+ * Nothing is written to it any more, and nothing read for now: it keeps no descriptor and no work
+ * space, so that a command may have many. What fails is kept as above.
+ */
+void store_spool_end(struct store_spool *spool);
+
+/* Nothing is written to it any more: its bytes, borrowed until it is ended, freed or appended. */
 MUST_USE int store_spool_read(struct store_spool *spool, struct mail_source *ret_bytes);
 
 #endif

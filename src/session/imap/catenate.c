@@ -132,14 +132,11 @@ static bool add_url(struct imap_session *s, struct str text, struct store_spool 
 static int add_spooled(struct store_spool *from, struct store_spool *out)
 {
 	struct mail_source bytes;
-	struct str piece;
 	int r = store_spool_read(from, &bytes);
 
-	for (uint64_t at = 0; r == 0 && at < bytes.len; at += piece.len) {
-		r = mail_source_look(&bytes, at, &piece);
-		if (r == 0)
-			r = store_spool_write(out, piece);
-	}
+	if (r == 0)
+		r = store_spool_write_all(out, &bytes);
+	store_spool_end(from);
 	return r;
 }
 

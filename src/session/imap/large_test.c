@@ -4,6 +4,8 @@
  * the machine counts it, sanitizer builds at what is allocated (and take smaller messages, since
  * they are slow).
  */
+#include <dirent.h>
+
 #include "session/test_memory.h"
 #include "mail/header.h"
 #include "mail/search_text.h"
@@ -454,9 +456,65 @@ static void a_word_across_two_pieces_is_found(UNUSED void **state)
 	test_account_remove(&t.account);
 }
 
+static size_t count_descriptors(const struct test_client *c)
+{
+	char path[64];
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)c->pid);
+	DIR *dir = opendir(path);
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* A command may have more literals than a session may have descriptors. */
+static void many_literals_of_a_command_need_little(UNUSED void **state)
+{
+	enum { LITERALS = 60, LITERAL_LEN = 256 << 10, DESCRIPTORS_MAX = 30 };
+	struct test_client *c = &t.clients[0];
+	struct buf text CLEANUP(buf_done) = BUF_MAX(1 << 20);
+	struct buf kept CLEANUP(buf_done) = BUF_MAX(ANSWER_KEPT + 1024);
+	char literal[64];
+
+	test_account_make(&t.account);
+	store_close(test_open(&t.account));
+	buf_printf(&text, "%s\r\n", fields);
+	while (text.len < LITERAL_LEN)
+		add_noise(&text, text.len, true);
+	test_heap_begin();
+	test_client_start(&t, c, SESSION_IMAP);
+	say(c, STR("a APPEND INBOX"));
+	for (unsigned i = 0; i < LITERALS; i++) {
+		int len = snprintf(literal, sizeof(literal), " {%zu+}\r\n", text.len);
+		say(c, str_of(literal, (size_t)len));
+		say(c, buf_str(&text));
+	}
+	assert_true(count_descriptors(c) < DESCRIPTORS_MAX);
+	say(c, STR("\r\n"));
+	(void)hear(c, STR("a OK"), &kept);
+	test_expect_little(c, "MULTIAPPEND");
+	say(c, STR("a APPEND INBOX CATENATE ("));
+	for (unsigned i = 0; i < LITERALS; i++) {
+		int len =
+		    snprintf(literal, sizeof(literal), "%sTEXT {%zu+}\r\n", i ? " " : "", text.len);
+		say(c, str_of(literal, (size_t)len));
+		say(c, buf_str(&text));
+	}
+	say(c, STR(")\r\n"));
+	(void)hear(c, STR("a OK"), &kept);
+	test_expect_little(c, "CATENATE");
+	ASK(c, "* 61 EXISTS", "SELECT INBOX");
+	test_client_end(c);
+	test_account_remove(&t.account);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(a_word_across_two_pieces_is_found),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(many_literals_of_a_command_need_little),
+	    cmocka_unit_test(a_word_across_two_pieces_is_found),
 	    cmocka_unit_test(large_messages_need_little)};
 
 	return cmocka_run_group_tests(tests, test_heap_watch, NULL);

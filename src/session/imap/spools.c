@@ -3,10 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Only the last is open: a command may have more literals than the process descriptors. */
 static void begin(void *context)
 {
 	struct imap_spools *s = context;
 
+	if (s->n > 0)
+		store_spool_end(s->list[s->n - 1]);
 	if (s->n == s->cap) {
 		s->cap = s->cap > 0 ? 2 * s->cap : 4;
 		s->list = reallocarray(s->list, s->cap, sizeof(struct store_spool *));
