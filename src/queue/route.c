@@ -5,7 +5,8 @@
 
 enum { DOMAIN_MAX = 512, IMPLICIT_TLS_PORT = 465 };
 
-/* The address that says whose mail it is; empty: nobody's. */
+/* The address that says whose mail it is; empty: nobody's. A notice of a user's program leaves
+ * under none (RFC 8098 §3), and is theirs. */
 static struct str owner_of(const struct queued_message *m, const struct queued_recipient *r)
 {
 	if (r->sender.len > 0)
@@ -14,7 +15,7 @@ static struct str owner_of(const struct queued_message *m, const struct queued_r
 		return m->mail.reverse_path;
 	if (r->via.len > 0)
 		return r->via;
-	return m->origin == ORIGIN_NOTICE ? m->user : STR("");
+	return m->origin == ORIGIN_FORWARDED ? STR("") : m->user;
 }
 
 const struct config_relay *route_relay(

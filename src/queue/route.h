@@ -9,8 +9,8 @@
  * changes, a recipient comes to its new destination when it is due.
  *
  * The sender's domain is that of the address under which the message leaves. What leaves under none
- * (a notice, or one that an alias passes on) belongs to the alias that it came by, else to the
- * domain that the notice speaks for (its `user`).
+ * (a notice, or one that an alias passes on) belongs to the alias that it came by, else to its
+ * `user`: who submitted it, or for whose domain the notice speaks.
  */
 #ifndef QUEUE_ROUTE_H
 #define QUEUE_ROUTE_H

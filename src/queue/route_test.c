@@ -104,6 +104,24 @@ static void who_has_no_relay_takes_the_general_one(void **state)
 	close(submitter);
 }
 
+/* What a user's program sends in their name, under no address (a read receipt), is their mail. */
+static void what_has_no_sender_goes_the_way_of_who_submits_it(void **state)
+{
+	static const struct ipc_submit_mail mail = {.hold_until = 0};
+	struct world *w = *state;
+	struct carried c;
+	start_anew(w, RELAY_A);
+	int submitter = world_submitter(w);
+	say(w, submitter, IPC_SUBMIT_MAIL, &mail);
+	(void)expect_answer(submitter, SUBMIT_OK);
+	say_rcpt(w, submitter, "bob@example.net", 0, RCPT_NOT_LOCAL, 0);
+	say_message(w, submitter, WORLD_MESSAGE);
+	expect_carry(expect_courier(w), &c);
+	expect_relay(&c, "relay.example.com", "u", "of a");
+	accept_all(w, &c);
+	close(submitter);
+}
+
 /* A message that was taken in under one configuration goes as the next one says. */
 static void a_new_configuration_holds_for_what_waits(void **state)
 {
@@ -314,6 +332,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(the_senders_domain_chooses_the_relay),
 	    TEST(who_has_no_relay_takes_the_general_one),
+	    TEST(what_has_no_sender_goes_the_way_of_who_submits_it),
 	    TEST(a_new_configuration_holds_for_what_waits),
 	    TEST(a_dead_relay_holds_up_its_own_mail_only),
 	    TEST(what_has_no_sender_goes_the_way_of_its_alias),

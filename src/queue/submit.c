@@ -192,6 +192,7 @@ static int on_mail(struct loop_entry *from UNUSED, void *msg, void *ctx)
 	uint64_t now = clock_wall_ms();
 	uint64_t longest = s->q->config->submit_hold * 1000;
 	enum submit_result result = check_limits(s, detail);
+	q->user = s->user;
 	s->in.recipients =
 	    ARENA_NEW_ARRAY(&s->in.arena, struct queued_recipient, SUBMIT_RECIPIENTS_MAX);
 	if (!s->in.recipients || !dup_mail(&s->in.arena, &m->mail, &q->mail))
