@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -10,6 +11,8 @@
 
 /* What stands in the place of enum store_order_by for RELEVANCY. */
 enum { BY_SCORE = N_STORE_ORDER_BY, KEYS_MAX };
+
+enum { GONE_MAX = 64 }; /* messages in a row that were expunged meanwhile, to step over */
 
 struct sorting {
 	struct imap_session *s;
@@ -97,16 +100,16 @@ static int open_orders(struct sorting *g)
 	return error;
 }
 
-/* The keys of a message as bytes, in g->key. 0 or -errno. */
+/* The keys of a message as bytes, in g->key: 1; 0: of nothing, since it was expunged meanwhile;
+ * -errno. */
 static int make_key(struct sorting *g, uint32_t at)
 {
 	struct store_order_row place = {0}, text = {0};
-	int r = g->places != NULL ? store_order_read(g->places, at, &place) : 0;
+	int has_place = g->places != NULL ? store_order_read(g->places, at, &place) : 1;
+	int has_text = g->texts != NULL ? store_order_read(g->texts, at, &text) : 1;
 
-	if (r >= 0 && g->texts != NULL)
-		r = store_order_read(g->texts, at, &text);
-	if (r < 0)
-		return r;
+	if (has_place < 0 || has_text < 0)
+		return has_place < 0 ? has_place : has_text;
 	buf_clear(&g->key);
 	for (size_t i = 0; i < g->n_keys; i++) {
 		uint8_t by = g->keys[i].by;
@@ -120,7 +123,7 @@ static int make_key(struct sorting *g, uint32_t at)
 		if (g->keys[i].reverse)
 			turn(&g->key, from);
 	}
-	return 0;
+	return has_place > 0 && has_text > 0;
 }
 
 static void free_sorter(struct sorter **sorter)
@@ -149,7 +152,7 @@ static int sort_keys(struct sorting *g)
 
 	for (size_t i = 0; r == 0 && i < g->n; i++) {
 		r = make_key(g, g->positions[i]);
-		if (r == 0)
+		if (r >= 0)
 			r = sorter_add(sorter, buf_str(&g->key), g->positions[i]);
 		if (r == 0)
 			r = imap_effort_step(g->s, EFFORT_ROW);
@@ -236,8 +239,23 @@ static int sort_ranked(struct sorting *g, struct sorter *sorter, size_t *ret_n)
 }
 
 /*
+ * The key of the last message from `low` to `*at` that is still there: one that was expunged
+ * meanwhile has a rank, but no key, and says nothing about where others belong. 1 with `*at`; 0:
+ * there is none; -EAGAIN: there are too many that are gone; -errno.
+ */
+static int make_key_from(struct sorting *g, size_t low, size_t *at)
+{
+	size_t last = *at;
+	int r = make_key(g, g->positions[*at]);
+
+	while (r == 0 && *at > low && last - *at < GONE_MAX)
+		r = make_key(g, g->positions[--*at]);
+	return r == 0 && *at > low ? -EAGAIN : r;
+}
+
+/*
  * Puts a message that came later than `n` that are in order behind those of them that are not
- * behind it.
+ * behind it. -EAGAIN: it cannot be said which these are.
  */
 static int put_in(struct sorting *g, size_t n, uint32_t at)
 {
@@ -246,23 +264,40 @@ static int put_in(struct sorting *g, size_t n, uint32_t at)
 	int r = make_key(g, at);
 
 	buf_add(&own, buf_str(&g->key));
-	while (r == 0 && low < high) {
-		size_t middle = low + (high - low) / 2;
-		r = make_key(g, g->positions[middle]);
-		if (str_cmp(buf_str(&own), buf_str(&g->key)) < 0)
-			high = middle;
+	while (r >= 0 && low < high) {
+		size_t middle = low + (high - low) / 2, there = middle;
+		r = make_key_from(g, low, &there);
+		if (r > 0 && str_cmp(buf_str(&own), buf_str(&g->key)) < 0)
+			high = there;
 		else
 			low = middle + 1;
 	}
+	if (r < 0)
+		return r;
 	memmove(g->positions + low + 1, g->positions + low, (n - low) * sizeof(*g->positions));
 	g->positions[low] = at;
-	return r == 0 ? imap_effort_step(g->s, EFFORT_MESSAGE) : r;
+	return imap_effort_step(g->s, EFFORT_MESSAGE);
 }
 
 /* Ranks that cannot be kept, as on a full disk, are done without. */
 static bool is_reason_to_end(int error)
 {
 	return error == -ETIME || error == -EBADMSG;
+}
+
+static int compare_positions(const void *x, const void *y)
+{
+	const uint32_t *a = x, *b = y;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* Without ranks after all: those that are equal come out as they are put in. */
+static int sort_anew(struct sorting *g)
+{
+	close_orders(g);
+	qsort(g->positions, g->n, sizeof(*g->positions), compare_positions);
+	return sort_keys(g);
 }
 
 static int sort_by_ranks(struct sorting *g)
@@ -280,7 +315,7 @@ static int sort_by_ranks(struct sorting *g)
 		r = open_orders(g);
 	for (size_t i = n_ranked; r == 0 && i < g->n; i++)
 		r = put_in(g, i, g->positions[i]);
-	return r;
+	return r == -EAGAIN ? sort_anew(g) : r;
 }
 
 int order_sort(struct imap_session *s, const struct imap_sort_key *keys, size_t n_keys,

@@ -237,6 +237,67 @@ static void test_not_kept(void **state UNUSED)
 	assert_int_equal(ranked_up_to(STORE_ORDER_SUBJECT), 0);
 }
 
+/* By another session: what its messages were is no longer known to the one that sorts, but to the
+ * ranks. */
+static void expunge_elsewhere(uint32_t first, uint32_t end, uint32_t step)
+{
+	static uint32_t uids[N_MAX];
+	struct store_uids list = {uids, 0}, removed;
+	struct store *other = test_open(&t);
+	struct store_view *view = NULL;
+
+	assert_int_equal(store_view_open(other, 1, true, &view), 0);
+	for (uint32_t i = first; i < end; i += step)
+		uids[list.n++] = store_view_entry(session.view, expected[i].position).uid;
+	assert_int_equal(store_remove(view, list, &session.arena, &removed), 0);
+	assert_int_equal(removed.n, list.n);
+	store_view_close(view);
+	store_close(other);
+}
+
+/* Those that are still there are in order; of those that are gone nothing is said. */
+static void check_without(uint32_t first, uint32_t end, uint32_t step)
+{
+	const struct imap_sort_key keys[] = {{SORT_SUBJECT, false}, {SORT_DATE, false}};
+	static uint32_t positions[N_MAX];
+	static bool is_gone[N_MAX];
+	uint32_t n = 0;
+
+	read_expected();
+	by_subject_down = by_date_down = false;
+	qsort(expected, n_messages, sizeof(expected[0]), compare_expected);
+	expunge_elsewhere(first, end, step);
+	memset(is_gone, 0, sizeof(is_gone));
+	for (uint32_t i = first; i < end; i += step)
+		is_gone[expected[i].position] = true;
+	for (uint32_t i = 0; i < n_messages; i++)
+		positions[i] = i;
+	assert_int_equal(
+	    order_sort(&session, keys, ARRAY_LEN(keys), NULL, positions, n_messages), 0);
+	for (uint32_t i = 0; i < n_messages; i++)
+		if (!is_gone[positions[i]])
+			positions[n++] = positions[i];
+	for (uint32_t i = 0, at = 0; i < n_messages; i++)
+		if (!is_gone[expected[i].position])
+			assert_int_equal(positions[at++], expected[i].position);
+}
+
+/* Some that have ranks, some that have none, many beside each other. */
+static void test_expunged_meanwhile(void **state UNUSED)
+{
+	check(false, false);
+	deliver_more(N_LATE);
+	assert_true(ranked_up_to(STORE_ORDER_SUBJECT) <=
+	            store_view_entry(session.view, n_messages - 1).uid);
+	check_without(0, n_messages, 9);
+	deliver_more(N_LATE);
+	assert_true(ranked_up_to(STORE_ORDER_SUBJECT) <=
+	            store_view_entry(session.view, n_messages - 1).uid);
+	check_without(n_messages / 3, n_messages / 3 + 5 * N_LATE, 1);
+	deliver_more(0);
+	check_all();
+}
+
 /* Only those that were found, and none at all. */
 static void test_some(void **state UNUSED)
 {
@@ -255,6 +316,7 @@ int main(void)
 	    cmocka_unit_test(test_some),
 	    cmocka_unit_test(test_ranks),
 	    cmocka_unit_test(test_part),
+	    cmocka_unit_test(test_expunged_meanwhile),
 	    cmocka_unit_test(test_not_kept),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
