@@ -209,7 +209,8 @@ int queue_db_claim(struct queue_db *db, uint64_t destination, uint64_t now, stru
 	int error = first_due(db, destination, now, a, &message, &sender);
 	if (error) {
 		*ret_n = 0;
-		return error == -ENOENT ? 0 : error;
+		/* of a large message that was removed not each destination was settled */
+		return error == -ENOENT ? queue_db_settle(db, destination) : error;
 	}
 	sqlite3_stmt *s = db->statements[RECIPIENTS_DUE];
 	queue_db_bind_u64(s, 1, message);

@@ -78,6 +78,28 @@ static void its_destination_is_not_forgotten(void **state)
 	close(submitter);
 }
 
+/* What is left of a message to very many that was removed: destinations that are due for nothing.
+ * They are in nobody's way. */
+static void what_is_due_for_nothing_holds_nobody_up(void **state)
+{
+	struct world *w = *state;
+	static const char sql[] =
+	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<300)"
+	    " INSERT INTO destination(name,due_at,blocked_until,failures,reason)"
+	    " SELECT 'd'||i,1,0,0,'' FROM n";
+	int submitter = world_submitter(w);
+	say_mail(w, submitter, WORLD_START + MINUTE_MS);
+	say_rcpt(w, submitter, "bob@example.net", 0, RCPT_NOT_LOCAL, 0);
+	say_message(w, submitter, WORLD_MESSAGE);
+	assert_int_equal(sqlite3_exec(w->q->db->handle, sql, NULL, NULL, NULL), SQLITE_OK);
+	world_wait(w, 2 * MINUTE_MS);
+	world_wait(w, 2000);
+	carry_one(w, "bob@example.net", CARRY_ACCEPTED, 250, "2.0.0", "ok");
+	assert_int_equal(
+	    states_count(w->q->db, "SELECT count(*) FROM destination WHERE due_at IS NOT NULL"), 0);
+	close(submitter);
+}
+
 /* Some got it, one did not: only that one is left, and the sender hears of another. */
 static void recipients_part_ways(void **state)
 {
@@ -405,6 +427,7 @@ int main(void)
 	    TEST(it_is_one_row),
 	    TEST(what_is_put_off_becomes_what_waits),
 	    TEST(its_destination_is_not_forgotten),
+	    TEST(what_is_due_for_nothing_holds_nobody_up),
 	    TEST(recipients_part_ways),
 	    TEST(a_kill_loses_nothing_and_no_number_comes_again),
 	    TEST(what_takes_long_is_filed),
