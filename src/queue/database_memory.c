@@ -139,11 +139,13 @@ int queue_db_tls_add(
 	return add_kind(db, &kind);
 }
 
-int queue_db_tls_next(
-    struct queue_db *db, uint64_t day, struct arena *a, uint64_t *ret_day, struct str *ret_domain)
+int queue_db_tls_next(struct queue_db *db, uint64_t day, uint64_t after_day,
+    struct str after_domain, struct arena *a, uint64_t *ret_day, struct str *ret_domain)
 {
 	sqlite3_stmt *s = db->statements[TLS_NEXT];
 	queue_db_bind_u64(s, 1, day);
+	queue_db_bind_u64(s, 2, after_day);
+	queue_db_bind(s, 3, after_domain);
 	int result = queue_db_step(s);
 	if (result > 0) {
 		*ret_day = queue_db_u64(s, 0);

@@ -57,9 +57,10 @@ struct queued_tls {
 	struct str mx, receiving, sending, detail;
 	uint64_t sessions;
 };
-/* The first day before `day` (since 1970) and domain that have results: -ENOENT. */
-MUST_USE int queue_db_tls_next(
-    struct queue_db *db, uint64_t day, struct arena *a, uint64_t *ret_day, struct str *ret_domain);
+/* The next day before `day` (since 1970) and domain that have results, behind those that are given
+ * (0 and "" for the first): -ENOENT. */
+MUST_USE int queue_db_tls_next(struct queue_db *db, uint64_t day, uint64_t after_day,
+    struct str after_domain, struct arena *a, uint64_t *ret_day, struct str *ret_domain);
 /* Its results, those of one policy behind each other; at most `max`. */
 MUST_USE int queue_db_tls(struct queue_db *db, uint64_t day, struct str domain, struct arena *a,
     struct queued_tls *ret_v, size_t max, size_t *ret_n);

@@ -124,7 +124,8 @@ const char *const queue_db_texts[N_STATEMENTS] = {
     [TLS_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM tls_result WHERE day=?1 AND domain=?3"
                   " LIMIT ?2)",
     [TLS_COUNT_DAY] = "SELECT count(*) FROM (SELECT 1 FROM tls_result WHERE day=?1 LIMIT ?2)",
-    [TLS_NEXT] = "SELECT day,domain FROM tls_result WHERE day<?1 ORDER BY day,domain LIMIT 1",
+    [TLS_NEXT] = "SELECT day,domain FROM tls_result WHERE day<?1 AND (day,domain)>(?2,?3)"
+                 " ORDER BY day,domain LIMIT 1",
     [TLS_OF] = "SELECT policy,policy_strings,mx,result,receiving,sending,detail,sessions"
                " FROM tls_result WHERE day=?1 AND domain=?2"
                " ORDER BY policy,policy_strings,mx,result LIMIT ?3",

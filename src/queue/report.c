@@ -53,6 +53,17 @@ static void free_reporting(struct reporting *r)
 	free(r);
 }
 
+/* It is tried again when the others had their turn. */
+static void put_off(struct reporting *r)
+{
+	struct queue *q = r->q;
+	q->put_off_day = r->day;
+	if (str_to_cstr(r->domain, q->put_off_domain, sizeof(q->put_off_domain)) < 0)
+		q->put_off_domain[0] = '\0';
+	free_reporting(r);
+	q->forget_at = clock_ms() + SCHEDULE_SECOND;
+}
+
 static void finish(struct reporting *r)
 {
 	struct queue *q = r->q;
@@ -360,7 +371,7 @@ static void on_txt(const void *answer, void *ctx)
 		if (clock_wall_ms() / QUEUE_DAY_MS > r->day + 2)
 			finish(r);
 		else
-			free_reporting(r);
+			put_off(r);
 		return;
 	}
 	r->n_targets = m->result == DNS_FOUND ? find_targets(r, m) : 0;
@@ -422,8 +433,11 @@ static void begin(struct queue *q, uint64_t today)
 		abort();
 	*r = (struct reporting){.q = q, .arena = ARENA_MAX(ARENA_LEN_MAX)};
 	q->reporting = r;
-	int error = queue_db_tls_next(q->db, today, &r->arena, &r->day, &r->domain);
+	int error = queue_db_tls_next(q->db, today, q->put_off_day, str_of_cstr(q->put_off_domain),
+	    &r->arena, &r->day, &r->domain);
 	if (error) {
+		q->put_off_day = 0;
+		q->put_off_domain[0] = '\0';
 		if (error != -ENOENT)
 			queue_report(q, "results of TLS cannot be read", error);
 		free_reporting(r);

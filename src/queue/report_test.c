@@ -112,11 +112,43 @@ static void nobody_wants_it(void **state)
 	world_expect_nothing(w->resolver);
 }
 
+static void say_dns_fails(struct world *w, const char *name)
+{
+	struct ipc_received m;
+	world_expect(w->resolver, IPC_DNS, &m);
+	const struct ipc_dns *ask = m.msg;
+	assert_true(str_eq(ask->name, str_of_cstr(name)));
+	struct ipc_dns_answer answer = {.request = ask->request, .result = DNS_FAILED};
+	ipc_received_done(&m);
+	say(w, w->resolver, IPC_DNS_ANSWER, &answer);
+}
+
+/* A domain whose name servers do not answer is asked about again when the others had their turn. */
+static void who_cannot_be_asked_holds_nobody_up(void **state)
+{
+	static const struct ipc_tls_result well = {.result = TLS_SUCCESS};
+	struct world *w = *state;
+	assert_int_equal(queue_db_begin(w->q->db, false), 0);
+	assert_int_equal(queue_db_tls_add(w->q->db, w->now, STR("a.example"), &well), 0);
+	assert_int_equal(queue_db_commit(w->q->db), 0);
+	carry_with_results(w);
+	say_dns_fails(w, "_smtp._tls.a.example");
+	report_check(w->q, w->now);
+	say_records(w, "_smtp._tls.example.net", 16, STR(""));
+	report_check(w->q, w->now);
+	world_expect_nothing(w->resolver);
+	report_check(w->q, w->now);
+	say_records(w, "_smtp._tls.a.example", 16, STR(""));
+	report_check(w->q, w->now);
+	world_expect_nothing(w->resolver);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	    TEST(a_report_goes_by_mail), TEST(a_report_goes_by_https), TEST(nobody_wants_it)};
+	const struct CMUnitTest tests[] = {TEST(a_report_goes_by_mail),
+	    TEST(a_report_goes_by_https), TEST(nobody_wants_it),
+	    TEST(who_cannot_be_asked_holds_nobody_up)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,7 +271,8 @@ static void a_relays_courier_reports_no_tls(void **state)
 	struct arena a CLEANUP(arena_done) = ARENA_MAX(4096);
 	uint64_t day = 0;
 	struct str domain;
-	assert_int_equal(queue_db_tls_next(w->q->db, UINT32_MAX, &a, &day, &domain), -ENOENT);
+	assert_int_equal(
+	    queue_db_tls_next(w->q->db, UINT32_MAX, 0, STR(""), &a, &day, &domain), -ENOENT);
 	close(c.channel);
 	carried_done(&c);
 	close(submitter);

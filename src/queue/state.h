@@ -74,11 +74,13 @@ struct queue {
 	struct carriages *carriages;
 	struct submitter *submitters;
 	size_t n_submitters;
-	size_t n_scribes;               /* that submitters have */
-	size_t n_forward_scribes;       /* of mail that is forwarded (forward.h) */
-	struct lookup *lookups;         /* policies being asked about */
-	struct reporting *reporting;    /* the TLS report under way */
-	uint64_t report_after_ms;       /* into a day: when those of the day before go out */
+	size_t n_scribes;            /* that submitters have */
+	size_t n_forward_scribes;    /* of mail that is forwarded (forward.h) */
+	struct lookup *lookups;      /* policies being asked about */
+	struct reporting *reporting; /* the TLS report under way */
+	uint64_t report_after_ms;    /* into a day: when those of the day before go out */
+	uint64_t put_off_day;        /* up to here reports were put off; the rest has its turn */
+	char put_off_domain[DNS_NAME_MAX + 1];
 	struct connection *connections; /* of the command line */
 	size_t n_connections;
 	uint64_t tick_at, forget_at, forget_cursor;
