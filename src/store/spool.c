@@ -13,6 +13,8 @@
 
 /* A file that waited so long is made anew before it is taken: the sweep could have it else. */
 enum { RENEW_MS = STORE_ORPHAN_AGE_S / 2 * 1000 };
+/* How often it is asked whether the disk has room (store/room.h). */
+enum { ROOM_EVERY = 1 << 20 };
 
 struct store_spool {
 	struct store *store;
@@ -68,6 +70,14 @@ static int begin_file(struct store_spool *p)
 	return error;
 }
 
+/* To the file; `len` counts the piece already. */
+static int write_on(struct store_spool *p, struct str piece)
+{
+	bool asks = p->len / ROOM_EVERY != (p->len - piece.len) / ROOM_EVERY;
+	int error = asks ? room_check(p->store->folder_fd, ROOM_EVERY) : 0;
+	return error ? error : blob_file_writer_add(p->writer, piece);
+}
+
 static int write_piece(struct store_spool *p, struct str piece)
 {
 	if (piece.len > p->max - p->len)
@@ -79,13 +89,15 @@ static int write_piece(struct store_spool *p, struct str piece)
 		return 0;
 	}
 	int error = p->writer ? 0 : begin_file(p);
-	return error ? error : blob_file_writer_add(p->writer, piece);
+	return error ? error : write_on(p, piece);
 }
 
 int store_spool_write(struct store_spool *p, struct str piece)
 {
 	if (!p->error)
 		p->error = write_piece(p, piece);
+	if (p->error)
+		blob_file_writer_free(&p->writer); /* its room on the disk is wanted */
 	return p->error;
 }
 

@@ -5,13 +5,24 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
+#include "store/room.h"
 #include "store/spool.h"
 #include "store/store_private.h"
 #include "store/test_account.h"
 
-enum { N_SPOOLS = 300, PIECE_LEN = 64 << 10, LARGE_LEN = 3 * PIECE_LEN, SPOOL_MAX = 1 << 20 };
+enum {
+	N_SPOOLS = 300,
+	PIECE_LEN = 64 << 10,
+	LARGE_LEN = 3 * PIECE_LEN,
+	SPOOL_MAX = 1 << 20,
+	NOT_PERMITTED = 77
+};
 
 static struct test_account t;
 static struct store *s;
@@ -151,12 +162,53 @@ static void what_was_swept_meanwhile_is_not_taken(void **state UNUSED)
 	assert_int_equal(count_files("blobs"), 0);
 }
 
+/* In a child, which has a small disk for itself: 0 when all is well. */
+static int fill_small_disk(void)
+{
+	enum { DISK_LEN = 32 << 20, RESERVE = DISK_LEN / ROOM_RESERVE_PART };
+	struct test_account own;
+	struct statfs fs;
+	char noise[PIECE_LEN];
+
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=32m") < 0)
+		return 1;
+	test_account_make(&own);
+	struct store *store = test_open(&own);
+	struct store_spool *spool = store_spool_new(store, 2 * (uint64_t)DISK_LEN, 0);
+	int error = 0;
+	while (!error) {
+		cipher_random(noise, sizeof(noise));
+		error = store_spool_write(spool, str_of(noise, sizeof(noise)));
+	}
+	if (error != -ENOSPC || store_spool_len(spool) > DISK_LEN - RESERVE)
+		return 2;
+	return statfs(".", &fs) < 0 || fs.f_bavail < fs.f_blocks * 8 / 10 ? 3 : 0;
+}
+
+/* Who signs in to delete something needs what is left. */
+static void a_spool_leaves_the_rest_of_the_disk(void **state UNUSED)
+{
+	int status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(unshare(CLONE_NEWNS) < 0 ? NOT_PERMITTED : fill_small_disk());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == NOT_PERMITTED)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(spools_that_ended_hold_no_descriptors),
 	    cmocka_unit_test(what_waited_long_is_made_anew),
 	    cmocka_unit_test(what_was_swept_meanwhile_is_not_taken),
+	    cmocka_unit_test(a_spool_leaves_the_rest_of_the_disk),
 	};
 
 	return cmocka_run_group_tests(tests, make_account, remove_account);

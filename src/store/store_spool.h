@@ -26,7 +26,8 @@ struct store_spool *store_spool_new(struct store *s, uint64_t max, size_t here);
 /* Nothing for NULL. For CLEANUP. */
 void store_spool_free(struct store_spool **spool);
 
-/* 0, -EFBIG, -ENOSPC, -errno; the same again after an error. */
+/* 0; -EFBIG; -ENOSPC, also where new mail has to leave the rest (store/room.h); -errno. The same
+ * again after an error. */
 int store_spool_write(struct store_spool *spool, struct str piece);
 
 /* All of these; what reading them says, or the same as above. */
