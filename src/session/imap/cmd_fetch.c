@@ -15,7 +15,8 @@ struct fetching {
 	const struct imap_fetch_items *items;
 	unsigned columns; /* of the scan */
 	bool scans;       /* something is asked that stands in the database's rows */
-	bool reads;       /* something is asked that stands in the message */
+	bool reads;       /* something is asked that stands in the message … */
+	unsigned effort;  /* … which each of these items may go through from its beginning */
 	bool marks;       /* reading sets \Seen */
 	bool has_uid, add_uid, add_modseq, has_modseq, has_flags;
 	const uint32_t *marked; /* positions that \Seen was set on by this command, ascending */
@@ -51,6 +52,7 @@ static void look_at_item(struct fetching *f, const struct imap_fetch_item *item)
 		break;
 	case FETCH_PREVIEW:
 		f->reads = true; /* where none is kept */
+		f->effort += EFFORT_MESSAGE;
 		f->scans = true;
 		break;
 	case FETCH_EMAILID:
@@ -68,6 +70,7 @@ static void look_at_item(struct fetching *f, const struct imap_fetch_item *item)
 		break;
 	default:
 		f->reads = true;
+		f->effort += EFFORT_MESSAGE;
 		f->marks |= !item->peek;
 		break;
 	}
@@ -225,7 +228,7 @@ static int fetch_entries(struct fetching *f, size_t first, size_t end)
 			store_hold(f->s->store); /* until what is written goes out */
 		int r = write_message(f, at, &e, NULL);
 		if (r == 0)
-			r = imap_effort_step(f->s, f->reads ? EFFORT_MESSAGE : EFFORT_ENTRY);
+			r = imap_effort_step(f->s, f->reads ? f->effort : EFFORT_ENTRY);
 		if (r < 0)
 			return r;
 	}
@@ -249,7 +252,7 @@ static int fetch_rows(struct fetching *f, size_t first, size_t end)
 		n++;
 		int written = write_message(f, row.at, &row.entry, &row);
 		if (written == 0)
-			written = imap_effort_step(f->s, f->reads ? EFFORT_MESSAGE : EFFORT_ROW);
+			written = imap_effort_step(f->s, f->reads ? f->effort : EFFORT_ROW);
 		if (written < 0)
 			return written;
 	}

@@ -86,6 +86,29 @@ static void test_many_keys(void **state UNUSED)
 	clock_simulate(0);
 }
 
+/* All of them go through the same message. */
+static void test_many_sections(void **state UNUSED)
+{
+	struct imap_fetch_item items[KEYS];
+	struct imap_range first = {1, 1};
+	const struct imap_command c = {
+	    .id = IMAP_FETCH, .fetch = {.set = {.ranges = &first, .n = 1}, .items = {items, KEYS}}};
+	size_t n_taken;
+
+	test_deliver(&t, STR("Subject: one\r\n\r\nabc\r\n"));
+	assert_int_equal(store_ingest(s.store, &n_taken), 0);
+	assert_int_equal(store_view_open(s.store, 1, true, &s.view), 0);
+	for (size_t i = 0; i < KEYS; i++)
+		items[i] = (struct imap_fetch_item){.kind = FETCH_SECTION, .peek = true};
+	imap_effort_begin(&s, STR("A1"));
+	assert_int_equal(imap_cmd_fetch(&s, &c).status, IMAP_OK);
+	begin_too_late();
+	struct imap_result result = imap_cmd_fetch(&s, &c);
+	clock_simulate(0);
+	assert_int_equal(result.status, IMAP_NO);
+	assert_true(str_eq(result.code, STR("LIMIT")));
+}
+
 /* All of them are compared with the same few names. */
 static void test_many_patterns(void **state UNUSED)
 {
@@ -267,6 +290,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_many_keys, begin, end),
+	    cmocka_unit_test_setup_teardown(test_many_sections, begin, end),
 	    cmocka_unit_test_setup_teardown(test_many_patterns, begin, end),
 	    cmocka_unit_test_setup_teardown(test_many_messages, begin, end),
 	    cmocka_unit_test_setup_teardown(test_copy_of_many, begin, end),
