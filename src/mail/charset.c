@@ -283,7 +283,8 @@ static size_t unfinished_len(struct str bytes)
 
 struct charset_decoder {
 	UConverter *converter; /* NULL: UTF-8, or ASCII so far */
-	bool ascii;            /* one byte a character: a converter is made when one is needed */
+	bool ascii;   /* what is ASCII is itself: a converter is made when one is needed … */
+	bool guesses; /* … and where the name is unknown, only if it is not UTF-8 then */
 	char charset[CHARSET_NAME_LEN_MAX + 1];
 	unsigned high;
 };
@@ -298,7 +299,7 @@ static UConverter *converter_or_latin(struct str charset)
 	return converter;
 }
 
-struct charset_decoder *charset_decoder_new(struct str charset, struct str first, bool all)
+struct charset_decoder *charset_decoder_new(struct str charset)
 {
 	struct charset_decoder *d = calloc(1, sizeof(*d));
 
@@ -310,10 +311,8 @@ struct charset_decoder *charset_decoder_new(struct str charset, struct str first
 		d->ascii = true;
 		return d;
 	}
-	first.len -= all ? 0 : unfinished_len(first);
 	d->converter = open_converter(charset);
-	if (d->converter == NULL && !utf8_is_valid(first))
-		d->converter = converter_or_latin(STR(""));
+	d->ascii = d->guesses = d->converter == NULL;
 	return d;
 }
 
@@ -325,25 +324,32 @@ void charset_decoder_free(struct charset_decoder **decoder)
 	*decoder = NULL;
 }
 
+/* The first that is not ASCII. */
+static void decide(struct charset_decoder *d, struct str piece)
+{
+	if (!d->guesses || !utf8_is_valid(piece))
+		d->converter = converter_or_latin(str_of_cstr(d->charset));
+	d->ascii = false;
+}
+
 bool charset_decoder_add(
     struct charset_decoder *d, struct str piece, bool last, struct buf *out, size_t *ret_used)
 {
+	size_t n = d->ascii ? ascii_len(piece) : 0;
+
 	*ret_used = piece.len;
-	if (d->ascii) {
-		size_t n = ascii_len(piece);
-		if (!add_ascii(out, str_first(piece, n)))
-			return false;
-		piece = str_from(piece, n);
-		if (piece.len == 0)
-			return true;
-		d->converter = converter_or_latin(str_of_cstr(d->charset));
-		d->ascii = false;
-	}
+	if (n > 0 && !add_ascii(out, str_first(piece, n)))
+		return false;
+	piece = str_from(piece, n);
+	if (d->ascii && piece.len == 0)
+		return true;
+	size_t n_left = last ? 0 : unfinished_len(piece);
+	if (d->ascii && (!d->guesses || n_left < piece.len))
+		decide(d, str_first(piece, piece.len - n_left));
 	if (d->converter != NULL)
 		return convert(d->converter, piece, last, &d->high, out);
-	if (!last)
-		*ret_used -= unfinished_len(piece);
-	return charset_repair_utf8(str_first(piece, *ret_used), out);
+	*ret_used -= n_left;
+	return charset_repair_utf8(str_first(piece, piece.len - n_left), out);
 }
 
 bool charset_to_utf8(struct str charset, struct str bytes, struct buf *out)
@@ -358,8 +364,7 @@ bool charset_to_utf8(struct str charset, struct str bytes, struct buf *out)
 	}
 	if (bytes.len == 0)
 		return true;
-	struct charset_decoder *d CLEANUP(charset_decoder_free) =
-	    charset_decoder_new(charset, bytes, true);
+	struct charset_decoder *d CLEANUP(charset_decoder_free) = charset_decoder_new(charset);
 	size_t used;
 	return charset_decoder_add(d, bytes, true, out, &used);
 }

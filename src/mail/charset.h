@@ -34,11 +34,11 @@ bool charset_is_known(struct str charset);
 bool charset_to_utf8(struct str charset, struct str bytes, struct buf *out);
 
 /*
- * A text that comes in pieces. Where the name is unknown, `first` decides: its first piece, which
- * is all of it if `all`. Given: charset_decoder_free.
+ * A text that comes in pieces. Where the name is unknown, the first piece decides that is not all
+ * ASCII. Given: charset_decoder_free.
  */
 struct charset_decoder;
-struct charset_decoder *charset_decoder_new(struct str charset, struct str first, bool all);
+struct charset_decoder *charset_decoder_new(struct str charset);
 /* Nothing for NULL. For CLEANUP. */
 void charset_decoder_free(struct charset_decoder **decoder);
 /*

@@ -54,7 +54,7 @@ int text_stream_next(struct text_stream *t, struct buf *text)
 	bool last = t->at == t->end && t->raw.len <= t->piece_len;
 	struct str piece = str_first(buf_str(&t->raw), t->piece_len);
 	if (t->decoder == NULL)
-		t->decoder = charset_decoder_new(t->charset, piece, last);
+		t->decoder = charset_decoder_new(t->charset);
 	bool fits = charset_decoder_add(t->decoder, piece, last, text, &used);
 	buf_consume(&t->raw, used);
 	return fits && !last;

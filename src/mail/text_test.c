@@ -94,6 +94,34 @@ static void text_of_pieces_is_whole(void **state)
 	expect_long("shift_jis", "a\x8a\xbf", 3, "a\u6f22");
 }
 
+/* Of what charset a text is that does not say so, or says what nobody knows, is seen where it is no
+ * longer ASCII, however late and wherever a piece ends there. */
+static void text_is_judged_by_its_first_letters(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *letters, *want;
+	} texts[] = {{"\xe9t\xe9", "\u00e9t\u00e9"}, {"\xe9", "\u00e9"}, {"\u20ac!", "\u20ac!"},
+	    {"\u20ac", "\u20ac"}, {"\xe2\x82", "\u00e2\u201a"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		for (size_t n = 2 * TEXT_PIECE_LEN - 4; n < 2 * TEXT_PIECE_LEN + 2; n++) {
+			struct arena a CLEANUP(arena_done) = ARENA_MAX(1 << 20);
+			struct buf message CLEANUP(buf_done) = BUF_MAX(1 << 20),
+			                   text CLEANUP(buf_done) = BUF_MAX(1 << 20);
+			buf_add(&message, STR("Content-Type: text/plain\n\n"));
+			for (size_t j = 0; j < n; j++)
+				buf_add_c(&message, 'a');
+			buf_add(&message, str_of_cstr(texts[i].letters));
+			struct mail_source source = mail_source_of(buf_str(&message));
+			struct mime_part *root = parse(buf_str(&message), &a);
+			assert_int_equal(text_of_part(&source, root, &text), 0);
+			struct str end = str_from(buf_str(&text), n);
+			assert_true(str_eq(end, str_of_cstr(texts[i].want)));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +129,7 @@ int main(void)
 	    cmocka_unit_test(text_is_cut_at_the_ceiling),
 	    cmocka_unit_test(text_of_a_part_tells_that_it_was_cut),
 	    cmocka_unit_test(text_of_pieces_is_whole),
+	    cmocka_unit_test(text_is_judged_by_its_first_letters),
 	};
 	return cmocka_run_group_tests_name("mail/text", tests, NULL, NULL);
 }
