@@ -177,7 +177,8 @@ static ssize_t read_session(struct pump *p, char **ret_bytes, bool *given_back)
 		return n;
 	*ret_bytes = to = memcpy(buffer_of(p), p->small, (size_t)n);
 	ssize_t more = give_back_recv(p->stream, to + n, PUMP_BUFFER - (size_t)n, given_back);
-	if (more < 0 && more != -EAGAIN && more != -EINTR)
+	/* One that ended without having read all there was: its last words count nevertheless. */
+	if (more < 0 && more != -EAGAIN && more != -EINTR && more != -ECONNRESET)
 		return more;
 	return more > 0 ? n + more : n;
 }

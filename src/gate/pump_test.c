@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -287,11 +288,33 @@ static void given_back_amiss(void **state)
 	assert_int_equal(status_of(&p), 2);
 }
 
+/* As much as one read takes, and an end without having read what the peer said. */
+static void last_words_arrive(void **state)
+{
+	(void)state;
+	enum { AT_ONCE = 8192 };
+	char words[AT_ONCE], heard[AT_ONCE];
+	struct pair p = start(STR(""));
+	struct pollfd asked = {.fd = p.session, .events = POLLIN};
+	memset(words, 'w', sizeof words);
+	assert_int_equal(fd_write_all(p.peer, STR("not read")), 0);
+	assert_int_equal(poll(&asked, 1, 10000), 1);
+	assert_int_equal(kill(p.pid, SIGSTOP), 0);
+	assert_int_equal(fd_write_all(p.session, str_of(words, sizeof words)), 0);
+	fd_close(&p.session);
+	assert_int_equal(kill(p.pid, SIGCONT), 0);
+	assert_int_equal(fd_read_all(p.peer, heard, sizeof heard), 0);
+	assert_memory_equal(heard, words, sizeof heard);
+	assert_end(p.peer);
+	assert_int_equal(status_of(&p), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(both_ways),
 	    cmocka_unit_test(session_ends_first),
+	    cmocka_unit_test(last_words_arrive),
 	    cmocka_unit_test(much_both_ways_at_once),
 	    cmocka_unit_test(session_that_does_not_read_is_heard),
 	    cmocka_unit_test(draining_ends_it_in_time),
