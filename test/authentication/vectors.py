@@ -20,6 +20,9 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lib"))
+from explained import read_explained  # noqa: E402
+
 VECTORS = Path(os.environ.get("GATEPOST_VECTORS", HERE.parent.parent.parent / "shared/vectors"))
 JUDGE_SECONDS_MAX = 60
 SUITE_NOW = 1500000000  # the suite's seals are of 1970 and have no end
@@ -63,15 +66,6 @@ def crlf(text):
 
 def squeezed(record):
     return " ".join(record.split())
-
-
-def read_explained():
-    found = {}
-    for line in (HERE / "explained.txt").read_text().splitlines():
-        if line.strip() and not line.startswith("#"):
-            name, reason = [part.strip() for part in line.split("|", 1)]
-            found[name] = reason
-    return found
 
 
 class Score:
@@ -310,8 +304,8 @@ def main():
     if len(arguments) > 1:
         sys.exit(__doc__)
     build = Path(arguments[0] if arguments else os.environ.get("GATEPOST_BUILD", "build/asan")).resolve()
-    explained, used, failed, ran = read_explained(), set(), 0, 0
-    subprocess.run([HERE / "build.sh", build], check=True)
+    explained, used, failed, ran = read_explained(HERE), set(), 0, 0
+    subprocess.run([HERE.parent / "lib/build_against.sh", build, HERE / "judge.c", "mail", "base"], check=True)
     with tempfile.TemporaryDirectory() as folder:
         judge = Judge(build, folder)
         for name, file, module, run in COLLECTIONS:

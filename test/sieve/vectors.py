@@ -16,6 +16,9 @@ from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lib"))
+from explained import read_explained  # noqa: E402
+
 VECTORS = Path(os.environ.get("GATEPOST_VECTORS", HERE.parent.parent.parent / "shared/vectors")) / "sieve/tests"
 RUNNER_SECONDS_MAX = 60
 
@@ -23,15 +26,6 @@ RUNNER_SECONDS_MAX = 60
 FOLDERS = {".", "comparators", "compile", "match-types", "extensions/date", "extensions/imap4flags", "extensions/index", "extensions/relational", "extensions/subaddress",
            "extensions/variables"}
 FILES = {"extensions/encoded-character.svtest", "extensions/envelope.svtest"}
-
-
-def read_explained():
-    found = {}
-    for line in (HERE / "explained.txt").read_text().splitlines():
-        if line.strip() and not line.startswith("#"):
-            name, reason = [part.strip() for part in line.split("|", 1)]
-            found[name] = reason
-    return found
 
 
 def folder_of(path):
@@ -74,8 +68,8 @@ def main():
         print("skip sieve: the published tests are not there")
         return 0
     build = Path(arguments[0] if arguments else os.environ.get("GATEPOST_BUILD", "build/asan")).resolve()
-    subprocess.run([HERE / "build.sh", build], check=True)
-    explained, used = read_explained(), set()
+    subprocess.run([HERE.parent / "lib/build_against.sh", build, HERE / "runner.c", "sieve", "mail", "base"], check=True)
+    explained, used = read_explained(HERE), set()
     passed, excused, failed, n_absent = Counter(), Counter(), Counter(), 0
     for path in sorted(VECTORS.rglob("*.svtest")):
         folder = folder_of(path)
